@@ -1,0 +1,27 @@
+"""Axis glossary and array aliases; every annotation of the package uses these letters.
+
+    b  batch          l  sequence (flattened pixels)
+    h  height         d  inner channels of a state-space block
+    w  width          n  state
+    c  channels       k  scan directions
+
+Arrays are channels last. Images are float32 in [0, 1] unless a docstring says otherwise.
+"""
+
+from typing import NamedTuple
+
+from jax import Array
+from jaxtyping import Float
+
+Nir = Float[Array, "b h w 1"]
+Rgb = Float[Array, "b h w 3"]
+Hsv = Float[Array, "b h w 3"]
+Image = Float[Array, "b h w c"]
+PerImage = Float[Array, " b"]
+
+
+class Batch(NamedTuple):
+    """A batch of registered pairs, sRGB-encoded; both images in [0, 1]."""
+
+    nir: Nir
+    rgb: Rgb
