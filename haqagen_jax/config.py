@@ -1,0 +1,261 @@
+"""The configuration: frozen dataclasses, built once from nested dicts.
+
+A `ConfigDict` lives at the command line only; everything inside the package takes these classes.
+Unknown keys and bad values fail here, by name, before anything else happens. Defaults are the
+paper's (`haqagen_jax.paper`); what the paper leaves open is marked "ours".
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any, Self
+
+from haqagen_jax import paper
+from haqagen_jax.errors import InputError
+
+
+def _require(ok: bool, name: str, value: object, constraint: str) -> None:
+    if not ok:
+        raise InputError(f"{name} = {value!r}: must be {constraint}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the generator and the critic."""
+
+    width: int = paper.WIDTH  # channels of G_A's first level; doubled three times
+    d_state: int = paper.D_STATE
+    expand: int = paper.EXPAND
+    spade_hidden: int = paper.SPADE_HIDDEN
+    hsv_width: int = 96  # ours: gives G_B the "about 4M" parameters of Sec. 3.3
+    critic_width: int = paper.CRITIC_WIDTH
+    compute_dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        heads = paper.ATTENTION_HEADS
+        _require(
+            self.width > 0 and self.width % heads == 0,
+            "model.width",
+            self.width,
+            f"a positive multiple of {heads} (the attention's heads)",
+        )
+        for name in ("d_state", "expand", "spade_hidden", "hsv_width", "critic_width"):
+            _require(getattr(self, name) > 0, f"model.{name}", getattr(self, name), "positive")
+        _require(
+            self.compute_dtype in ("float32", "bfloat16", "float16"),
+            "model.compute_dtype",
+            self.compute_dtype,
+            "float32, bfloat16 or float16",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Preprocessing and augmentation (Sec. 3.3 and 4.1)."""
+
+    crop: int = paper.PATCH
+    precrop: int = paper.PRECROP  # 0: no crop before the crop
+    clamp: int = paper.LONG_SIDE
+    equalize: bool = True
+    nir_percentiles: tuple[float, float] = (0.0, 100.0)
+    rgb_minmax: bool = False
+    rgb_transfer: str = "srgb"
+    flip: float = paper.FLIP_PROBABILITY
+    rotate: bool = True
+    saturation: float = paper.SATURATION_JITTER
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        patch = paper.PATCH
+        _require(
+            self.crop > 0 and self.crop % patch == 0,
+            "data.crop",
+            self.crop,
+            f"a positive multiple of {patch} (eight halvings)",
+        )
+        _require(
+            self.precrop == 0 or self.precrop >= self.crop,
+            "data.precrop",
+            self.precrop,
+            f"0 or at least data.crop = {self.crop}",
+        )
+        _require(
+            self.clamp >= self.crop, "data.clamp", self.clamp, f"at least data.crop = {self.crop}"
+        )
+        low, high = self.nir_percentiles
+        _require(
+            0 <= low < high <= 100,
+            "data.nir_percentiles",
+            self.nir_percentiles,
+            "two rising values in [0, 100]",
+        )
+        _require(
+            self.rgb_transfer in ("srgb", "linear"),
+            "data.rgb_transfer",
+            self.rgb_transfer,
+            "srgb or linear",
+        )
+        _require(0 <= self.flip <= 1, "data.flip", self.flip, "a probability in [0, 1]")
+        _require(0 <= self.saturation < 1, "data.saturation", self.saturation, "in [0, 1)")
+        _require(self.workers >= 0, "data.workers", self.workers, "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. (3) and (4) and the parameters of the histogram."""
+
+    alpha: float = paper.ALPHA
+    beta: float = paper.BETA
+    gamma: float = paper.GAMMA
+    delta: float = paper.DELTA
+    mse: float = paper.LAMBDA_MSE
+    feature: float = paper.LAMBDA_FEAT
+    adversarial: float = paper.LAMBDA_ADV
+    bins: int = paper.HISTOGRAM_BINS
+    tau: float = paper.HISTOGRAM_TAU
+    kernel: str = "triangular"
+    hue: str = "linear"
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "beta", "gamma", "delta", "mse", "feature", "adversarial"):
+            _require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
+        _require(self.bins >= 2, "loss.bins", self.bins, "2 or more")
+        _require(self.tau > 0, "loss.tau", self.tau, "positive")
+        _require(
+            self.kernel in ("triangular", "logistic"),
+            "loss.kernel",
+            self.kernel,
+            "triangular or logistic",
+        )
+        _require(self.hue in ("linear", "circular"), "loss.hue", self.hue, "linear or circular")
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with a cosine decay, the same for both sides (Sec. 4)."""
+
+    learning_rate: float = paper.LEARNING_RATE
+    final_learning_rate: float = paper.LEARNING_RATE_FINAL
+    b1: float = paper.ADAM_B1
+    b2: float = paper.ADAM_B2
+    weight_decay: float = paper.WEIGHT_DECAY
+
+    def __post_init__(self) -> None:
+        _require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "positive")
+        _require(
+            0 <= self.final_learning_rate <= self.learning_rate,
+            "optim.final_learning_rate",
+            self.final_learning_rate,
+            f"in [0, optim.learning_rate = {self.learning_rate}]",
+        )
+        for name in ("b1", "b2"):
+            _require(0 <= getattr(self, name) < 1, f"optim.{name}", getattr(self, name), "in [0,1)")
+        _require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Length and rhythm of a training run."""
+
+    epochs: int = paper.EPOCHS
+    steps: int = 0  # 0: from epochs, the number of pairs and the batch size
+    batch_size: int = paper.BATCH_SIZE  # global
+    seed: int = 0
+    log_every: int = 20
+    validate_every: int = 500
+    checkpoint_every: int = 500
+    validation_samples: int = 4  # rows of the sample picture
+
+    def __post_init__(self) -> None:
+        for name in (
+            "batch_size",
+            "log_every",
+            "validate_every",
+            "checkpoint_every",
+            "validation_samples",
+        ):
+            _require(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "positive")
+        for name in ("epochs", "steps", "seed"):
+            _require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "0 or more")
+        _require(
+            self.epochs > 0 or self.steps > 0,
+            "train.steps",
+            self.steps,
+            "positive when train.epochs is 0",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TextureConfig:
+    """Pretraining of the texture autoencoder f (Sec. 3.2; the numbers are ours)."""
+
+    steps: int = 2000
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate"):
+            _require(getattr(self, name) > 0, f"texture.{name}", getattr(self, name), "positive")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything a run depends on besides its data."""
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    texture: TextureConfig = TextureConfig()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Builds a configuration from nested mappings.
+
+        Args:
+            values: section name to mapping of key to value; what is left out keeps its default.
+
+        Raises:
+            InputError: an unknown section or key, a value of another type or out of range.
+        """
+        sections = {field.name: field.type for field in dataclasses.fields(cls)}
+        built = {}
+        for name, section in values.items():
+            _known(name, sections, "section")
+            built[name] = _section(sections[name], name, section)  # pyright: ignore
+        return cls(**built)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Returns nested dicts that `from_dict` and JSON take back."""
+        return dataclasses.asdict(self)
+
+
+def _known(name: str, known: Mapping[str, Any], what: str) -> None:
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+        raise InputError(f"{name}: unknown {what} of the configuration; {hint}")
+
+
+def _section(section: type, name: str, values: object) -> Any:
+    if not isinstance(values, Mapping):
+        raise InputError(f"{name} = {values!r}: must be a section of keys, not a value")
+    fields = {f"{name}.{field.name}": field for field in dataclasses.fields(section)}
+    for key in values:
+        _known(f"{name}.{key}", fields, "key")
+    return section(**{k: _typed(fields[f"{name}.{k}"], f"{name}.{k}", v) for k, v in values.items()})
+
+
+def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
+    """Takes an int for a float and a list for a tuple, and refuses every other mismatch."""
+    default = field.default
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        _require(len(value) == len(default), name, value, f"{len(default)} numbers")
+        return tuple(float(v) for v in value)
+    _require(
+        type(value) is type(default), name, value, f"of type {type(default).__name__}"
+    )
+    return value
