@@ -1,5 +1,39 @@
-"""HAQAGen in JAX: natural colour from near-infrared pictures."""
+"""HAQAGen in JAX: natural colour from near-infrared pictures.
+
+    import haqagen_jax
+    model = haqagen_jax.load()
+    rgb = model.colorize(nir)
+
+Names are imported when they are first used, so that `import haqagen_jax` itself is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from haqagen_jax.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from haqagen_jax import losses, metrics, ops
+    from haqagen_jax.api import colorize, load
+    from haqagen_jax.inference.colorizer import Colorizer
+
+__all__ = ["Colorizer", "__version__", "colorize", "load", "losses", "metrics", "ops"]
+
+_HOMES = {
+    "Colorizer": "haqagen_jax.inference.colorizer",
+    "colorize": "haqagen_jax.api",
+    "load": "haqagen_jax.api",
+}
+_MODULES = ("losses", "metrics", "ops")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -8,7 +8,7 @@ paper's (`haqagen_jax.paper`); what the paper leaves open is marked "ours".
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from haqagen_jax import paper
 from haqagen_jax.errors import InputError
@@ -27,7 +27,7 @@ class ModelConfig:
     d_state: int = paper.D_STATE
     expand: int = paper.EXPAND
     spade_hidden: int = paper.SPADE_HIDDEN
-    hsv_width: int = 96  # ours: gives G_B the "about 4M" parameters of Sec. 3.3
+    hsv_width: int = 68  # ours: gives G_B the "about 4M" parameters of Sec. 3.3
     critic_width: int = paper.CRITIC_WIDTH
     compute_dtype: str = "float32"
 
@@ -210,7 +210,7 @@ class Config:
     texture: TextureConfig = TextureConfig()
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> "Config":
         """Builds a configuration from nested mappings.
 
         Args:

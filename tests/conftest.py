@@ -10,8 +10,7 @@ os.environ.setdefault(
 from jaxtyping import install_import_hook
 
 # Every annotated shape of the package is checked while the tests run, and only then.
-_hook = install_import_hook("haqagen_jax", "beartype.beartype")
-_hook.install()
+install_import_hook("haqagen_jax", "beartype.beartype")
 
 import jax  # noqa: E402
 from absl import flags  # noqa: E402

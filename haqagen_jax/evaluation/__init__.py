@@ -1,0 +1,1 @@
+"""Scores on real pairs, with the baselines beside them."""

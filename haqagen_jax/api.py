@@ -1,0 +1,88 @@
+"""`load`: from the name of a model to a `Colorizer`; `colorize`: the same in one call."""
+
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Real
+from numpy.typing import ArrayLike
+
+from haqagen_jax import artifact, baselines, paper
+from haqagen_jax.errors import InputError
+from haqagen_jax.inference.colorizer import Colorizer
+
+BUNDLED = Path(__file__).parent / "assets" / "small"
+
+
+def load(
+    name_or_dir: str | Path | None = None,
+    *,
+    tile: int = paper.PATCH,
+    stride: int = paper.STRIDE,
+    batch: int | None = None,
+) -> Colorizer:
+    """Loads a model.
+
+    Args:
+        name_or_dir: None or "small" for the bundled model, "grey" or "table" for a baseline, or a
+            model directory.
+        tile: side of the sliding window, pixels; a multiple of 256 for networks.
+        stride: step of the sliding window, 1 to `tile` pixels.
+        batch: tiles predicted at once; None: 1 on a CPU, more elsewhere.
+
+    Returns:
+        The model, ready to colour.
+
+    Raises:
+        InputError: no such model, a damaged one, one of another version, or an option out of
+            range.
+    """
+    name = "small" if name_or_dir is None else str(name_or_dir)
+    options = {"tile": tile, "stride": stride, "batch": batch}
+    if name == "grey":
+        return Colorizer(baselines.Grey(), {}, baselines.CONFIG, name=name, **options)
+    if name == "table":
+        variables = {"params": {"table": baselines.load_table()}}
+        return Colorizer(baselines.Table(), variables, baselines.CONFIG, name=name, **options)
+    return _load_network(name, **options)
+
+
+def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
+    """Colours an image, or each image of a batch, with the bundled model.
+
+    Args:
+        nir: (h, w), (h, w, 1) or (b, h, w, 1); integers or floats of any range.
+
+    Returns:
+        sRGB of the same type; see `Colorizer.colorize`.
+
+    Raises:
+        InputError: see `Colorizer.colorize`.
+    """
+    return _bundled().colorize(nir)
+
+
+@functools.cache
+def _bundled() -> Colorizer:
+    return load()
+
+
+def _load_network(name: str, *, tile: int, stride: int, batch: int | None) -> Colorizer:
+    from haqagen_jax.models.factory import make_generator
+
+    if tile < 1 or tile % paper.PATCH:
+        raise InputError(
+            f"tile = {tile}: must be a multiple of {paper.PATCH}, as the network halves it "
+            f"{paper.LEVELS} times"
+        )
+    directory = BUNDLED if name == "small" else Path(name)
+    config, variables = artifact.load(directory)
+    network = make_generator(config.model)
+    nir = jax.ShapeDtypeStruct((1, paper.PATCH, paper.PATCH, 1), jnp.float32)
+    expected = jax.eval_shape(network.init, jax.random.key(0), nir)
+    artifact.check(variables, expected, str(directory))
+    return Colorizer(
+        network, variables, config, name=directory.name, tile=tile, stride=stride, batch=batch
+    )

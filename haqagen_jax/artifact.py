@@ -1,0 +1,201 @@
+"""A model directory: `config.json` says what it is, `model.safetensors` holds its tensors.
+
+Tensor names are the path in the Flax variables, joined by "/": `params/rgb_branch/...`,
+`batch_stats/...`, `spectral/...`. Parameters may be stored as float16; everything is loaded as
+float32. No code is stored and none is executed on loading. Not handled: optimizer state (see
+the checkpoints of `haqagen_jax.train`).
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from haqagen_jax.config import Config
+from haqagen_jax.errors import InputError
+from haqagen_jax.version import __version__
+
+FORMAT = "haqagen-jax-model"
+FORMAT_VERSION = 1
+CONFIG_FILE = "config.json"
+TENSOR_FILE = "model.safetensors"
+
+Variables = dict[str, Any]  # nested: collection, module, ..., tensor name -> array
+
+
+def save(
+    directory: str | Path,
+    config: Config,
+    variables: Mapping[str, Any],
+    *,
+    dtype: str = "float16",
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a model directory; a reader never sees half of it.
+
+    Args:
+        directory: where to; an existing model directory is replaced, anything else is refused.
+        config: the configuration the network is built from.
+        variables: Flax variables of the generator, with the collection "params".
+        dtype: of the stored parameters, "float16" or "float32"; other collections stay float32.
+        training: facts for the reader (data, command, steps, scores), JSON values only.
+
+    Raises:
+        InputError: the directory holds something else, an unknown dtype, or a tensor that is not
+            finite in it.
+    """
+    directory = Path(directory)
+    if dtype not in ("float16", "float32"):
+        raise InputError(f"dtype = {dtype!r}: must be float16 or float32")
+    if directory.exists() and not (directory / CONFIG_FILE).is_file():
+        raise InputError(f"{directory}: exists and is not a model directory; choose another name")
+    tensors = {name: _stored(name, t, dtype) for name, t in flatten(variables).items()}
+    description = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "package_version": __version__,
+        "config": config.to_dict(),
+        "training": dict(training or {}),
+    }
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    scratch = directory.with_name(f".{directory.name}.{os.getpid()}.part")
+    scratch.mkdir()
+    try:
+        text = json.dumps(description, indent=2, sort_keys=True) + "\n"
+        (scratch / CONFIG_FILE).write_text(text, encoding="utf-8")
+        save_file(tensors, scratch / TENSOR_FILE)
+        _swap(scratch, directory)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def load(directory: str | Path) -> tuple[Config, Variables]:
+    """Reads a model directory.
+
+    Args:
+        directory: written by `save`.
+
+    Returns:
+        The configuration, and the variables as nested dicts of float32 numpy arrays.
+
+    Raises:
+        InputError: no model there, another format or version, a bad configuration, or a damaged
+            tensor file.
+    """
+    directory = Path(directory)
+    config = _read_config(directory)
+    path = directory / TENSOR_FILE
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read ({_line(error)}); copy the model again") from None
+    return config, unflatten({name: t.astype(np.float32) for name, t in tensors.items()})
+
+
+def check(variables: Mapping[str, Any], expected: Mapping[str, Any], name: str) -> None:
+    """Compares loaded variables with what a network needs.
+
+    Args:
+        variables: nested dicts of arrays.
+        expected: nested dicts of arrays or `jax.ShapeDtypeStruct`, from the network's `init`.
+        name: of the model, for the message.
+
+    Raises:
+        InputError: the first tensor that is missing, not wanted, or of another shape.
+    """
+    have, want = flatten(variables), flatten(expected)
+    for tensor in sorted(set(want) | set(have)):
+        if tensor not in have:
+            problem = "is missing"
+        elif tensor not in want:
+            problem = "is not part of the network"
+        elif have[tensor].shape != want[tensor].shape:
+            problem = f"has shape {have[tensor].shape}, the network needs {want[tensor].shape}"
+        else:
+            continue
+        raise InputError(
+            f"{name}: tensor {tensor} {problem}; config.json and model.safetensors do not belong "
+            "together or are of another package version: export the model again"
+        )
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turns nested mappings into one dict of "/"-joined names."""
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}/")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def unflatten(flat: Mapping[str, Any]) -> Variables:
+    """Turns "/"-joined names back into nested dicts."""
+    tree: Variables = {}
+    for name, value in flat.items():
+        *parents, leaf = name.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return tree
+
+
+def _stored(name: str, tensor: Any, dtype: str) -> np.ndarray:
+    stored_dtype = np.dtype(dtype if name.startswith("params/") else "float32")
+    with np.errstate(over="ignore"):  # reported below, by name
+        stored = np.ascontiguousarray(np.asarray(tensor, np.float32).astype(stored_dtype))
+    if not np.isfinite(stored).all():
+        raise InputError(f"{name}: has values that are not finite in {stored_dtype}; not saved")
+    return stored
+
+
+def _swap(new: Path, directory: Path) -> None:
+    """Puts `new` under the name `directory`; what was there goes only after that."""
+    if not directory.exists():
+        new.rename(directory)
+        return
+    old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+    directory.rename(old)
+    new.rename(directory)
+    shutil.rmtree(old)
+
+
+def _read_config(directory: Path) -> Config:
+    path = directory / CONFIG_FILE
+    if not directory.is_dir():
+        raise InputError(f"{directory}: no such model directory; see `haqagen colorize --help`")
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{directory}: no {CONFIG_FILE} in it, so it is not a model") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({_line(error)}); copy the model again") from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise InputError(f"{path}: its format is not {FORMAT!r}; give a directory haqagen wrote")
+    version = description.get("format_version")
+    if version != FORMAT_VERSION:
+        writer = description.get("package_version", "unknown")
+        raise InputError(
+            f"{path}: format_version is {version!r} (written by haqagen-jax {writer}), "
+            f"this is {__version__} and reads {FORMAT_VERSION}; use that version or export again"
+        )
+    if not isinstance(description.get("config"), dict):
+        raise InputError(f"{path}: has no configuration; export the model again")
+    try:
+        return Config.from_dict(description["config"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _line(error: Exception) -> str:
+    """The reason on one line, without the path that the caller names anyway."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(reason.split())

@@ -1,0 +1,111 @@
+"""Two models that learn nothing or next to nothing; whoever claims colour must beat them.
+
+`grey` repeats the NIR image three times; `table` looks every NIR level up in a table fitted on
+pairs. Both take the min-max NIR image, not equalized, and run through the same engine as any
+network: float32, (b, h, w, 1) to (b, h, w, 3), sRGB-encoded in [0, 1].
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Real
+
+from haqagen_jax import imageio
+from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.data.folder import find_pairs
+from haqagen_jax.errors import InputError
+from haqagen_jax.preprocess import prepare_nir
+
+LEVELS = 256
+TABLE_FILE = Path(__file__).parent / "assets" / "table.json"
+CONFIG = Config(data=DataConfig(equalize=False))
+
+
+class Output(NamedTuple):
+    """What a baseline predicts; it has no HSV branch."""
+
+    rgb: Float[Array, "b h w 3"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grey:
+    """The NIR image three times."""
+
+    def apply(self, variables: Mapping[str, Any], nir: Float[Array, "b h w 1"]) -> Output:
+        """Repeats `nir`; there are no variables."""
+        del variables
+        return Output(jnp.repeat(nir, 3, axis=-1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """One colour for each NIR level."""
+
+    def apply(self, variables: Mapping[str, Any], nir: Float[Array, "b h w 1"]) -> Output:
+        """Looks `nir` up in `variables["params"]["table"]`, [256, 3]."""
+        levels = jnp.rint(jnp.clip(nir[..., 0], 0.0, 1.0) * (LEVELS - 1)).astype(jnp.int32)
+        return Output(variables["params"]["table"][levels])
+
+
+def fit_table(
+    pairs: Iterable[tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]],
+) -> Float[np.ndarray, "256 3"]:
+    """Averages the colours that go with each NIR level: the least-squares table.
+
+    Args:
+        pairs: (nir, rgb) images of equal size; NIR of any range, RGB sRGB-encoded in [0, 1].
+
+    Returns:
+        float32 [256, 3] in [0, 1]; levels that never occur are interpolated.
+
+    Raises:
+        InputError: no pairs, or a NIR image that cannot be prepared.
+    """
+    total, count = np.zeros((LEVELS, 3)), np.zeros(LEVELS)
+    for nir, rgb in pairs:
+        unit = prepare_nir(nir, equalize=False)
+        levels = np.rint(unit * np.float32(LEVELS - 1)).astype(np.int64).ravel()
+        count += np.bincount(levels, minlength=LEVELS)
+        for channel in range(3):
+            total[:, channel] += np.bincount(levels, rgb[..., channel].ravel(), LEVELS)
+    seen = np.flatnonzero(count)
+    if not len(seen):
+        raise InputError("a table needs at least one pair of images; give a folder of pairs")
+    means = total[seen] / count[seen, None]
+    table = [np.interp(np.arange(LEVELS), seen, means[:, channel]) for channel in range(3)]
+    return np.stack(table, -1).astype(np.float32)
+
+
+def fit_table_file(directory: str | Path, path: str | Path = TABLE_FILE) -> None:
+    """Fits the table on a folder of pairs and writes it.
+
+    Args:
+        directory: holds NAME_nir and NAME_rgb images.
+        path: of the JSON file to write.
+
+    Raises:
+        InputError: no pairs, or an image that cannot be read.
+    """
+    pairs = find_pairs(directory)
+    table = fit_table((imageio.read_nir(p.nir), imageio.read_rgb(p.rgb)) for p in pairs)
+    rows = ",\n".join(f"  {json.dumps([round(float(v), 5) for v in row])}" for row in table)
+    text = f'{{"pairs": {len(pairs)}, "table": [\n{rows}\n]}}\n'
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def load_table(path: str | Path = TABLE_FILE) -> Float[np.ndarray, "256 3"]:
+    """Reads a table that `fit_table_file` wrote.
+
+    Args:
+        path: of the JSON file.
+
+    Returns:
+        float32 [256, 3], sRGB-encoded in [0, 1].
+    """
+    return np.asarray(json.loads(Path(path).read_text(encoding="utf-8"))["table"], np.float32)

@@ -1,0 +1,11 @@
+"""Rendered natural scenes: near-infrared and colour pictures together, from a seed.
+
+For tests, for the demonstration and for people without data. No photograph goes into them: shapes
+and textures are seeded noise, colours are published reflectances (see `materials`). numpy and
+files only.
+"""
+
+from haqagen_jax.data.synthetic.files import Depth, quantize, write_pairs
+from haqagen_jax.data.synthetic.scene import Scene, render
+
+__all__ = ["Depth", "Scene", "quantize", "render", "write_pairs"]

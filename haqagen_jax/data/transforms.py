@@ -1,0 +1,153 @@
+"""Geometry and augmentation of one registered pair; numpy, pure, the caller brings the randomness.
+
+A pair travels as one array (h, w, 4): NIR, R, G, B. What moves one image therefore moves the other.
+Values are in [0, 1] as float32, or over 65,535 as uint16; the geometric functions take either.
+Not handled: batches.
+"""
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from PIL import Image
+
+
+def clamp_size(size: tuple[int, int], limit: int) -> tuple[int, int]:
+    """Compute the size of an image whose long side may not exceed a limit.
+
+    Args:
+        size: (h, w), each at least 1.
+        limit: longest side allowed, in pixels.
+
+    Returns:
+        (h, w) with the aspect kept to the pixel, each at least 1; `size` itself if it fits.
+
+    Reference: Sec. 4.1, "long-side clamp".
+    """
+    long = max(size)
+    if long <= limit:
+        return size
+    h, w = (max(1, round(side * limit / long)) for side in size)
+    return h, w
+
+
+def resize(
+    image: Float[np.ndarray, "h w c"], size: tuple[int, int]
+) -> Float[np.ndarray, "h2 w2 c"]:
+    """Resize with an antialiasing cubic filter, every channel alike.
+
+    Args:
+        image: float32 in [0, 1].
+        size: (h, w) of the result.
+
+    Returns:
+        float32 in [0, 1]; the filter's overshoots are clipped.
+    """
+    if image.shape[:2] == size:
+        return image
+    h, w = size
+    planes = [
+        Image.fromarray(np.ascontiguousarray(image[..., c])).resize(
+            (w, h), Image.Resampling.BICUBIC
+        )
+        for c in range(image.shape[2])
+    ]
+    return np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0.0, 1.0)
+
+
+def pad_to(image: Shaped[np.ndarray, "h w c"], side: int) -> Shaped[np.ndarray, "h2 w2 c"]:
+    """Grow an image by reflection, centred, until both sides reach a length.
+
+    Args:
+        image: any values.
+        side: the least height and width of the result.
+
+    Returns:
+        The image itself when it is large enough already.
+    """
+    short = [max(0, side - length) for length in image.shape[:2]]
+    if not any(short):
+        return image
+    return np.pad(image, [*((s // 2, s - s // 2) for s in short), (0, 0)], mode="reflect")
+
+
+def random_crop(
+    image: Shaped[np.ndarray, "h w c"], rng: np.random.Generator, *, crop: int, precrop: int
+) -> Shaped[np.ndarray, "crop crop c"]:
+    """Cut a square; where a side exceeds `precrop`, from within a first random cut of that length.
+
+    Args:
+        image: both sides at least `crop`.
+        rng: drawn from four times, whatever the size.
+        crop: side of the result, in pixels.
+        precrop: side of the first cut, at least `crop`; 0 for none.
+
+    Returns:
+        A view of the image.
+
+    Reference: Sec. 3.3, 384 and then 256 for high-resolution sets.
+    """
+    corner = []
+    for length in image.shape[:2]:
+        first = min(length, precrop) if precrop else length
+        corner.append(int(rng.integers(length - first + 1)) + int(rng.integers(first - crop + 1)))
+    top, left = corner
+    return image[top : top + crop, left : left + crop]
+
+
+def random_orientation(
+    image: Shaped[np.ndarray, "n n c"], rng: np.random.Generator, *, flip: float, rotate: bool
+) -> Shaped[np.ndarray, "n n c"]:
+    """Mirror left to right with a probability, then turn by a random multiple of 90 degrees.
+
+    Args:
+        image: a square, so that its shape survives.
+        rng: drawn from twice.
+        flip: probability in [0, 1].
+        rotate: whether to turn.
+
+    Returns:
+        A view of the image.
+
+    Reference: Sec. 4.1, augmentation.
+    """
+    mirrored = rng.random() < flip
+    turns = int(rng.integers(4))
+    if mirrored:
+        image = image[:, ::-1]
+    return np.rot90(image, turns) if rotate else image
+
+
+def scale_saturation(rgb: Float[np.ndarray, "h w 3"], factor: float) -> Float[np.ndarray, "h w 3"]:
+    """Multiply the HSV saturation of an image, clipped at 1; hue and value stay.
+
+    Args:
+        rgb: sRGB in [0, 1].
+        factor: 0 or more; 1 changes nothing.
+
+    Returns:
+        float32 in [0, 1].
+
+    Reference: Sec. 4.1, saturation jitter of the reference.
+    """
+    # With v = max(rgb) and s = (v - min) / v, a channel is v - (v - channel): its distance from v
+    # is proportional to s. So no detour through hue is needed.
+    r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    value = np.maximum(np.maximum(r, g), b)
+    chroma = value - np.minimum(np.minimum(r, g), b)
+    # s * factor <= 1 means factor <= value / chroma. Grey has no chroma, and any factor will do.
+    limit = np.divide(value, chroma, out=np.full_like(value, np.inf), where=chroma > 0)
+    scale = np.minimum(np.float32(factor), limit)
+    return np.maximum(value[..., None] - (value[..., None] - rgb) * scale[..., None], 0.0)
+
+
+def srgb_to_linear(rgb: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Decode sRGB to linear light.
+
+    Args:
+        rgb: sRGB in [0, 1].
+
+    Returns:
+        float32 in [0, 1].
+
+    Reference: IEC 61966-2-1.
+    """
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4).astype(np.float32)

@@ -1,0 +1,129 @@
+"""`make demo`: pictures to colour, their colours, and a sheet that shows them side by side.
+
+Without an image of the user's own, three rendered scenes are coloured, whose true colours are
+known. Everything goes through the same engine as `haqagen colorize`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from haqagen_jax import imageio
+from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.preprocess import to_unit
+from haqagen_jax.selection import plan_outputs
+
+SIZES = ((480, 640), (683, 1024), (517, 333))
+DEPTHS = (Depth.PNG_8, Depth.TIFF_16, Depth.PNG_16)
+# The first of three scenes in a row that show a house, a road, trees and a lake.
+SEED = 46
+
+PANEL = (400, 300)  # the box that a picture is shrunk into, width and height
+GAP = 12
+CAPTION = 26
+_FONT_SIZE = 15
+_PAPER, _INK = (250, 250, 248), (30, 30, 30)
+
+
+class Row(NamedTuple):
+    """One line of the sheet: pictures of one size, each with its caption."""
+
+    captions: tuple[str, ...]
+    pictures: tuple[UInt8[np.ndarray, "h w 3"], ...]
+
+
+def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> int:
+    """Colour rendered scenes, or one image of the user's own, and show the result.
+
+    Args:
+        out: Folder for everything that is written: `input` (rendered scenes), `output` (coloured)
+            and `sheet.png`; made if it does not exist, files of an earlier run are replaced.
+        image: NIR image of the user's own; None renders three scenes.
+        model: See `haqagen_jax.load`.
+
+    Returns:
+        The exit status: 0, or 1 when an image could not be coloured (which has been said).
+
+    Raises:
+        InputError: If a folder cannot be made or the model cannot be loaded.
+    """
+    if image is None:
+        pairs = write_pairs(
+            out / "input", count=len(SIZES), sizes=SIZES, depths=DEPTHS, seed=SEED
+        )
+        sources, truths = [pair.nir for pair in pairs], [pair.rgb for pair in pairs]
+    else:
+        sources, truths = [image], [None]
+    status = colorize_files(
+        [str(source) for source in sources], str(out / "output"), model, overwrite=True
+    )
+    if status:
+        return status
+    jobs = plan_outputs(sources, out / "output")
+    rows = [_row(*job, truth) for job, truth in zip(jobs, truths, strict=True)]
+    sheet = out / "sheet.png"
+    imageio.write(sheet, draw_sheet(rows))
+    for _, target in jobs:
+        print(f"coloured: {target}")
+    print(f"before and after: {sheet}")
+    return 0
+
+
+def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
+    """Lay pictures out in rows, captions above them.
+
+    Args:
+        rows: At least one; a row may have fewer pictures than another.
+
+    Returns:
+        The sheet, uint8. Every picture is shrunk (never enlarged) into a box of `PANEL`; boxes
+        are `GAP` apart, each below a caption of height `CAPTION`.
+    """
+    columns = max(len(row.pictures) for row in rows)
+    heights = [max(_shrunk(picture)[1] for picture in row.pictures) + CAPTION for row in rows]
+    width = columns * (PANEL[0] + GAP) + GAP
+    sheet = Image.new("RGB", (width, sum(heights) + GAP * (len(rows) + 1)), _PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT_SIZE)
+    top = GAP
+    for row, height in zip(rows, heights, strict=True):
+        left = GAP
+        for caption, picture in zip(row.captions, row.pictures, strict=True):
+            draw.text((left, top + 3), caption, fill=_INK, font=font)
+            small = Image.fromarray(picture).resize(_shrunk(picture), Image.Resampling.LANCZOS)
+            sheet.paste(small, (left, top + CAPTION))
+            left += PANEL[0] + GAP
+        top += height + GAP
+    return np.asarray(sheet)
+
+
+def _row(source: Path, target: Path, truth: Path | None) -> Row:
+    """Read an image, what became of it, and its true colours if they are known."""
+    nir = imageio.read_nir(source)
+    bits = 8 * nir.dtype.itemsize
+    captions = [f"{source.name}: {nir.shape[1]} x {nir.shape[0]}, {bits} bit", "coloured"]
+    grey = to_unit(nir) if nir.size > 1 else nir / np.float32(max(nir.flat[0], 1))
+    pictures = [_display(np.repeat(grey[..., None], 3, axis=-1)), _display(_unit(target))]
+    if truth is not None:
+        captions.append("truth")
+        pictures.append(_display(_unit(truth)))
+    return Row(tuple(captions), tuple(pictures))
+
+
+def _unit(path: Path) -> np.ndarray:
+    return imageio.read_rgb(path)
+
+
+def _display(image: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def _shrunk(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int]:
+    """Give the width and height of a picture inside the box, at least 1 x 1."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, PANEL[0] / width, PANEL[1] / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,129 @@
+"""Score models on a folder of pairs, baselines beside them.
+
+Predictions are the model's own float32 colours, neither rounded to 8 bits nor seen by an image
+file. Metrics are taken in sRGB (as published evaluations do) and in linear light (the paper's
+protocol), per image, and averaged over images. Not handled: LPIPS, seam energy.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax import api, imageio, metrics, paper
+from haqagen_jax.console import bars, complain
+from haqagen_jax.data.folder import Pair, find_pairs
+from haqagen_jax.errors import InputError
+from haqagen_jax.evaluation import tables
+from haqagen_jax.evaluation.tables import Scores
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.ops.color import srgb_to_linear
+
+MODELS = ("small", "grey", "table")
+# Compiled one by one: sizes differ from image to image, and one large program compiles far slower.
+_METRICS: dict[str, Callable[..., Array]] = {
+    "PSNR": jax.jit(metrics.psnr),
+    "SSIM": jax.jit(metrics.ssim),
+    "AE": jax.jit(metrics.angular_error),
+}
+_to_linear = jax.jit(srgb_to_linear)
+
+
+def evaluate(
+    data: str,
+    models: Sequence[str] = MODELS,
+    *,
+    out: str | None = None,
+    tile: int = paper.PATCH,
+    stride: int = paper.STRIDE,
+    batch: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Scores models on the same pairs and prints their means side by side.
+
+    Args:
+        data: folder of NAME_nir and NAME_rgb images.
+        models: names or directories, see `haqagen_jax.load`.
+        out: folder for `scores.csv` (every image) and `summary.json` and `table.md` (the means);
+            None writes nothing.
+        tile: see `haqagen_jax.load`.
+        stride: see `haqagen_jax.load`.
+        batch: see `haqagen_jax.load`.
+        progress: show bars on stderr.
+
+    Returns:
+        The exit status: 0 when every pair was scored, else 1; a pair that fails is one line on
+        stderr and counts for no model.
+
+    Raises:
+        InputError: no pairs, a model that cannot be loaded, or no pair that could be scored.
+    """
+    pairs = find_pairs(data)
+    colorizers = [api.load(model, tile=tile, stride=stride, batch=batch) for model in models]
+    scores: dict[str, Scores] = {name: {} for name in models}
+    with bars(progress) as display:
+        task = display.add_task("pairs", total=len(pairs))
+        for pair in pairs:
+            try:
+                rows = [score(colorizer, pair) for colorizer in colorizers]
+            except InputError as error:
+                complain(str(error), display.console)
+            else:
+                for name, row in zip(models, rows, strict=True):
+                    scores[name][pair.name] = row
+            display.advance(task)
+    done = len(scores[models[0]])
+    if not done:
+        raise InputError(f"{data}: none of its {len(pairs)} pairs could be scored")
+    print(f"{data}: means over {done} pairs\n\n{tables.text(scores)}")
+    if out is not None:
+        tables.write(Path(out), scores, data)
+    return 0 if done == len(pairs) else 1
+
+
+def score(model: Colorizer, pair: Pair) -> dict[str, float]:
+    """Colours one NIR image and compares it with its truth.
+
+    Args:
+        model: any model.
+        pair: the two files.
+
+    Returns:
+        Value by column; the columns are those of `measure`.
+
+    Raises:
+        InputError: a file that cannot be read or coloured, or is too small for SSIM (7 pixels).
+    """
+    nir, rgb = imageio.read_nir(pair.nir), imageio.read_rgb(pair.rgb)
+    if nir.shape != rgb.shape[:2]:
+        raise InputError(f"{pair.nir}: is {nir.shape} but {pair.rgb} {rgb.shape[:2]}; crop one")
+    try:
+        return measure(model.colorize(nir, dtype=np.float32), rgb)
+    except ValueError as error:
+        raise InputError(f"{pair.nir}: {error}") from None
+
+
+def measure(
+    prediction: Float[np.ndarray, "h w 3"], target: Float[np.ndarray, "h w 3"]
+) -> dict[str, float]:
+    """Measures one prediction.
+
+    Args:
+        prediction: sRGB-encoded, in [0, 1].
+        target: the same shape.
+
+    Returns:
+        PSNR (dB), SSIM and angular error (degrees), each for sRGB and for linear light.
+
+    Reference: Sec. 4.1.
+    """
+    srgb = prediction[None], target[None]
+    spaces = {"sRGB": srgb, "linear": tuple(_to_linear(image) for image in srgb)}
+    return {
+        f"{name} {space}": float(metric(*images)[0])
+        for name, metric in _METRICS.items()
+        for space, images in spaces.items()
+    }

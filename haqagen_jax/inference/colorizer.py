@@ -1,0 +1,130 @@
+"""Colour NIR images of any size: preprocess, tile, predict, blend, postprocess.
+
+numpy in, numpy out, files nowhere. Images larger than memory are not handled.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Real
+from numpy.typing import ArrayLike, DTypeLike
+
+from haqagen_jax import paper
+from haqagen_jax.config import Config
+from haqagen_jax.errors import InputError
+from haqagen_jax.inference.blend import Blender
+from haqagen_jax.inference.postprocess import known_depth, quantize
+from haqagen_jax.inference.predictor import Network, TilePredictor, default_batch
+from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.preprocess import prepare_nir
+
+Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
+
+
+class Colorizer:
+    """A model that colours arrays.
+
+    Attributes:
+        network: the Flax module (or baseline): `network.apply(variables, nir[b, h, w, 1]).rgb`.
+        variables: its variables, nested dicts of float32 arrays.
+        config: the configuration it was trained with.
+        name: what tables and messages call it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        variables: Mapping[str, Any],
+        config: Config,
+        *,
+        name: str = "model",
+        tile: int = paper.PATCH,
+        stride: int = paper.STRIDE,
+        batch: int | None = None,
+    ) -> None:
+        """Prepares a model; nothing is compiled before the first image.
+
+        Args:
+            network: see the class.
+            variables: see the class.
+            config: its `data` section says how NIR is prepared and what the output means.
+            name: see the class.
+            tile: side of the sliding window, pixels.
+            stride: step of the sliding window, 1 to `tile` pixels.
+            batch: tiles predicted at once, at least 1; None: 1 on a CPU, more elsewhere.
+
+        Raises:
+            InputError: a tile, stride or batch out of range.
+        """
+        TilePlan(1, 1, tile, stride)
+        if batch is not None and batch < 1:
+            raise InputError(f"batch = {batch}: must be at least 1")
+        self.network = network
+        self.variables = variables
+        self.config = config
+        self.name = name
+        self._tile, self._stride = tile, stride
+        self._predictor = TilePredictor(
+            network,
+            variables,
+            rgb_transfer=config.data.rgb_transfer,
+            batch=default_batch() if batch is None else batch,
+        )
+
+    def colorize(
+        self,
+        nir: ArrayLike,
+        *,
+        dtype: DTypeLike | None = None,
+        progress: Progress | None = None,
+    ) -> Real[np.ndarray, "... 3"]:
+        """Colours one image, or each image of a batch by itself.
+
+        Args:
+            nir: (h, w), (h, w, 1) or (b, h, w, 1); h, w >= 1; integers or floats of any range.
+            dtype: of the result, uint8, uint16 or float32. None: uint8 for uint8, uint16 for
+                uint16, float32 for floats; other integers count as uint8 if all their values are
+                in [0, 255], else as uint16.
+            progress: called as (tiles done, tiles in all) after each batch of tiles.
+
+        Returns:
+            (h, w, 3) or (b, h, w, 3), sRGB-encoded; floats in [0, 1].
+
+        Raises:
+            InputError: another shape or type, NaN or infinity, or an image of one value only
+                (unless it is a single pixel).
+
+        Reference: Sec. 3.3, Algorithm 1.
+        """
+        images = known_depth(np.asarray(nir))
+        if images.ndim not in (2, 3, 4) or (images.ndim > 2 and images.shape[-1] != 1):
+            raise InputError(
+                f"nir has shape {images.shape}; give (h, w), (h, w, 1) or (b, h, w, 1)"
+            )
+        out = np.dtype(images.dtype if dtype is None else dtype)
+        if out not in (np.uint8, np.uint16, np.float32):
+            raise InputError(f"dtype = {out}: must be uint8, uint16 or float32")
+        if images.ndim < 4:
+            return quantize(self._colorize(images.reshape(images.shape[:2]), progress), out)
+        if len(images) == 0:
+            raise InputError(f"nir has shape {images.shape}: no images; give at least one")
+        return np.stack([quantize(self._colorize(one[..., 0], progress), out) for one in images])
+
+    def _colorize(
+        self, nir: Real[np.ndarray, "h w"], progress: Progress | None
+    ) -> Float32[np.ndarray, "h w 3"]:
+        data = self.config.data
+        image = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
+        height, width = nir.shape
+        plan = TilePlan(height, width, self._tile, self._stride)
+        blender = Blender(plan)
+        origins, batch = plan.origins, self._predictor.batch
+        for start in range(0, len(origins), batch):
+            chosen = origins[start : start + batch]
+            tiles = np.stack([plan.extract(image, origin) for origin in chosen])
+            for origin, rgb in zip(chosen, self._predictor(tiles), strict=True):
+                blender.add(rgb, origin)
+            if progress is not None:
+                progress(start + len(chosen), len(origins))
+        return blender.result()

@@ -1,0 +1,53 @@
+"""From the network's colours in [0, 1] to the pixels of a file, and which types are spoken.
+
+numpy arrays, channels last, sRGB-encoded. Models that predict linear light are converted in
+`predictor.py`. Not handled: dithering, colour profiles.
+"""
+
+import numpy as np
+from jaxtyping import Float, Real
+
+from haqagen_jax.errors import InputError
+
+
+def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
+    """Brings an array to one of the types whose depth is known: uint8, uint16 or float32.
+
+    Args:
+        nir: any integer or float type. Integers other than uint8 and uint16 have no depth of
+            their own: they are taken as uint8 if all values are in [0, 255], else as uint16.
+
+    Returns:
+        The same values and shape.
+
+    Raises:
+        InputError: booleans, complex numbers and the like; integers outside [0, 65535].
+    """
+    if nir.dtype in (np.uint8, np.uint16):
+        return nir
+    if nir.dtype.kind == "f":
+        return nir.astype(np.float32)
+    if nir.dtype.kind not in "iu":
+        raise InputError(f"pixels are {nir.dtype}; give integers or floats")
+    if nir.size and (nir.min() < 0 or nir.max() > 65_535):
+        raise InputError(
+            f"pixels are {nir.dtype} from {nir.min()} to {nir.max()}; bring them into 0 to 65535, "
+            "or convert to float"
+        )
+    return nir.astype(np.uint8 if not nir.size or nir.max() <= 255 else np.uint16)
+
+
+def quantize(rgb: Float[np.ndarray, "*shape"], dtype: np.dtype) -> Real[np.ndarray, "*shape"]:
+    """Converts colours to a pixel type.
+
+    Args:
+        rgb: values are clipped to [0, 1].
+        dtype: uint8 or uint16 (rounded to the nearest of their levels), or float32.
+
+    Returns:
+        The same shape.
+    """
+    rgb = np.clip(rgb, 0.0, 1.0)
+    if dtype.kind == "f":
+        return rgb.astype(dtype)
+    return np.rint(rgb * np.float32(np.iinfo(dtype).max)).astype(dtype)

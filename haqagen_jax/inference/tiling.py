@@ -1,0 +1,96 @@
+"""Where the tiles of an image lie: Algorithm 1, lines 1 to 3 and 6, as plain numbers.
+
+Images are (h, w, c). The padded image is never built: a tile gathers its pixels through reflected
+indices, so any image from 1x1 up works, also one much smaller than a tile. Not handled: blending
+(`blend.py`), files.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from haqagen_jax import paper
+from haqagen_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class TilePlan:
+    """The tiles that cover an image, row by row.
+
+    Tiles start every `stride` pixels. What they cover beyond the image, as little as possible, is
+    split between both sides and filled by reflection.
+
+    Attributes:
+        height, width: of the image, pixels, at least 1.
+        tile: side of a tile, pixels.
+        stride: distance of neighbouring tiles, pixels, at most `tile`: no pixel is left out.
+    """
+
+    height: int
+    width: int
+    tile: int = paper.PATCH
+    stride: int = paper.STRIDE
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < 1:
+            raise InputError(f"image of {self.height}x{self.width} pixels: needs at least 1x1")
+        if self.tile < 1:
+            raise InputError(f"tile = {self.tile}: must be at least 1")
+        if not 1 <= self.stride <= self.tile:
+            raise InputError(
+                f"stride = {self.stride}: must be from 1 to the tile's {self.tile} pixels"
+            )
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Tiles down and across."""
+        return self._steps(self.height), self._steps(self.width)
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """Height and width that the tiles cover."""
+        down, across = self.grid
+        return (down - 1) * self.stride + self.tile, (across - 1) * self.stride + self.tile
+
+    @property
+    def margin(self) -> tuple[int, int]:
+        """Rows above and columns left of the image in the padded image."""
+        return (self.padded[0] - self.height) // 2, (self.padded[1] - self.width) // 2
+
+    @property
+    def origins(self) -> tuple[tuple[int, int], ...]:
+        """Top left corner (y, x) of every tile in the padded image."""
+        down, across = self.grid
+        return tuple((y * self.stride, x * self.stride) for y in range(down) for x in range(across))
+
+    def __len__(self) -> int:
+        down, across = self.grid
+        return down * across
+
+    def extract(
+        self, image: Shaped[np.ndarray, "h w c"], origin: tuple[int, int]
+    ) -> Shaped[np.ndarray, "tile tile c"]:
+        """Cuts one tile out of the (virtually) padded image.
+
+        Args:
+            image: (height, width, c) as planned.
+            origin: one of `origins`.
+
+        Returns:
+            (tile, tile, c).
+        """
+        y, x = origin
+        rows = _reflected(y - self.margin[0], self.tile, self.height)
+        columns = _reflected(x - self.margin[1], self.tile, self.width)
+        return image[rows[:, None], columns[None, :]]
+
+    def _steps(self, size: int) -> int:
+        return 1 + max(0, -(-(size - self.tile) // self.stride))
+
+
+def _reflected(start: int, count: int, size: int) -> Int[np.ndarray, " count"]:
+    """Indices start ... start + count - 1, mirrored at 0 and size - 1 as often as needed."""
+    period = max(2 * (size - 1), 1)
+    position = np.arange(start, start + count) % period
+    return np.minimum(position, period - position) if size > 1 else np.zeros(count, np.int64)

@@ -1,0 +1,41 @@
+"""Hinge losses on patch logits `b h w 1`, unbounded; float32 inside, one value per image."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax.ops.checks import Images, Like, paired
+
+
+def hinge_generator(logits: Images) -> Float[Array, " b"]:
+    """Return minus the mean logit: the generator's side of one critic.
+
+    Args:
+        logits: the critic's answer to the prediction, one per patch.
+
+    Returns:
+        One value per image (b,), unbounded below.
+
+    Reference: HAQAGen Eq. (2), first line.
+    """
+    return -jnp.asarray(logits, jnp.float32).mean((1, 2, 3))
+
+
+def hinge_critic(real_logits: Images, fake_logits: Like) -> Float[Array, " b"]:
+    """Return the hinge loss of one critic.
+
+    Args:
+        real_logits: the critic's answer to the target, one per patch.
+        fake_logits: its answer to the prediction, the same shape.
+
+    Returns:
+        One value per image (b,), at least 0.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Reference: HAQAGen Eq. (2), second line.
+    """
+    real, fake = paired(real_logits, fake_logits, names=("real_logits", "fake_logits"))
+    return (jax.nn.relu(1.0 - real) + jax.nn.relu(1.0 + fake)).mean((1, 2, 3))

@@ -1,0 +1,167 @@
+"""Eq. (3) and (4): which terms make the objective, and how much each weighs.
+
+The only place that knows weights. Images are `b h w 3` in [0, 1], float32 inside. Terms are
+returned unweighted, one value per image, under the names the training curves use; the scalar is
+the weighted sum of their means over the batch. A term of weight zero is neither computed nor
+returned, and the network it would need may be None.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax.config import LossConfig
+from haqagen_jax.losses.adversarial import hinge_critic, hinge_generator
+from haqagen_jax.losses.feature import texture_cosine, texture_l2, vgg_l2
+from haqagen_jax.losses.histogram import cdf_l1
+from haqagen_jax.losses.pixel import hsv_mse, mse
+from haqagen_jax.types import Hsv, Rgb
+
+Features = Callable[[Float[Array, "b h w 3"]], Float[Array, "b i j f"]]
+Terms = dict[str, Float[Array, " b"]]
+
+
+def reconstruction(
+    prediction: Float[Array, "b h w 3"],
+    target: Float[Array, "b h w 3"],
+    *,
+    texture: Features | None,
+    vgg: Features | None,
+    loss: LossConfig,
+) -> Terms:
+    """Compute the terms of L_rec for one colour space.
+
+    Args:
+        prediction: RGB or HSV in [0, 1].
+        target: the same shape and colour space.
+        texture: image to features of the frozen autoencoder's encoder; None needs alpha = 0 and
+            gamma = 0.
+        vgg: image to VGG-19 relu4_2 features; None needs delta = 0.
+        loss: weights and histogram parameters.
+
+    Returns:
+        "texture_l2", "texture_cosine", "cdf" and "vgg", each (b,) and unweighted, without those
+        whose weight is zero.
+
+    Raises:
+        ValueError: a network is None although its weight is not zero.
+
+    Reference: HAQAGen Eq. (3).
+    """
+    terms: Terms = {}
+    if loss.alpha or loss.gamma:
+        if texture is None:
+            raise ValueError(
+                f"texture is None but loss.alpha = {loss.alpha} and loss.gamma = {loss.gamma} need "
+                "its features; run `haqagen pretrain-texture` or set both to 0"
+            )
+        ours, theirs = texture(prediction), texture(target)
+        if loss.alpha:
+            terms["texture_l2"] = texture_l2(ours, theirs)
+        if loss.gamma:
+            terms["texture_cosine"] = texture_cosine(ours, theirs)
+    if loss.beta:
+        terms["cdf"] = cdf_l1(prediction, target, bins=loss.bins, kernel=loss.kernel, tau=loss.tau)
+    if loss.delta:
+        if vgg is None:
+            raise ValueError(
+                f"vgg is None but loss.delta = {loss.delta} needs VGG-19's features; give its "
+                "weights or set loss.delta to 0"
+            )
+        terms["vgg"] = vgg_l2(vgg(prediction), vgg(target))
+    return terms
+
+
+def generator_objective(
+    rgb_pred: Rgb,
+    hsv_pred: Hsv,
+    rgb: Rgb,
+    hsv: Hsv,
+    rgb_logits: Float[Array, "b i j 1"],
+    hsv_logits: Float[Array, "b i j 1"],
+    *,
+    texture: Features | None,
+    vgg: Features | None,
+    loss: LossConfig,
+) -> tuple[Float[Array, ""], Terms]:
+    """Compute L_G, what the generator minimises.
+
+    Args:
+        rgb_pred: the RGB branch's output in [0, 1].
+        hsv_pred: the HSV branch's output in [0, 1].
+        rgb: the target of the first.
+        hsv: the target of the second.
+        rgb_logits: the critic's answer to `rgb_pred`.
+        hsv_logits: the critic's answer to `hsv_pred`.
+        texture: see `reconstruction`.
+        vgg: see `reconstruction`.
+        loss: weights and histogram parameters.
+
+    Returns:
+        The scalar, and the unweighted terms, each (b,): "adversarial_rgb", "mse_rgb", "cdf_rgb" and
+        so on, and the same for "hsv".
+
+    Raises:
+        ValueError: shapes differ, or a network is None although its weight is not zero.
+
+    Reference: HAQAGen Eq. (4), L_G.
+    """
+    terms: Terms = {}
+    if loss.adversarial:
+        terms["adversarial_rgb"] = hinge_generator(rgb_logits)
+        terms["adversarial_hsv"] = hinge_generator(hsv_logits)
+    if loss.mse:
+        terms["mse_rgb"] = mse(rgb_pred, rgb)
+        terms["mse_hsv"] = hsv_mse(hsv_pred, hsv, hue=loss.hue)
+    if loss.feature:
+        for space, prediction, target in (("rgb", rgb_pred, rgb), ("hsv", hsv_pred, hsv)):
+            parts = reconstruction(prediction, target, texture=texture, vgg=vgg, loss=loss)
+            terms |= {f"{name}_{space}": value for name, value in parts.items()}
+    return _weighted(terms, loss), terms
+
+
+def critic_objective(
+    rgb_real: Float[Array, "b i j 1"],
+    rgb_fake: Float[Array, "b i j 1"],
+    hsv_real: Float[Array, "b i j 1"],
+    hsv_fake: Float[Array, "b i j 1"],
+) -> tuple[Float[Array, ""], Terms]:
+    """Compute L_D, what the two critics minimise together.
+
+    Args:
+        rgb_real: logits of the RGB targets.
+        rgb_fake: logits of the RGB predictions, the same shape.
+        hsv_real: logits of the HSV targets.
+        hsv_fake: logits of the HSV predictions, the same shape.
+
+    Returns:
+        The scalar, and its terms "critic_rgb" and "critic_hsv", each (b,).
+
+    Raises:
+        ValueError: shapes differ.
+
+    Reference: HAQAGen Eq. (2) and Eq. (4), L_D.
+    """
+    terms = {
+        "critic_rgb": hinge_critic(rgb_real, rgb_fake),
+        "critic_hsv": hinge_critic(hsv_real, hsv_fake),
+    }
+    return terms["critic_rgb"].mean() + terms["critic_hsv"].mean(), terms
+
+
+def _weighted(terms: Terms, loss: LossConfig) -> Float[Array, ""]:
+    """Sum the batch means of the terms, each with its factors of Eq. (3) and (4)."""
+    weights = {
+        "adversarial": loss.adversarial,
+        "mse": loss.mse,
+        "texture_l2": loss.feature * loss.alpha,
+        "texture_cosine": loss.feature * loss.gamma,
+        "cdf": loss.feature * loss.beta,
+        "vgg": loss.feature * loss.delta,
+    }
+    total = jnp.zeros(())
+    for name, value in terms.items():
+        total += weights[name.rpartition("_")[0]] * value.mean()
+    return total

@@ -1,0 +1,80 @@
+"""Agent attention: a few pooled tokens gather from all pixels, and all pixels read from them.
+
+Cost is linear in the number of pixels. The published code has positional biases for a fixed
+window; with one window, as the backbone uses it, those on the gathering side are constant along
+their softmax and do nothing, and those on the reading side reduce to one number per head and
+agent: `agent_bias`.
+
+Reference: Han et al., "Agent Attention: On the Integration of Softmax and Linear Attention"
+(2023); its use here is ColorMamba's.
+"""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax.models.layers import Dense, DepthwiseConv3x3, LayerNorm
+from haqagen_jax.ops.resample import adaptive_mean
+
+
+class AgentAttention(nn.Module):
+    """Multi-head attention of all pixels through `agents` pooled tokens."""
+
+    heads: int
+    agents: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        """Attends.
+
+        Args:
+            x: a map; c is a multiple of `heads`.
+
+        Returns:
+            A map of the same shape.
+        """
+        b, h, w, c = x.shape
+        side = math.isqrt(self.agents)
+        q = Dense(c, use_bias=False, dtype=self.dtype, name="q")(x)
+        k, v = jnp.split(Dense(2 * c, use_bias=False, dtype=self.dtype, name="kv")(x), 2, axis=-1)
+        agents = adaptive_mean(q, height=side, width=side)
+        bias = self.param(
+            "agent_bias", nn.initializers.truncated_normal(0.02), (self.heads, self.agents)
+        )
+
+        def split(tokens: Array) -> Array:
+            return tokens.reshape(b, -1, self.heads, c // self.heads)
+
+        scale = (c // self.heads) ** -0.5
+        agents = split(agents) * scale
+        gather = jnp.einsum("bahc,bnhc->bhan", agents, split(k)).astype(jnp.float32)
+        gathered = jnp.einsum("bhan,bnhc->bahc", jax.nn.softmax(gather).astype(v.dtype), split(v))
+        read = jnp.einsum("bnhc,bahc->bnha", split(q), agents).astype(jnp.float32)
+        read = jax.nn.softmax(read + bias[None, None])
+        out = jnp.einsum("bnha,bahc->bnhc", read.astype(v.dtype), gathered).reshape(b, h, w, c)
+        out = out + DepthwiseConv3x3(dtype=self.dtype, name="dwc")(v)
+        return Dense(c, dtype=self.dtype, name="proj")(out)
+
+
+class AgentBlock(nn.Module):
+    """Agent attention and an MLP, each normalised first and added to its input."""
+
+    heads: int
+    agents: int
+    mlp_ratio: int = 4
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        """Returns a map of the same shape."""
+        c = x.shape[-1]
+        attention = AgentAttention(self.heads, self.agents, dtype=self.dtype, name="attn")
+        x = x + attention(LayerNorm(name="norm1")(x))
+        y = LayerNorm(name="norm2")(x)
+        y = jax.nn.gelu(Dense(self.mlp_ratio * c, dtype=self.dtype, name="fc1")(y), approximate=False)
+        return x + Dense(c, dtype=self.dtype, name="fc2")(y)

@@ -1,0 +1,119 @@
+"""Criss-cross attention: every pixel looks along its own row and column.
+
+The two directions are computed one line at a time, each with the logarithm of its normaliser, and
+joined exactly afterwards; no array of pixels x (height + width) is ever held, forward or backward.
+
+Reference: Huang et al., "CCNet: Criss-Cross Attention for Semantic Segmentation" (2019); its use
+as the fusion of the two branches is ColorMamba's.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float
+
+from haqagen_jax.models.layers import EPSILON, Conv3x3
+
+LINES = 8  # lines attended at once: their scores fit a core's cache, and fill an accelerator
+MASKED = -1e30  # exp(MASKED - anything) is exactly 0 in float32
+
+
+class _ConvPair(nn.Module):
+    """Convolution, ReLU, batch norm, convolution, ReLU."""
+
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        x = nn.relu(Conv3x3(self.features, dtype=self.dtype, name="conv_0")(x))
+        x = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=EPSILON,
+            use_fast_variance=False,
+            dtype=self.dtype,
+            name="norm",
+        )(x)
+        return nn.relu(Conv3x3(self.features, dtype=self.dtype, name="conv_1")(x))
+
+
+def criss_cross(
+    query: Float[Array, "b h w i"], key: Float[Array, "b h w i"], value: Float[Array, "b h w c"]
+) -> Float[Array, "b h w c"]:
+    """Softmax attention of each pixel over the pixels of its row and its column.
+
+    The pixel itself takes part once, through its row.
+
+    Args:
+        query: what each pixel looks for.
+        key: what each pixel offers.
+        value: what it hands over.
+
+    Returns:
+        The weighted means of `value`, float32.
+
+    Reference: Huang et al., CCNet (2019), Eq. (1) and (2).
+    """
+    rows, row_norm = _along_lines(query, key, value, skip_self=False)
+    flipped = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
+    columns, column_norm = (jnp.swapaxes(x, 1, 2) for x in _along_lines(*flipped, skip_self=True))
+    share = jax.nn.sigmoid(row_norm - column_norm)
+    return share * rows + (1 - share) * columns
+
+
+def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Array, Array]:
+    """Attention within each row: outputs [b h w c] and log-normalisers [b h w 1]."""
+    b, h, w, _ = q.shape
+
+    @jax.checkpoint
+    def line(qkv: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        q, k, v = qkv
+        scores = (q @ k.T).astype(jnp.float32)
+        if skip_self:
+            place = jnp.arange(w)
+            scores = jnp.where(place[:, None] == place[None], MASKED, scores)
+        top = lax.stop_gradient(scores.max(-1, keepdims=True))
+        weights = jnp.exp(scores - top)
+        total = weights.sum(-1, keepdims=True)
+        return (weights @ v.astype(jnp.float32)) / total, top + jnp.log(total)
+
+    lines = tuple(x.reshape(b * h, w, -1) for x in (q, k, v))
+    out, norm = lax.map(line, lines, batch_size=LINES)
+    return out.reshape(b, h, w, -1), norm.reshape(b, h, w, 1)
+
+
+class CrissCrossFusion(nn.Module):
+    """Fuses features with a picture: features ask, the picture answers.
+
+    gamma * attention(features, picture) + convolutions of both; gamma starts at 0.
+    """
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "b h w c"], picture: Float[Array, "b h w m"], *, train: bool
+    ) -> Float[Array, "b h w c"]:
+        """Fuses.
+
+        Args:
+            features: the decoder's features.
+            picture: the map to fuse, at the same size.
+            train: batch statistics if true, running ones otherwise.
+
+        Returns:
+            Fused features.
+        """
+        c = features.shape[-1]
+
+        def pair(name: str, features: int, x: Array) -> Array:
+            return _ConvPair(features, dtype=self.dtype, name=name)(x, train=train)
+
+        joined = pair("skip", c, jnp.concatenate([features, picture], -1))
+        query = pair("query", c // 8, features)
+        key = pair("key", c // 8, features)
+        gamma = self.param("gamma", nn.initializers.zeros, ())
+        attended = criss_cross(query, key, pair("value", c, picture))
+        return gamma.astype(self.dtype) * attended.astype(self.dtype) + joined

@@ -1,0 +1,43 @@
+"""From a configuration to networks."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from haqagen_jax import paper
+from haqagen_jax.config import ModelConfig
+from haqagen_jax.models.critic import Critic
+from haqagen_jax.models.generator import Generator
+
+
+def make_generator(model: ModelConfig) -> Generator:
+    """Returns G_A and G_B for a configuration."""
+    return Generator(
+        width=model.width,
+        d_state=model.d_state,
+        expand=model.expand,
+        spade_hidden=model.spade_hidden,
+        hsv_width=model.hsv_width,
+        dtype=jnp.dtype(model.compute_dtype),
+    )
+
+
+def make_critic(model: ModelConfig) -> Critic:
+    """Returns the two critics for a configuration."""
+    return Critic(model.critic_width, dtype=jnp.dtype(model.compute_dtype))
+
+
+def init_generator(key: Array, model: ModelConfig) -> dict:
+    """Returns the generator's variables: params, batch_stats, spectral."""
+    return make_generator(model).init(key, jnp.zeros((1, paper.PATCH, paper.PATCH, 1)))
+
+
+def init_critic(key: Array, model: ModelConfig) -> dict:
+    """Returns the critics' variables: params, spectral."""
+    image = jnp.zeros((1, paper.PATCH, paper.PATCH, 3))
+    return make_critic(model).init(key, image, image)
+
+
+def count_parameters(variables: object) -> int:
+    """Returns the number of scalars in a tree of arrays or of their shapes."""
+    return sum(x.size for x in jax.tree.leaves(variables))

@@ -1,0 +1,67 @@
+"""The generator: G_B predicts HSV from the picture, G_A colours the picture under that prediction.
+
+Reference: HAQAGen Sec. 3.1.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax.models.hsv_branch import HsvBranch
+from haqagen_jax.models.rgb_branch import RgbBranch
+
+MULTIPLE = 256  # height and width that the eight halvings need
+
+
+class GeneratorOutput(NamedTuple):
+    """Both predictions, float32 in (0, 1)."""
+
+    rgb: Float[Array, "b h w 3"]
+    hsv: Float[Array, "b h w 3"]
+
+
+class Generator(nn.Module):
+    """G_A and G_B. Collections: params, batch_stats, spectral."""
+
+    width: int
+    d_state: int
+    expand: int
+    spade_hidden: int
+    hsv_width: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, nir: Float[Array, "b h w 1"], *, train: bool = False) -> GeneratorOutput:
+        """Colours pictures.
+
+        Args:
+            nir: prepared NIR (`haqagen_jax.preprocess.prepare_nir`) in [0, 1]; height and width
+                are multiples of 256.
+            train: update batch statistics and spectral norms; the collections "batch_stats" and
+                "spectral" must then be mutable.
+
+        Returns:
+            The colour picture (sRGB-encoded) and its HSV prior.
+
+        Raises:
+            ValueError: a height or width that is not a positive multiple of 256.
+        """
+        _, h, w, _ = nir.shape
+        if h % MULTIPLE or w % MULTIPLE or not h * w:
+            raise ValueError(
+                f"nir of {h} x {w}: both must be positive multiples of {MULTIPLE}; "
+                "haqagen_jax.load().colorize tiles pictures of any size"
+            )
+        hsv = HsvBranch(self.hsv_width, dtype=self.dtype, name="hsv_branch")(nir)
+        rgb = RgbBranch(
+            self.width,
+            self.d_state,
+            self.expand,
+            self.spade_hidden,
+            dtype=self.dtype,
+            name="rgb_branch",
+        )(nir, hsv, train=train)
+        return GeneratorOutput(rgb, hsv)

@@ -1,0 +1,72 @@
+"""G_B: the compact network that predicts hue, saturation and value from the NIR picture.
+
+A U-shaped network of depthwise-separable convolutions: full resolution at both ends, four halvings
+between. Input in [0, 1], height and width multiples of 16; output in (0, 1).
+
+Reference: HAQAGen Sec. 3.3 ("compact depthwise-separable CNN (about 4M params)"); the layout is
+ours.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax.models.layers import (
+    Conv3x3,
+    Dense,
+    DepthwiseConv3x3,
+    instance_norm,
+    leaky_relu,
+)
+from haqagen_jax.ops.resample import halve, resize_nearest
+
+SCALES = 5
+
+
+class SeparablePair(nn.Module):
+    """Twice: a depthwise 3x3, a pointwise convolution, instance norm and LeakyReLU."""
+
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
+        """Returns a map of the same height and width."""
+        for i in range(2):
+            x = DepthwiseConv3x3(dtype=self.dtype, name=f"depthwise_{i}")(x)
+            x = Dense(self.features, dtype=self.dtype, name=f"pointwise_{i}")(x)
+            x = leaky_relu(instance_norm(x))
+        return x
+
+
+class HsvBranch(nn.Module):
+    """The colour prior's network."""
+
+    width: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 3"]:
+        """Predicts HSV.
+
+        Args:
+            nir: in [0, 1].
+
+        Returns:
+            Hue, saturation and value, float32.
+        """
+        x = leaky_relu(Conv3x3(self.width, dtype=self.dtype, name="stem")(nir))
+        skips = []
+        for scale in range(SCALES):
+            if scale:
+                skips.append(x)
+                x = halve(x)
+            x = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"encoder_{scale}")(x)
+        for scale in reversed(range(SCALES - 1)):
+            skip = skips[scale]
+            _, h, w, _ = skip.shape
+            x = jnp.concatenate([skip, resize_nearest(x, height=h, width=w)], -1)
+            x = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"decoder_{scale}")(x)
+        return jax.nn.sigmoid(Conv3x3(3, dtype=self.dtype, name="head")(x).astype(jnp.float32))

@@ -1,0 +1,140 @@
+"""Layers that several networks share.
+
+Channels last. Parameters, normalisation and spectral norms are float32; convolutions compute in
+`dtype`. Initial values follow the published networks' framework: uniform with variance
+1 / (3 fan_in), zero biases.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float
+
+from haqagen_jax.ops import conv
+
+kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+Conv3x3 = functools.partial(nn.Conv, kernel_size=(3, 3), padding=1, kernel_init=kernel_init)
+Conv4x4Down = functools.partial(
+    nn.Conv, kernel_size=(4, 4), strides=(2, 2), padding=1, kernel_init=kernel_init
+)
+Dense = functools.partial(nn.Dense, kernel_init=kernel_init)
+LayerNorm = functools.partial(nn.LayerNorm, epsilon=1e-5)
+
+EPSILON = 1e-5  # of every normalisation
+
+
+def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """Normalises each channel of each image to mean 0 and variance 1, without parameters.
+
+    Args:
+        x: a map; statistics are taken in float32, over two passes.
+
+    Returns:
+        The normalised map, in the dtype of `x`.
+
+    Reference: Ulyanov et al., "Instance Normalization" (2016).
+    """
+    wide = x.astype(jnp.float32)
+    centred = wide - wide.mean((1, 2), keepdims=True)
+    variance = jnp.square(centred).mean((1, 2), keepdims=True)
+    return (centred * lax.rsqrt(variance + EPSILON)).astype(x.dtype)
+
+
+def leaky_relu(x: Array) -> Array:
+    """LeakyReLU with the slope 0.2 of the published encoder and critics."""
+    return nn.leaky_relu(x, 0.2)
+
+
+class ConvTranspose4x4Up(nn.Module):
+    """Transposed convolution that doubles the size; see `ops.conv.conv_transpose4x4`."""
+
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b H W o"]:
+        """Returns the map at twice the height and width."""
+        kernel = self.param("kernel", kernel_init, (4, 4, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        y = conv.conv_transpose4x4(x.astype(self.dtype), kernel.astype(self.dtype))
+        return y + bias.astype(self.dtype)[None, None, None]
+
+
+class DepthwiseConv3x3(nn.Module):
+    """One 3x3 kernel a channel; see `ops.conv.depthwise_conv3x3`."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        """Returns a map of the same shape."""
+        channels = x.shape[-1]
+        # One input channel a kernel: the fan-in is nine.
+        kernel = self.param("kernel", kernel_init, (3, 3, 1, channels))
+        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        y = conv.depthwise_conv3x3(x.astype(self.dtype), kernel[:, :, 0].astype(self.dtype))
+        return y + bias.astype(self.dtype)[None, None, None]
+
+
+class SpectralConv(nn.Module):
+    """A convolution whose kernel is divided by its largest singular value.
+
+    The singular vectors `u` and `v` are state, in the collection "spectral": one step of power
+    iteration while training, none otherwise. No gradient flows through them.
+
+    Reference: Miyato et al., "Spectral Normalization for Generative Adversarial Networks" (2018).
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 1
+    use_bias: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"], *, train: bool) -> Float[Array, "b H W o"]:
+        """Convolves with the normalised kernel.
+
+        Args:
+            x: a map.
+            train: whether to take a step of power iteration; "spectral" must then be mutable.
+        """
+        size = self.kernel_size
+        kernel = self.param("kernel", kernel_init, (size, size, x.shape[-1], self.features))
+        matrix = kernel.reshape(-1, self.features)
+        fixed = lax.stop_gradient(matrix)
+        u_state = self.variable("spectral", "u", lambda: _converged(fixed, self._start()))
+        v_state = self.variable("spectral", "v", lambda: _unit(fixed @ u_state.value))
+        if train and not self.is_initializing():
+            v_state.value = _unit(fixed @ u_state.value)
+            u_state.value = _unit(v_state.value @ fixed)
+        u, v = lax.stop_gradient((u_state.value, v_state.value))
+        kernel = (kernel / (v @ matrix @ u)).astype(self.dtype)
+        padding = ((self.padding, self.padding),) * 2
+        y = lax.conv_general_dilated(
+            x.astype(self.dtype),
+            kernel,
+            (self.stride, self.stride),
+            padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            y = y + bias.astype(self.dtype)[None, None, None]
+        return y
+
+    def _start(self) -> Array:
+        return jax.random.normal(self.make_rng("params"), (self.features,))
+
+
+def _unit(x: Array) -> Array:
+    return x / (jnp.linalg.norm(x) + 1e-12)
+
+
+def _converged(matrix: Array, start: Array) -> Array:
+    """The right singular vector of the largest singular value, after 15 power iterations."""
+    return lax.fori_loop(0, 15, lambda _, u: _unit(_unit(matrix @ u) @ matrix), _unit(start))

@@ -1,0 +1,124 @@
+"""G_A: the Mamba encoder-decoder that predicts the colour picture.
+
+Eight stride-2 levels with selective-scan groups in the first three, skip connections and the
+multi-scale connections of the ColorMamba generator; every decoder stage is modulated by the HSV
+prediction; criss-cross attention fuses the result with an edge-guided version of that prediction.
+
+Input and HSV in [0, 1]; height and width are multiples of 256. Output sRGB-encoded, in (0, 1).
+
+Reference: HAQAGen Sec. 3.1 and Eq. (1); Zhai et al., "ColorMamba" (2024).
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax import paper
+from haqagen_jax.models.criss_cross import CrissCrossFusion
+from haqagen_jax.models.layers import Conv3x3, Conv4x4Down, instance_norm, leaky_relu
+from haqagen_jax.models.mamba import ScanGroup
+from haqagen_jax.models.spade import DecoderStage, SpadeResnetBlock
+from haqagen_jax.ops.resample import resize_bilinear
+
+
+def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
+    """The Laplacian of each picture, scaled by its own extremes.
+
+    Args:
+        nir: pictures in [0, 1]; borders are reflected.
+
+    Returns:
+        4-neighbour Laplacian in [0, 1]; 0 for a constant picture.
+    """
+    x = jnp.pad(nir, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    across = x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
+    down = x[:, :-2, 1:-1] + x[:, 2:, 1:-1]
+    laplacian = across + down - 4 * nir
+    low = laplacian.min((1, 2), keepdims=True)
+    span = laplacian.max((1, 2), keepdims=True) - low
+    return (laplacian - low) / jnp.maximum(span, 1e-6)
+
+
+class RgbBranch(nn.Module):
+    """The colour branch."""
+
+    width: int
+    d_state: int
+    expand: int
+    spade_hidden: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, nir: Float[Array, "b h w 1"], hsv: Float[Array, "b h w 3"], *, train: bool
+    ) -> Float[Array, "b h w 3"]:
+        """Colours a picture.
+
+        Args:
+            nir: in [0, 1].
+            hsv: the HSV prediction for the same picture.
+            train: whether batch statistics and spectral norms are updated.
+
+        Returns:
+            sRGB-encoded colour, float32.
+        """
+        *skips, bottom = self._encode(nir)
+        fine, coarser = self._decode(skips, bottom, hsv, train=train)
+        _, h, w, _ = nir.shape
+        merged = [skips[0], *(resize_bilinear(y, height=h // 2, width=w // 2) for y in coarser)]
+        features = self._stage(self.width, "decoder_1")(
+            jnp.concatenate([*merged, fine], -1), hsv, train=train
+        )
+        guided = SpadeResnetBlock(3, self.spade_hidden, dtype=self.dtype, name="fusion")
+        picture = guided(hsv, edges(nir), train=train)
+        fused = CrissCrossFusion(dtype=self.dtype, name="cross_block")(
+            features, picture, train=train
+        )
+        return jax.nn.sigmoid(Conv3x3(3, dtype=self.dtype, name="fin_out")(fused).astype(jnp.float32))
+
+    def _features(self, level: int) -> int:
+        """64-128-256-512-512-... for the paper's width."""
+        return self.width * min(2 ** (level - 1), 8)
+
+    def _stage(self, features: int, name: str) -> DecoderStage:
+        return DecoderStage(features, self.spade_hidden, dtype=self.dtype, name=name)
+
+    def _encode(self, x: Array) -> list[Array]:
+        """x1 to x7, and the 1/256 bottom."""
+        levels = []
+        for level in range(1, paper.LEVELS + 1):
+            if level > 1:
+                x = leaky_relu(x)
+            x = Conv4x4Down(self._features(level), dtype=self.dtype, name=f"down_{level}")(x)
+            if level <= paper.SCAN_LEVELS:
+                x = ScanGroup(
+                    self.d_state,
+                    self.expand,
+                    paper.ATTENTION_HEADS,
+                    paper.AGENT_TOKENS,
+                    dtype=self.dtype,
+                    name=f"group_{level}",
+                )(x)
+            if 1 < level < paper.LEVELS:
+                x = instance_norm(x)
+            levels.append(x)
+        return levels
+
+    def _decode(
+        self, skips: list[Array], y: Array, hsv: Array, *, train: bool
+    ) -> tuple[Array, list[Array]]:
+        """The stages from 1/256 to 1/2: the finest map, and the two that also reach the end."""
+        maps = {}
+        for level in range(paper.LEVELS, 1, -1):
+            parts = [y]
+            if level < paper.LEVELS:
+                parts = [skips[level - 1], y]
+            if level == 2:
+                _, h, w, _ = y.shape
+                parts.insert(1, resize_bilinear(maps[5], height=h, width=w))
+            stage = self._stage(self._features(level - 1), f"decoder_{level}")
+            y = instance_norm(stage(jnp.concatenate(parts, -1), hsv, train=train))
+            maps[level] = y
+        return y, [maps[5], maps[4]]

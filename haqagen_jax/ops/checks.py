@@ -1,0 +1,35 @@
+"""What public functions take: arrays of JAX or numpy; pairs of images only of equal shape."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+AnyArray = Array | np.ndarray
+Images = Float[AnyArray, "b h w c"]
+# Any shape, so that `paired` answers a mismatch with a message of ours in tests too.
+Like = Float[AnyArray, "..."]
+
+
+def paired(
+    prediction: Like, target: Like, *, names: tuple[str, str] = ("prediction", "target")
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Return both arrays in float32 after checking that they have the same shape.
+
+    Args:
+        prediction: any shape.
+        target: the shape of `prediction`; nothing is broadcast.
+        names: what the error message calls the two.
+
+    Returns:
+        The two arrays in float32.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(
+            f"{names[0]} has shape {prediction.shape} and {names[1]} {target.shape}; they must "
+            "be equal: crop or resize one of them (nothing is broadcast)"
+        )
+    return jnp.asarray(prediction, jnp.float32), jnp.asarray(target, jnp.float32)

@@ -1,0 +1,108 @@
+"""Changes of resolution, each with the sampling grid of its published counterpart.
+
+Channels last; the dtype is kept. No antialiasing.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jaxtyping import Float
+
+
+def resize_nearest(
+    x: Float[Array, "b h w c"], *, height: int, width: int
+) -> Float[Array, "b H W c"]:
+    """Takes for output i the input floor(i n_in / n_out) (the first of each block).
+
+    Args:
+        x: a map.
+        height: rows of the result.
+        width: columns of the result.
+
+    Returns:
+        The resized map.
+
+    Reference: the sampling of SPADE's conditioning map (Park et al., 2019, Sec. 3).
+    """
+    return _nearest(_nearest(x, 1, height), 2, width)
+
+
+def _nearest(x: Array, axis: int, size: int) -> Array:
+    # Slices and repeats have cheap gradients; that of a gather is a scatter.
+    n = x.shape[axis]
+    if n % size == 0:
+        return lax.slice_in_dim(x, 0, n, n // size, axis)
+    if size % n == 0:
+        return jnp.repeat(x, size // n, axis)
+    return jnp.take(x, np.arange(size) * n // size, axis)
+
+
+def resize_bilinear(
+    x: Float[Array, "b h w c"], *, height: int, width: int
+) -> Float[Array, "b H W c"]:
+    """Bilinear interpolation with aligned corners: the corner samples stay where they are.
+
+    Args:
+        x: a map.
+        height: rows of the result.
+        width: columns of the result.
+
+    Returns:
+        The resized map.
+    """
+    rows = jnp.asarray(_interpolation(x.shape[1], height), x.dtype)
+    columns = jnp.asarray(_interpolation(x.shape[2], width), x.dtype)
+    return _apply_matrices(rows, x, columns)
+
+
+def _interpolation(n: int, size: int) -> np.ndarray:
+    """The weights of `n` samples in `size` interpolated ones: as matrix products, both directions
+    of differentiation are fast."""
+    position = np.arange(size) * ((n - 1) / max(size - 1, 1))
+    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(n)[None]))
+
+
+def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
+    """Means over blocks of 2 x 2.
+
+    Args:
+        x: a map of even height and width.
+
+    Returns:
+        The map at half the size.
+    """
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def adaptive_mean(
+    x: Float[Array, "b h w c"], *, height: int, width: int
+) -> Float[Array, "b H W c"]:
+    """Means over a fixed number of cells, whatever the input's size.
+
+    Cell i covers the inputs from floor(i n / N) to ceil((i + 1) n / N), so cells overlap where N
+    does not divide n.
+
+    Args:
+        x: a map.
+        height: cells along the rows.
+        width: cells along the columns.
+
+    Returns:
+        The cells' means.
+    """
+    rows = jnp.asarray(_cells(x.shape[1], height), x.dtype)
+    columns = jnp.asarray(_cells(x.shape[2], width), x.dtype)
+    return _apply_matrices(rows, x, columns)
+
+
+def _apply_matrices(rows: Array, x: Array, columns: Array) -> Array:
+    return jnp.einsum("Hh,bhwc,Ww->bHWc", rows, x, columns)
+
+
+def _cells(n: int, cells: int) -> np.ndarray:
+    weights = np.zeros((cells, n))
+    for i in range(cells):
+        start, stop = i * n // cells, -(-(i + 1) * n // cells)
+        weights[i, start:stop] = 1 / (stop - start)
+    return weights

@@ -1,0 +1,67 @@
+"""From the command line's words to a `Config`: a file of `configs/`, its argument, overrides."""
+
+import ast
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from haqagen_jax.config import Config
+from haqagen_jax.errors import InputError
+
+SIZES = ("paper", "base", "small", "tiny")
+DEFAULT = "configs/haqagen.py"
+
+
+def load_config(spec: str, overrides: Sequence[str] = ()) -> Config:
+    """Builds the configuration of a run.
+
+    Args:
+        spec: "FILE.py" or "FILE.py:ARGUMENT"; the file defines `get_config(argument)` and returns a
+            `ConfigDict`. `configs/...` is also found beside the installed package.
+        overrides: "section.key=value" each; the value is a Python literal or a bare word.
+
+    Raises:
+        InputError: no such file, a file without `get_config`, an argument that it refuses, an
+            override of another form, and everything that `Config.from_dict` refuses.
+    """
+    name, _, argument = spec.partition(":")
+    values = _evaluate(_find(name), argument).to_dict()
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        section, dot, field = key.strip().partition(".")
+        if not (equals and dot):
+            raise InputError(f"--set {override}: must be section.key=value, as train.steps=2000")
+        values.setdefault(section, {})[field] = _literal(text.strip())
+    return Config.from_dict(values)
+
+
+def _find(name: str) -> Path:
+    package = Path(__file__).parent
+    # As given; inside an installed wheel; beside the package in a checkout.
+    for path in (Path(name), package / name, package.parent / name):
+        if path.is_file():
+            return path
+    raise InputError(f"{name}: no such configuration file; try --config {DEFAULT}:small")
+
+
+def _evaluate(path: Path, argument: str) -> ConfigDict:
+    spec = importlib.util.spec_from_file_location("haqagen_config", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: not a Python file; a configuration ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.get_config(argument) if argument else module.get_config()
+    except AttributeError:
+        raise InputError(f"{path}: must define get_config(argument)") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _literal(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False}.get(text.lower(), text)

@@ -1,0 +1,115 @@
+"""Pictures of a training run: a sheet of validation samples and the curves of the losses.
+
+Images come in as (b, h, w, c) in [0, 1], sRGB-encoded; what is outside is clipped, and NaN is drawn
+black. Sheets are uint8 (h, w, 3). Not handled: samples of several sizes on one sheet.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jax import Array
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+from PIL import Image, ImageDraw, ImageFont
+
+from haqagen_jax import imageio
+
+TITLES = ("NIR", "prediction", "HSV prediction", "truth")
+_GAP = 6  # pixels between the pictures
+_FONT = 16  # pixels
+_COLUMNS = 3  # of the curves
+_SMOOTHED = 100  # points from which a curve also gets a running mean
+
+AnyArray = Array | np.ndarray
+
+
+def sample_sheet(
+    nir: Float[AnyArray, "b h w 1"],
+    rgb_pred: Float[AnyArray, "b h w 3"],
+    hsv_pred: Float[AnyArray, "b h w 3"],
+    rgb: Float[AnyArray, "b h w 3"],
+) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """Lay samples out under titles, a row each: NIR, prediction, HSV prediction, truth.
+
+    Args:
+        nir: inputs.
+        rgb_pred: predictions of G_A.
+        hsv_pred: predictions of G_B, h, s and v in [0, 1]; drawn in the colours they stand for.
+        rgb: truth.
+
+    Returns:
+        The sheet, pixel for pixel on a white ground.
+    """
+    grey, colour, hsv, truth = (_unit(image) for image in (nir, rgb_pred, hsv_pred, rgb))
+    columns = (np.repeat(grey, 3, axis=-1), colour, hsv_to_rgb(hsv), truth)
+    rows, h, w = grey.shape[:3]
+    top = _GAP + _FONT + _GAP
+    size = (_GAP + (w + _GAP) * len(columns), top + (h + _GAP) * rows)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(_FONT)
+    for column, (title, images) in enumerate(zip(TITLES, columns, strict=True)):
+        left = _GAP + column * (w + _GAP)
+        draw.text((left + w // 2, top // 2), title, fill="black", font=font, anchor="mm")
+        for row, image in enumerate(np.rint(images * 255).astype(np.uint8)):
+            sheet.paste(Image.fromarray(image), (left, top + row * (h + _GAP)))
+    return np.asarray(sheet)
+
+
+def loss_curves(history: Mapping[str, Sequence[tuple[int, float]]], path: str | Path) -> None:
+    """Draw every term over the steps, one small diagram each, and write it as PNG.
+
+    A term that is positive and spans more than a decade gets a logarithmic axis. Long terms are
+    drawn faintly, with their running mean over a fiftieth of the run on top.
+
+    Args:
+        history: term to (step, value), in order of the steps; values that are not finite are left
+            out and counted in the diagram's title.
+        path: of the PNG; it is replaced when the new picture is complete.
+
+    Raises:
+        ValueError: no terms.
+    """
+    if not history:
+        raise ValueError("history is empty: give at least one term with its (step, value) pairs")
+    columns = min(_COLUMNS, len(history))
+    rows = math.ceil(len(history) / columns)
+    figure = Figure(figsize=(4.2 * columns, 2.7 * rows), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for index, (term, points) in enumerate(history.items()):
+        _curve(figure.add_subplot(rows, columns, index + 1), term, points)
+    canvas.draw()
+    imageio.write(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+
+
+def _unit(image: AnyArray) -> np.ndarray:
+    return np.clip(np.nan_to_num(np.asarray(image, np.float32)), 0.0, 1.0)
+
+
+def _curve(axes: Axes, term: str, points: Sequence[tuple[int, float]]) -> None:
+    steps, values = np.asarray(points, np.float64).reshape(-1, 2).T
+    finite = np.isfinite(values)
+    lost = int(values.size - finite.sum())
+    steps, values = steps[finite], values[finite]
+    long = values.size >= _SMOOTHED
+    axes.plot(steps, values, color="C0", linewidth=1, alpha=0.3 if long else 1.0)
+    if long:
+        width = values.size // 50
+        kernel = np.full(width, 1 / width)
+        middle = slice((width - 1) // 2, (width - 1) // 2 + values.size - width + 1)
+        axes.plot(steps[middle], np.convolve(values, kernel, "valid"), color="C0", linewidth=1.5)
+    if values.size and 0 < values.min() * 10 < values.max():
+        axes.set_yscale("log")
+    last = f"  {values[-1]:.4g}" if values.size else ""
+    axes.set_title(f"{term}{last}" + (f"  ({lost} not finite)" if lost else ""), fontsize=10)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)

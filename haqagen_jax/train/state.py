@@ -1,0 +1,48 @@
+"""What a training step reads and writes: both networks' variables and both optimizers' states."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax import Array
+
+from haqagen_jax.config import Config
+from haqagen_jax.models.factory import init_critic, init_generator
+from haqagen_jax.train.optimizer import make_optimizer
+
+
+@struct.dataclass
+class TrainState:
+    """A pytree; nothing random is stored. Leaves may be arrays, shapes or shardings."""
+
+    step: Any
+    generator: Any  # variables: params, batch_stats, spectral
+    critic: Any  # variables: params, spectral
+    generator_opt: optax.OptState
+    critic_opt: optax.OptState
+
+
+def create_state(key: Array, config: Config, *, steps: int) -> TrainState:
+    """Initialises both networks and both optimizers.
+
+    Args:
+        key: typed random key.
+        config: the run's configuration.
+        steps: length of the run, for the schedule.
+
+    Returns:
+        The state before the first step.
+    """
+    optimizer = make_optimizer(config.optim, steps=steps)
+    generator_key, critic_key = jax.random.split(key)
+    generator = init_generator(generator_key, config.model)
+    critic = init_critic(critic_key, config.model)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        generator=generator,
+        critic=critic,
+        generator_opt=optimizer.init(generator["params"]),
+        critic_opt=optimizer.init(critic["params"]),
+    )

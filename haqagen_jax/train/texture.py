@@ -1,0 +1,218 @@
+"""Pretraining of the texture autoencoder f: once, on the union of the training splits, then frozen.
+
+Runs on one device. A run that was stopped continues from its last checkpoint, data order included;
+a finished one is left alone. The result is `texture/` in the work directory: `config.json`, which
+is written last, `model.safetensors` in float32, and the losses in `metrics.jsonl`.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from haqagen_jax import artifact
+from haqagen_jax.config import Config
+from haqagen_jax.console import bars
+from haqagen_jax.data.folder import split_pairs
+from haqagen_jax.data.pipeline import TrainIterator, train_iterator
+from haqagen_jax.errors import InputError
+from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.train.texture_step import TextureState, create_texture_state, texture_step
+from haqagen_jax.version import __version__
+
+FORMAT = "haqagen-jax-texture"
+FORMAT_VERSION = 1
+CONFIG_FILE, TENSOR_FILE, METRICS_FILE = "config.json", "model.safetensors", "metrics.jsonl"
+CHECKPOINTS = "checkpoints"  # removed when the run is finished
+
+
+def pretrain_texture(
+    directories: Sequence[str | Path], workdir: str | Path, config: Config, *, progress: bool = True
+) -> Path:
+    """Train f on the union of the training splits, or finish a run that was stopped.
+
+    Args:
+      directories: data directories; only their training splits are read.
+      workdir: f goes to its sub-directory `texture`.
+      config: its sections `texture` and `data`, and `train.seed`, `train.log_every` and
+        `train.checkpoint_every`.
+      progress: show a bar in a terminal, a line every `train.log_every` steps elsewhere.
+
+    Returns:
+      The directory that `load_texture` reads.
+
+    Raises:
+      InputError: unusable data, or a started run with other settings.
+
+    Reference: Sec. 3.2, "Autoencoder pretraining".
+    """
+    directory = Path(workdir) / "texture"
+    if (directory / CONFIG_FILE).exists():
+        load_texture(directory)
+        print(f"{directory} is already trained; delete it to train again.")
+        return directory
+    # f is trained once, for every experiment: on sRGB, whatever the generator predicts.
+    data = dataclasses.replace(config.data, rgb_transfer="srgb")
+    pairs = split_pairs(directories, "train")
+    # Every patch is seen twice, as RGB and as HSV: half of the batch each.
+    patches = max(1, config.texture.batch_size // 2)
+    batches = train_iterator(pairs, data, batch_size=patches, seed=config.train.seed)
+    directory.mkdir(parents=True, exist_ok=True)
+    state, loss = _run(directory, config, batches, progress=progress)
+    facts = {"images": len(pairs), "steps": config.texture.steps, "loss": loss}
+    _save(directory, state.params, config, facts)
+    shutil.rmtree(directory / CHECKPOINTS)
+    print(f"Texture autoencoder: {directory} ({len(pairs)} images, mean squared error {loss:.5f})")
+    return directory
+
+
+def load_texture(directory: str | Path) -> dict[str, Any]:
+    """Read the frozen autoencoder.
+
+    Args:
+      directory: `texture` in the work directory of `pretrain_texture`.
+
+    Returns:
+      Parameters of `TextureAutoencoder`, float32 numpy arrays.
+
+    Raises:
+      InputError: nothing there, another version, a damaged file, a missing or extra tensor.
+    """
+    directory = Path(directory)
+    path = directory / CONFIG_FILE
+    command = f"run `haqagen pretrain-texture --data DIR --workdir {directory.parent}`"
+    if not path.exists():
+        raise InputError(f"{directory}: no trained texture autoencoder; {command} first")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        version = (found["format"], found["format_version"])
+        tensors = load_file(directory / TENSOR_FILE)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{directory}: damaged ({reason}); delete it and {command}") from None
+    if version != (FORMAT, FORMAT_VERSION):
+        raise InputError(
+            f"{path}: is {version[0]} {version[1]}, this version reads {FORMAT} {FORMAT_VERSION}; "
+            f"delete it and {command}"
+        )
+    variables = artifact.unflatten(tensors)
+    image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+    expected = jax.eval_shape(TextureAutoencoder().init, jax.random.key(0), image)
+    artifact.check(variables, expected, str(directory))
+    return variables["params"]
+
+
+def _run(
+    directory: Path, config: Config, batches: TrainIterator, *, progress: bool
+) -> tuple[TextureState, float]:
+    """Step from the last checkpoint to the end; returns the state and the last loss."""
+    steps, train = config.texture.steps, config.train
+    state = create_texture_state(jax.random.key(train.seed), config.texture)
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=preservation_policy.LatestN(1),
+        cleanup_tmp_directories=True,
+        enable_async_checkpointing=False,
+    )
+    with (
+        ocp.CheckpointManager(directory.resolve() / CHECKPOINTS, options=options) as manager,
+        bars(progress) as bar,
+    ):
+        state = _restore(manager, state, batches, config)
+        start, loss, since = int(state.step), float("nan"), time.monotonic()
+        _drop_metrics_after(directory / METRICS_FILE, start)
+        task = bar.add_task("texture", total=steps, completed=start)
+        for step in range(start + 1, steps + 1):
+            state, value = texture_step(state, jnp.asarray(next(batches).rgb))
+            if step % train.log_every == 0 or step == steps:
+                loss, now = float(value), time.monotonic()
+                rate = train.log_every / (now - since)
+                since = now
+                _append(directory / METRICS_FILE, {"step": step, "loss": loss})
+                line = f"texture: mse {loss:.5f}, {rate:.2f} steps/s"
+                bar.update(task, description=line)
+                if progress and not bar.console.is_terminal:
+                    bar.console.print(f"step {step}/{steps}, {line}")
+            # The last state is not a checkpoint: it becomes the result.
+            if step % train.checkpoint_every == 0 and step < steps:
+                _checkpoint(manager, state, batches, config)
+            bar.update(task, completed=step)
+    return state, loss
+
+
+def _checkpoint(
+    manager: ocp.CheckpointManager, state: TextureState, batches: TrainIterator, config: Config
+) -> None:
+    position = {"batches": batches.get_state(), "settings": _settings(config)}
+    items = ocp.args.Composite(
+        state=ocp.args.StandardSave(state), position=ocp.args.JsonSave(position)
+    )
+    manager.save(int(state.step), args=items)
+
+
+def _restore(
+    manager: ocp.CheckpointManager, state: TextureState, batches: TrainIterator, config: Config
+) -> TextureState:
+    """Return the last checkpoint's state, or `state`; moves `batches` to the same step."""
+    step = manager.latest_step()
+    if step is None:
+        return state
+    position_only = ocp.args.Composite(position=ocp.args.JsonRestore())
+    position = manager.restore(step, args=position_only)["position"]
+    for name, value in _settings(config).items():
+        if position["settings"][name] != value:
+            raise InputError(
+                f"{name} = {value}: the run in {manager.directory.parent} was started with "
+                f"{position['settings'][name]}; continue with that, or use another workdir"
+            )
+    items = ocp.args.Composite(state=ocp.args.StandardRestore(state))
+    batches.set_state(position["batches"])
+    return manager.restore(step, args=items)["state"]
+
+
+def _settings(config: Config) -> dict[str, float | int]:
+    """What a run must not change between its parts."""
+    settings = {f"texture.{k}": v for k, v in dataclasses.asdict(config.texture).items()}
+    return {**settings, "train.seed": config.train.seed, "data.crop": config.data.crop}
+
+
+def _drop_metrics_after(path: Path, step: int) -> None:
+    """Forget what was logged after the checkpoint: those steps are about to be repeated."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
+    path.write_text("".join(kept), encoding="utf-8")
+
+
+def _append(path: Path, record: Mapping[str, float | int]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def _save(directory: Path, params: Any, config: Config, facts: Mapping[str, Any]) -> None:
+    """Write weights and description; the description comes last and marks the run as finished."""
+    tensors = artifact.flatten({"params": jax.tree.map(np.asarray, params)})
+    description = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "package_version": __version__,
+        "config": dataclasses.asdict(config.texture),
+        "training": dict(facts),
+    }
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        text = json.dumps(description, indent=2) + "\n"
+        Path(scratch, TENSOR_FILE).write_bytes(save(tensors))
+        Path(scratch, CONFIG_FILE).write_text(text, encoding="utf-8")
+        for name in (TENSOR_FILE, CONFIG_FILE):
+            os.replace(Path(scratch, name), directory / name)

@@ -1,0 +1,99 @@
+"""One step of pretraining the texture autoencoder f: pure, jitted, float32.
+
+f sees sRGB-encoded patches in [0, 1] and the HSV of the same patches, because Eq. (4) applies L_rec
+to both. The objective is the l2 distance of the reconstruction.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jaxtyping import Array, Float
+
+from haqagen_jax import paper
+from haqagen_jax.config import TextureConfig
+from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.ops.color import rgb_to_hsv
+from haqagen_jax.train.optimizer import decayed
+from haqagen_jax.types import Rgb
+
+
+@struct.dataclass
+class TextureState:
+    """What one step of pretraining reads and writes; tree maps put other leaves than arrays in."""
+
+    step: Any
+    params: Any
+    opt_state: Any
+    optimizer: optax.GradientTransformation = struct.field(pytree_node=False)
+
+
+def create_texture_state(key: Array, config: TextureConfig) -> TextureState:
+    """Initialise f and its optimizer.
+
+    Args:
+      key: typed random key.
+      config: the length of the run shapes its cosine schedule.
+
+    Returns:
+      The state before the first step.
+    """
+    optimizer = _optimizer(config)
+    params = _init(key)
+    return TextureState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        opt_state=optimizer.init(params),
+        optimizer=optimizer,
+    )
+
+
+@jax.jit
+def _init(key: Array) -> Any:
+    return TextureAutoencoder().init(key, jnp.zeros((1, 16, 16, 3)))["params"]
+
+
+@functools.cache  # one object for one configuration, as `texture_step` compiles once for each
+def _optimizer(config: TextureConfig) -> optax.GradientTransformation:
+    # Both are ours: the paper only names the l2 objective.
+    schedule = optax.cosine_decay_schedule(config.learning_rate, config.steps, alpha=0.01)
+    return optax.adamw(schedule, weight_decay=paper.WEIGHT_DECAY, mask=decayed)
+
+
+def texture_loss(params: Any, rgb: Rgb) -> Float[Array, " b"]:
+    """Mean squared error of the reconstruction, over the RGB and the HSV version of a patch.
+
+    Args:
+      params: of `TextureAutoencoder`.
+      rgb: patches, sRGB-encoded.
+
+    Returns:
+      One value per patch.
+
+    Reference: Sec. 3.2, "Autoencoder pretraining"; that f also learns from HSV is ours.
+    """
+    images = jnp.concatenate([rgb, rgb_to_hsv(rgb)])
+    again = jnp.asarray(TextureAutoencoder().apply({"params": params}, images))
+    return jnp.mean((again - images).reshape(2, rgb.shape[0], -1) ** 2, axis=(0, 2))
+
+
+@jax.jit
+def texture_step(state: TextureState, rgb: Rgb) -> tuple[TextureState, Float[Array, ""]]:
+    """Update f once.
+
+    Args:
+      state: before the step.
+      rgb: patches, sRGB-encoded.
+
+    Returns:
+      The next state, and the mean loss before the update.
+    """
+    loss, grads = jax.value_and_grad(lambda p: texture_loss(p, rgb).mean())(state.params)
+    updates, opt_state = state.optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    after = {"step": state.step + 1, "params": params, "opt_state": opt_state}
+    return dataclasses.replace(state, **after), loss

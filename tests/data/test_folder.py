@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from haqagen_jax.data.folder import find_pairs, split_of, split_pairs
+from haqagen_jax.errors import InputError
+
+
+def write_pair(directory, name, *, nir="png", rgb="png", size=(6, 8), rgb_size=None):
+    directory.mkdir(parents=True, exist_ok=True)
+    h, w = rgb_size or size
+    for path, image in (
+        (directory / f"{name}_nir.{nir}", np.zeros(size, np.uint8)),
+        (directory / f"{name}_rgb.{rgb}", np.zeros((h, w, 3), np.uint8)),
+    ):
+        if path.suffix.lower() in (".tif", ".tiff"):
+            tifffile.imwrite(path, image)
+        else:
+            Image.fromarray(image).save(path)
+
+
+def message(call, *args):
+    with pytest.raises(InputError) as caught:
+        call(*args)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_pairs_are_found_by_suffix_whatever_the_extension_and_sorted(tmp_path):
+    write_pair(tmp_path, "b_2", nir="tiff", rgb="jpg")
+    write_pair(tmp_path, "a_nir_1", nir="PNG", rgb="TIF")
+    (tmp_path / "notes.txt").write_text("kept out")
+    (tmp_path / "c_depth.png").write_text("kept out")
+    pairs = find_pairs(tmp_path)
+    assert [pair.name for pair in pairs] == ["a_nir_1", "b_2"]
+    assert pairs[0].nir == tmp_path / "a_nir_1_nir.PNG"
+    assert pairs[1].rgb == tmp_path / "b_2_rgb.jpg"
+
+
+def test_missing_directory_file_and_empty_directory(tmp_path):
+    assert "does not exist" in message(find_pairs, tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    assert "is a file" in message(find_pairs, tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    assert "NAME_nir.png" in message(find_pairs, tmp_path / "empty")
+
+
+def test_missing_partners_are_named_and_counted(tmp_path):
+    for name in "abcdef":
+        write_pair(tmp_path, name)
+    for path in ("a_nir", "b_rgb", "d_nir", "e_nir"):
+        (tmp_path / f"{path}.png").unlink()
+    text = message(find_pairs, tmp_path)
+    assert "4 of 6" in text
+    assert "a_rgb.png, b_nir.png, d_rgb.png, ..." in text
+
+
+def test_two_partners_are_refused(tmp_path):
+    write_pair(tmp_path, "a")
+    write_pair(tmp_path, "a", rgb="jpg")
+    text = message(find_pairs, tmp_path)
+    assert "a has 2 rgb images" in text
+    assert "a_rgb.jpg and a_rgb.png" in text
+
+
+@pytest.mark.parametrize("rgb", ["png", "tif"])
+def test_two_sizes_in_a_pair_are_refused_with_both(tmp_path, rgb):
+    write_pair(tmp_path, "a", rgb=rgb, size=(6, 8), rgb_size=(6, 9))
+    text = message(find_pairs, tmp_path)
+    assert "a_nir.png is 8x6" in text
+    assert f"a_rgb.{rgb} is 9x6" in text
+
+
+@pytest.mark.parametrize("extension", ["jpg", "tif"])
+def test_sizes_are_those_of_the_upright_images(tmp_path, extension):
+    write_pair(tmp_path, "a", rgb=extension, size=(6, 8), rgb_size=(8, 6))
+    path = tmp_path / f"a_rgb.{extension}"
+    if extension == "tif":
+        tag = (274, "H", 1, 6, True)
+        tifffile.imwrite(path, np.zeros((8, 6, 3), "u1"), photometric="rgb", extratags=[tag])
+    else:
+        exif = Image.Exif()
+        exif[274] = 6
+        Image.fromarray(np.zeros((8, 6, 3), "u1")).save(path, exif=exif)
+    assert [pair.name for pair in find_pairs(tmp_path)] == ["a"]
+
+
+@pytest.mark.parametrize("extension", ["png", "tif", "jpg"])
+def test_a_file_that_is_no_image_is_named(tmp_path, extension):
+    write_pair(tmp_path, "a", rgb=extension)
+    for content in (b"", b"no image at all"):
+        (tmp_path / f"a_rgb.{extension}").write_bytes(content)
+        assert f"a_rgb.{extension}: cannot be read" in message(find_pairs, tmp_path)
+
+
+def test_split_folders_win_and_directories_are_joined(tmp_path):
+    write_pair(tmp_path / "one" / "train", "x")
+    write_pair(tmp_path / "one" / "val", "y")
+    write_pair(tmp_path / "two" / "train", "x")
+    pairs = split_pairs([tmp_path / "one", tmp_path / "two"], "train")
+    assert [pair.nir.parts[-3:] for pair in pairs] == [
+        ("one", "train", "x_nir.png"),
+        ("two", "train", "x_nir.png"),
+    ]
+    text = message(split_pairs, [tmp_path / "one", tmp_path / "two"], "val")
+    assert str(tmp_path / "two" / "val") in text
+    assert "does not exist" in message(split_pairs, [tmp_path / "none"], "train")
+    assert "train, val, test" in message(split_pairs, [tmp_path / "one"], "valid")
+
+
+def test_a_plain_folder_is_split_by_scene_with_nothing_lost_or_shared(tmp_path):
+    names = [f"scene_{i:03d}" for i in range(60)]
+    for name in names:
+        write_pair(tmp_path, name, size=(1, 1))
+    splits = {s: [p.name for p in split_pairs([tmp_path], s)] for s in ("train", "val", "test")}
+    assert sorted(name for kept in splits.values() for name in kept) == names
+    assert all(split_of(name) == split for split, kept in splits.items() for name in kept)
+
+
+def test_the_split_of_a_scene_never_changes():
+    # From the shell: printf NAME | sha256sum, the first 16 hex digits over 2**64.
+    golden = {
+        "water_0023": "train",  # 0.427
+        "street_0007": "train",  # 0.383
+        "indoor_0025": "val",  # 0.845
+        "indoor_0012": "test",  # 0.915
+        "country_0000": "test",  # 0.930
+    }
+    assert {name: split_of(name) for name in golden} == golden
+    names, counts = np.unique([split_of(str(i)) for i in range(10_000)], return_counts=True)
+    assert names.tolist() == ["test", "train", "val"]
+    np.testing.assert_allclose(counts, [1000, 8000, 1000], atol=90)  # three deviations
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    write_pair(tmp_path, "x")
+    assert "none of its 1 pairs falls into val" in message(split_pairs, [tmp_path], "val")

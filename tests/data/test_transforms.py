@@ -1,0 +1,126 @@
+import colorsys
+
+import numpy as np
+import pytest
+from skimage.transform import resize as skimage_resize
+
+from haqagen_jax.data import transforms
+
+
+def coordinates(h, w):
+    """Returns (h, w, 4) whose pixels hold their own position, in both halves of a pair."""
+    y, x = np.mgrid[:h, :w].astype(np.uint16)
+    return np.stack([y * 1000 + x, y, x, y * 1000 + x], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "expected"),
+    [
+        ((340, 512), 512, (340, 512)),
+        ((680, 1024), 512, (340, 512)),
+        ((1024, 681), 512, (512, 340)),
+        ((10, 20), 512, (10, 20)),
+        ((1, 4000), 512, (1, 512)),
+        ((768, 1025), 512, (384, 512)),
+    ],
+)
+def test_clamp_size_keeps_the_aspect(size, limit, expected):
+    assert transforms.clamp_size(size, limit) == expected
+
+
+def test_resize_is_antialiased_bounded_and_the_same_for_every_channel():
+    rng = np.random.default_rng(0)
+    image = np.repeat(rng.integers(0, 2, (90, 120, 1)).astype(np.float32), 4, axis=-1)
+    out = transforms.resize(image, (30, 40))
+    assert out.shape == (30, 40, 4)
+    assert out.dtype == np.float32
+    assert out.min() >= 0
+    assert out.max() <= 1
+    np.testing.assert_array_equal(out, np.repeat(out[..., :1], 4, axis=-1))
+    # Independent: a smooth picture, reduced by another library.
+    y, x = np.mgrid[:90, :120] / 20.0
+    smooth = (0.5 + 0.4 * np.sin(y) * np.cos(x)).astype(np.float32)[..., None]
+    other = skimage_resize(smooth, (30, 40, 1), order=3, anti_aliasing=True)
+    inner = np.s_[4:-4, 4:-4]
+    np.testing.assert_allclose(transforms.resize(smooth, (30, 40))[inner], other[inner], atol=0.02)
+    # Noise of one pixel's size must average out; picking pixels would keep its deviation of 0.5.
+    assert out.std() < 0.25
+
+
+def test_resize_to_its_own_size_changes_nothing():
+    image = np.random.default_rng(0).random((5, 7, 4), dtype=np.float32)
+    assert transforms.resize(image, (5, 7)) is image
+
+
+@pytest.mark.parametrize(("h", "w"), [(1, 1), (2, 300), (255, 256), (100, 30)])
+def test_pad_to_reaches_the_side_with_the_image_inside(h, w):
+    image = coordinates(h, w)
+    out = transforms.pad_to(image, 256)
+    assert out.shape == (max(h, 256), max(w, 256), 4)
+    top, left = (out.shape[0] - h) // 2, (out.shape[1] - w) // 2
+    np.testing.assert_array_equal(out[top : top + h, left : left + w], image)
+    np.testing.assert_array_equal(np.unique(out[..., 1]), np.arange(h))
+    if left > 0 and w > 1:  # reflected without repeating the edge
+        np.testing.assert_array_equal(out[:, left - 1], out[:, left + 1])
+
+
+def test_crop_is_contiguous_and_stays_within_the_first_cut():
+    image = coordinates(400, 1000)
+    corners = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        out = transforms.random_crop(image, rng, crop=256, precrop=384)
+        top, left = int(out[0, 0, 1]), int(out[0, 0, 2])
+        np.testing.assert_array_equal(out, image[top : top + 256, left : left + 256])
+        corners.append((top, left))
+    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+    assert (low < [10, 80]).all()
+    assert (high > [134, 664]).all()
+    assert (high <= [400 - 256, 1000 - 256]).all()
+    # Two nested cuts: the variance is the sum of the two uniform ones.
+    expected = [np.sqrt(((a + 1) ** 2 + (b + 1) ** 2 - 2) / 12) for a, b in [(16, 128), (616, 128)]]
+    np.testing.assert_allclose(np.std(corners, axis=0), expected, rtol=0.12)
+
+
+def test_crop_without_a_first_cut_reaches_everything():
+    image = coordinates(258, 256)
+    tops = {
+        int(transforms.random_crop(image, np.random.default_rng(s), crop=256, precrop=0)[0, 0, 1])
+        for s in range(40)
+    }
+    assert tops == {0, 1, 2}
+
+
+def test_orientation_visits_all_eight_and_only_rotates_on_demand():
+    image = coordinates(3, 3)
+    turned = [np.rot90(m, k) for m in (image, image[:, ::-1]) for k in range(4)]
+    seen = set()
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        out = transforms.random_orientation(image, rng, flip=0.5, rotate=True)
+        (found,) = [i for i, t in enumerate(turned) if np.array_equal(t, out)]
+        seen.add(found)
+        rng = np.random.default_rng(seed)
+        kept = transforms.random_orientation(image, rng, flip=1.0, rotate=False)
+        np.testing.assert_array_equal(kept, image[:, ::-1])
+    assert seen == set(range(8))
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.9, 1.0, 1.1, 3.0])
+def test_saturation_equals_the_way_through_hsv(factor):
+    rng = np.random.default_rng(1)
+    rgb = rng.random((12, 12, 3), dtype=np.float32)
+    rgb[0, 0], rgb[0, 1], rgb[0, 2] = 0.0, 1.0, 0.4  # black, white, grey
+    rgb[1, :3] = np.eye(3, dtype=np.float32)
+    out = transforms.scale_saturation(rgb, factor)
+    assert out.dtype == np.float32
+    for index in np.ndindex(12, 12):
+        h, s, v = colorsys.rgb_to_hsv(*(float(c) for c in rgb[index]))
+        expected = colorsys.hsv_to_rgb(h, min(s * factor, 1.0), v)
+        np.testing.assert_allclose(out[index], expected, atol=2e-6)
+
+
+def test_srgb_to_linear_has_the_standard_values():
+    values = np.array([0.0, 0.04045, 0.5, 1.0], np.float32)
+    expected = [0.0, 0.0031308, 0.2140411, 1.0]
+    np.testing.assert_allclose(transforms.srgb_to_linear(values), expected, atol=1e-6)

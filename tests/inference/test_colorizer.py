@@ -1,0 +1,187 @@
+"""The engine itself is invisible: identity in, identity out; local in, the same as untiled."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.errors import InputError
+from haqagen_jax.inference.colorizer import Colorizer
+
+PLAIN = Config(data=DataConfig(equalize=False))
+TILINGS = ((8, 7), (8, 5), (8, 8), (5, 3))  # (tile, stride)
+SIZES = st.integers(1, 30)
+
+
+class Output(NamedTuple):
+    rgb: jax.Array
+
+
+class Identity:
+    """Repeats its input, scaled by a variable; counts how often it is traced."""
+
+    def __init__(self):
+        self.traces = 0
+
+    def apply(self, variables, nir):
+        self.traces += 1
+        return Output(jnp.repeat(nir * variables["scale"], 3, -1))
+
+
+class Blur:
+    """A 3x3 mean that sees black outside of its tile."""
+
+    def apply(self, variables, nir):
+        kernel = jnp.full((3, 3, 1, 1), 1 / 9, jnp.float32)
+        blurred = jax.lax.conv_general_dilated(
+            nir, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return Output(jnp.repeat(blurred, 3, -1))
+
+
+@functools.cache
+def identity(tile, stride, batch=3, scale=1.0, config=PLAIN):
+    variables = {"scale": jnp.float32(scale)}
+    return Colorizer(Identity(), variables, config, tile=tile, stride=stride, batch=batch)
+
+
+def full_range(height, width, seed, dtype):
+    """A random image from 0 to the type's maximum, so that min-max changes nothing."""
+    rng = np.random.default_rng(seed)
+    top = 1.0 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    image = (rng.random((height, width)) * top).astype(dtype)
+    if image.size > 1:
+        image.flat[rng.choice(image.size, 2, replace=False)] = 0, top
+    return image
+
+
+@pytest.mark.parametrize("tiling", TILINGS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@settings(deadline=None, max_examples=25)
+@given(height=SIZES, width=SIZES, seed=st.integers(0, 1000))
+def test_identity(tiling, dtype, height, width, seed):
+    nir = full_range(height, width, seed, dtype)
+    rgb = identity(*tiling).colorize(nir)
+    assert rgb.shape == (height, width, 3)
+    assert rgb.dtype == dtype
+    want = np.repeat(nir[..., None], 3, -1)
+    np.testing.assert_allclose(rgb, want, rtol=0, atol=1e-6 if dtype == "float32" else 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (255, 257), (256, 600)])
+def test_identity_at_the_papers_tiling(shape):
+    nir = full_range(*shape, seed=1, dtype="uint16")
+    rgb = identity(256, 222, batch=1).colorize(nir)
+    np.testing.assert_array_equal(rgb, np.repeat(nir[..., None], 3, -1))
+
+
+@pytest.mark.parametrize(("tile", "stride"), [(16, 13), (32, 20)])
+def test_a_local_model_tiled_equals_untiled(tile, stride):
+    nir = full_range(70, 53, seed=2, dtype="float32")
+    model = Colorizer(Blur(), {}, PLAIN, tile=tile, stride=stride, batch=2)
+    got = model.colorize(nir)[..., 0]
+    want = ndimage.uniform_filter(nir, 3, mode="mirror")
+    on_a_border = np.zeros((500, 500), bool)  # rows and columns where some tile ends
+    for start in range(0, 200, stride):
+        for edge in (start, start + tile - 1):
+            on_a_border[edge], on_a_border[:, edge] = True, True
+    steps = [1 + -(-(size - tile) // stride) for size in nir.shape]
+    top, left = ((n - 1) * stride + tile - s for n, s in zip(steps, nir.shape, strict=True))
+    inside = ~on_a_border[top // 2 :, left // 2 :][: nir.shape[0], : nir.shape[1]]
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose(got[inside], want[inside], atol=2e-6)
+    # On a tile's border the model is wrong, and the window gives it next to no weight.
+    edge_weight = np.sin(np.pi / 2 / tile) ** 2
+    half = tile // 2
+    middle = np.s_[half:-half, half:-half]
+    assert np.abs(got - want)[middle].max() < 4 * edge_weight
+
+
+def test_one_compilation_for_all_sizes():
+    network = Identity()
+    model = Colorizer(network, {"scale": jnp.float32(1)}, PLAIN, tile=8, stride=6, batch=4)
+    for height, width in ((1, 1), (8, 8), (9, 40), (33, 7), (20, 20)):
+        model.colorize(full_range(height, width, 0, "uint8"))
+    assert network.traces == 1
+
+
+def test_batches_are_coloured_image_by_image():
+    images = np.stack([full_range(9, 11, seed, "uint8") // (seed + 1) for seed in range(3)])
+    model = identity(8, 5)
+    got = model.colorize(images[..., None])
+    assert got.shape == (3, 9, 11, 3)
+    for one, rgb in zip(images, got, strict=True):
+        np.testing.assert_array_equal(rgb, model.colorize(one))
+        assert rgb.max() == 255
+
+
+def test_layouts_and_jax_arrays():
+    nir = full_range(5, 6, 0, "float32")
+    model = identity(8, 5)
+    want = model.colorize(nir)
+    np.testing.assert_array_equal(model.colorize(nir[..., None]), want)
+    np.testing.assert_array_equal(model.colorize(jnp.asarray(nir)), want)
+    np.testing.assert_allclose(model.colorize(nir.astype(np.float64)), want, atol=1e-6)
+    assert model.colorize(np.arange(6).reshape(2, 3)).dtype == np.uint8
+
+
+def test_result_type_on_request():
+    nir = full_range(5, 6, 0, "uint8")
+    model = identity(8, 5, scale=0.3)
+    exact = model.colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(exact[..., 0], nir / 255 * 0.3, atol=1e-6)
+    np.testing.assert_array_equal(model.colorize(nir), np.rint(exact * 255))
+    with pytest.raises(InputError, match="dtype = float64"):
+        model.colorize(nir, dtype=np.float64)
+
+
+def test_linear_models_are_encoded():
+    config = Config(data=DataConfig(equalize=False, rgb_transfer="linear"))
+    nir = full_range(5, 6, 0, "float32")
+    got = identity(8, 5, config=config).colorize(nir)[..., 1].astype(np.float64)
+    decoded = np.where(got > 0.04045, ((got + 0.055) / 1.055) ** 2.4, got / 12.92)
+    np.testing.assert_allclose(decoded, nir, atol=1e-5)
+
+
+def test_equalization_covers_the_whole_image_not_the_tile():
+    nir = np.sort(full_range(20, 20, 0, "uint16").ravel()).reshape(20, 20)
+    got = identity(8, 5, config=Config()).colorize(nir, dtype=np.float32)[..., 0]
+    np.testing.assert_allclose(got.ravel(), np.linspace(0, 1, 400), atol=0.01)
+
+
+def test_progress_counts_tiles():
+    calls = []
+    identity(8, 8, batch=3).colorize(
+        full_range(16, 32, 0, "uint8"), progress=lambda *args: calls.append(args)
+    )
+    assert calls == [(3, 8), (6, 8), (8, 8)]
+
+
+@pytest.mark.parametrize(
+    ("nir", "message"),
+    [
+        (np.zeros((4, 5, 3), np.uint8), r"shape \(4, 5, 3\); give \(h, w\)"),
+        (np.zeros(4, np.uint8), r"shape \(4,\)"),
+        (np.zeros((0, 4, 4, 1), np.uint8), "no images"),
+        (np.zeros((0, 4), np.uint8), "no pixels"),
+        (np.full((4, 5), 3, np.uint8), "all 20 pixels have the value 3"),
+        (np.full((4, 5), np.nan, np.float32), "20 of 20 pixels are NaN or infinite"),
+    ],
+)
+def test_refused_arrays(nir, message):
+    with pytest.raises(InputError, match=message):
+        identity(8, 5).colorize(nir)
+
+
+@pytest.mark.parametrize(("option", "value"), [("tile", 0), ("stride", 9), ("batch", 0)])
+def test_refused_options(option, value):
+    options = {"tile": 8, "stride": 5, "batch": 1} | {option: value}
+    with pytest.raises(InputError, match=f"{option} = {value}"):
+        Colorizer(Identity(), {}, PLAIN, **options)

@@ -1,0 +1,56 @@
+"""Rounding is to the nearest level; integers without a depth get one."""
+
+import numpy as np
+import pytest
+
+from haqagen_jax.errors import InputError
+from haqagen_jax.inference.postprocess import known_depth, quantize
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_level_survives(dtype):
+    top = np.iinfo(dtype).max
+    levels = np.arange(top + 1)
+    for shift in (-0.49, 0.0, 0.49):
+        unit = ((levels + shift) / top).astype(np.float32)
+        np.testing.assert_array_equal(quantize(unit, np.dtype(dtype)), levels)
+
+
+def test_values_outside_are_clipped():
+    values = np.float32([-0.1, 1.1])
+    np.testing.assert_array_equal(quantize(values, np.dtype(np.uint8)), [0, 255])
+    np.testing.assert_array_equal(quantize(values, np.dtype(np.float32)), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "highest", "want"),
+    [
+        ("uint8", 255, "uint8"),
+        ("uint16", 3, "uint16"),
+        ("int64", 255, "uint8"),
+        ("int8", 100, "uint8"),
+        ("int16", 256, "uint16"),
+        ("uint64", 65_535, "uint16"),
+        ("float16", 1, "float32"),
+        ("float64", 1, "float32"),
+    ],
+)
+def test_depth(dtype, highest, want):
+    image = np.array([[0, highest]], dtype)
+    got = known_depth(image)
+    assert got.dtype == want
+    np.testing.assert_array_equal(got, image)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.array([[True]]), "pixels are bool"),
+        (np.array([[1j]]), "pixels are complex128"),
+        (np.array([[-1, 4]]), "from -1 to 4; bring them into 0 to 65535"),
+        (np.array([[0, 65_536]]), "from 0 to 65536"),
+    ],
+)
+def test_no_depth(image, message):
+    with pytest.raises(InputError, match=message):
+        known_depth(image)

@@ -1,0 +1,296 @@
+"""The rules of the house, proved on the source itself: nothing of the package is imported here.
+
+Data flows one way. `ROOMS` says what each part may import of the package; a module belongs to the
+longest name in it that is a prefix of its own. A failing test prints `file:line: what is wrong`.
+"""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "haqagen_jax"
+MAX_LINES = 300
+
+# Lower rooms first. A room may import itself and what is listed, never a room below it in this
+# table: `test_the_table_goes_one_way`.
+ROOMS = {
+    "errors": "",
+    "version": "",
+    "paper": "",
+    "types": "",
+    "console": "errors",
+    "config": "paper errors",
+    "preprocess": "errors",
+    "imageio": "errors",
+    "selection": "errors imageio",
+    "ops": "types",
+    "metrics": "ops types",
+    "models": "ops paper types",
+    "models.factory": "config errors models ops paper types",
+    "losses": "ops paper types",
+    "losses.objective": "config losses ops paper types",
+    "data": "config errors imageio paper preprocess types",
+    "artifact": "config errors version",
+    "inference.tiling": "errors ops paper types",
+    "inference.blend": "errors inference.tiling ops paper types",
+    "inference.postprocess": "errors ops paper types",
+    "inference": "config errors inference.blend inference.postprocess inference.tiling models "
+    "models.factory ops paper preprocess types",
+    "interop": "artifact config errors models models.factory ops paper types version",
+    "train.optimizer": "config paper types",
+    "train.state": "config models models.factory paper train.optimizer types",
+    "train.step": "config losses losses.objective models models.factory ops paper train.optimizer "
+    "train.state types",
+    "train.texture_step": "config models ops paper train.optimizer types",
+    "train": "artifact config console data errors imageio interop losses losses.objective metrics "
+    "models models.factory ops paper preprocess train.optimizer train.state train.step "
+    "train.texture_step types version",
+    "baselines": "config data errors imageio ops paper preprocess types",
+    "api": "artifact baselines config errors inference models models.factory paper types",
+    "colorize_files": "api console errors imageio inference inference.postprocess paper selection",
+    "demo": "colorize_files data errors imageio paper preprocess selection",
+    "evaluation": "api baselines config console data errors imageio inference metrics ops paper "
+    "preprocess types",
+}
+# These may import anything of ours: they are the doors.
+DOORS = {"", "cli", "__main__"}
+
+# Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
+PURE = (
+    *("ops", "models", "losses", "metrics", "types", "paper", "errors", "config"),
+    *("train.optimizer", "train.state", "train.step", "train.texture_step"),
+    *("inference.tiling", "inference.blend", "inference.postprocess"),
+)
+PURE_IMPORTS = {
+    *("abc", "collections", "dataclasses", "difflib", "enum", "functools", "itertools", "math"),
+    *("operator", "typing", "warnings", "flax", "jax", "jaxtyping", "numpy", "optax"),
+}
+PURE_FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
+# Reading data must not wait for an accelerator, and its worker processes must not open one.
+NOT_IN = {"data": {"jax", "flax", "optax"}, "preprocess": {"jax"}, "imageio": {"jax"}}
+
+
+class Module(NamedTuple):
+    """One source file; `name` is relative to the package, "" for its `__init__`."""
+
+    name: str
+    file: str
+    source: str
+    tree: ast.Module
+
+
+class Import(NamedTuple):
+    line: int
+    target: str  # dotted
+    names: tuple[str, ...]  # of `from target import names`
+    level: int
+
+
+def parse(name: str, source: str, file: str = "") -> Module:
+    return Module(name, file or f"{name}.py", source, ast.parse(source))
+
+
+def package_modules() -> list[Module]:
+    modules = []
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        modules.append(parse(name, path.read_text("utf-8"), str(path.relative_to(ROOT))))
+    return modules
+
+
+def imports(module: Module) -> Iterator[Import]:
+    """All imports, those inside functions and under TYPE_CHECKING included."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(node.lineno, alias.name, (), 0)
+        elif isinstance(node, ast.ImportFrom):
+            names = tuple(alias.name for alias in node.names)
+            yield Import(node.lineno, node.module or "", names, node.level)
+
+
+def inner_imports(module: Module, known: set[str]) -> Iterator[tuple[int, str]]:
+    """Line and name of every module of the package that is imported."""
+    for found in imports(module):
+        head, _, rest = found.target.partition(".")
+        if head != PACKAGE or found.level:
+            continue
+        inside = {f"{rest}.{name}".lstrip(".") for name in found.names} & known
+        for target in inside or {rest}:
+            yield found.line, target
+
+
+def room_of(name: str) -> str | None:
+    prefixes = [room for room in ROOMS if name == room or name.startswith(f"{room}.")]
+    return max(prefixes, key=len, default=None)
+
+
+def is_pure(name: str) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in PURE)
+
+
+def check_direction(modules: list[Module]) -> list[str]:
+    known = {module.name for module in modules}
+    wrong = []
+    for module in modules:
+        for found in imports(module):
+            if found.level:
+                wrong.append(f"{module.file}:{found.line}: relative import; write {PACKAGE}. out")
+        if module.name in DOORS:
+            continue
+        room = room_of(module.name)
+        if room is None:
+            wrong.append(f"{module.file}:1: belongs to no room of ROOMS; add it there")
+            continue
+        for line, target in inner_imports(module, known):
+            if module.file.endswith("__init__.py") and target.startswith(f"{module.name}."):
+                continue  # a room's `__init__` shows what is in it
+            if room_of(target) not in (room, *ROOMS[room].split()):
+                wrong.append(f"{module.file}:{line}: {room} must not import {target or PACKAGE}")
+    return wrong
+
+
+def check_purity(modules: list[Module]) -> list[str]:
+    wrong = []
+    for module in modules:
+        room = room_of(module.name) or ""
+        for found in imports(module):
+            top = found.target.partition(".")[0]
+            impure = is_pure(module.name) and top not in PURE_IMPORTS | {PACKAGE}
+            if impure or top in NOT_IN.get(room, ()):
+                wrong.append(f"{module.file}:{found.line}: {room} must not import {found.target}")
+        for node in ast.walk(module.tree) if is_pure(module.name) else ():
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Name) and called.id in PURE_FORBIDDEN_CALLS:
+                wrong.append(f"{module.file}:{called.lineno}: {room} must not {called.id}()")
+    return wrong
+
+
+def check_purity_of_what_pure_rooms_import(modules: list[Module]) -> list[str]:
+    known = {module.name for module in modules}
+    return [
+        f"{module.file}:{line}: {module.name} is pure, {target or PACKAGE} is not"
+        for module in modules
+        if is_pure(module.name)
+        for line, target in inner_imports(module, known)
+        if not is_pure(target)
+    ]
+
+
+def check_cycles(modules: list[Module]) -> list[str]:
+    known = {module.name for module in modules}
+    graph = {m.name: {t for _, t in inner_imports(m, known)} - {m.name} for m in modules}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        ring = [name or PACKAGE for name in error.args[1]]
+        file = next(m.file for m in modules if m.name == error.args[1][0])
+        return [f"{file}:1: circular import {' <- '.join(ring)}"]
+    return []
+
+
+def check_lengths(modules: list[Module]) -> list[str]:
+    lengths = {module.file: len(module.source.splitlines()) for module in modules}
+    return [
+        f"{file}:{lines}: {lines} lines, more than {MAX_LINES}"
+        for file, lines in lengths.items()
+        if lines > MAX_LINES
+    ]
+
+
+def check_public_functions(modules: list[Module]) -> list[str]:
+    wrong = []
+    for module in modules:
+        for node in module.tree.body:
+            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            if not function or node.name.startswith("_"):
+                continue
+            place = f"{module.file}:{node.lineno}: {node.name}"
+            if ast.get_docstring(node) is None:
+                wrong.append(f"{place} has no docstring")
+            if node.returns is None:
+                wrong.append(f"{place} has no return annotation")
+            every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+            stars = tuple(arg for arg in (node.args.vararg, node.args.kwarg) if arg)
+            wrong += [
+                f"{place}: argument {arg.arg} has no annotation"
+                for arg in (*every, *stars)
+                if arg.annotation is None
+            ]
+    return wrong
+
+
+CHECKS = [
+    check_direction,
+    check_purity,
+    check_purity_of_what_pure_rooms_import,
+    check_cycles,
+    check_lengths,
+    check_public_functions,
+]
+
+
+@pytest.fixture(scope="module")
+def modules() -> list[Module]:
+    found = package_modules()
+    assert len(found) > 20
+    return found
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_house_rule(check, modules):
+    wrong = check(modules)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_the_table_goes_one_way():
+    order = list(ROOMS)
+    for room, allowed in ROOMS.items():
+        for target in allowed.split():
+            assert order.index(target) < order.index(room), f"{room} lists {target} of a later room"
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "source", "message"),
+    [
+        (check_direction, "ops.x", "def f():\n    from haqagen_jax.models import y", "x.py:2: ops"),
+        (check_direction, "models.x", "from haqagen_jax import config", "import config"),
+        (check_direction, "data.x", "import haqagen_jax.models.factory", "models.factory"),
+        (check_direction, "models.x", "import haqagen_jax", "must not import haqagen_jax"),
+        (check_direction, "data.x", "from .y import z", "relative import"),
+        (check_direction, "attic", "", "belongs to no room"),
+        (check_purity, "losses.x", "import os.path", "losses must not import os.path"),
+        (check_purity, "inference.tiling", "from PIL import Image", "must not import PIL"),
+        (
+            check_purity,
+            "train.step",
+            "x = 1\nprint(x)",
+            "train.step.py:2: train.step must not print",
+        ),
+        (check_purity, "data.x", "import jax.numpy as jnp", "data must not import jax.numpy"),
+        (
+            check_purity_of_what_pure_rooms_import,
+            "ops.x",
+            "from haqagen_jax import imageio",
+            "pure",
+        ),
+        (check_cycles, "config", "def f():\n    from haqagen_jax import artifact", "circular"),
+        (check_lengths, "ops.x", "x = 1\n" * 301, "301 lines"),
+        (check_public_functions, "ops.x", "def f(x: int) -> int:\n    return x", "docstring"),
+        (check_public_functions, "ops.x", "def f(*, x) -> int:\n    'Add.'", "argument x"),
+        (check_public_functions, "ops.x", "def f():\n    'Add.'", "no return annotation"),
+    ],
+)
+def test_a_planted_fault_is_found(check, name, source, message):
+    others = {"config": "", "artifact": "from haqagen_jax.config import Config", "imageio": ""}
+    modules = [parse(n, s) for n, s in others.items() if n != name]
+    modules += [parse(n, "") for n in ("models", "models.factory", "losses", "data")]
+    wrong = check([*modules, parse(name, source)])
+    assert len(wrong) == 1, wrong
+    assert message in wrong[0]

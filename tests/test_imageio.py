@@ -1,0 +1,282 @@
+"""Files written by other libraries are read back; every damaged file gets one clear line."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from haqagen_jax import imageio
+from haqagen_jax.errors import InputError
+
+RNG = np.random.default_rng(0)
+GREY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+GREY16 = RNG.integers(0, 65_536, (5, 7), dtype=np.uint16)
+GREY32 = RNG.normal(size=(5, 7)).astype(np.float32)
+RGB8 = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
+
+
+def refused(path, reader=imageio.read_nir):
+    with pytest.raises(InputError) as info:
+        reader(path)
+    message = str(info.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert ";" in message, "no remedy"
+    return message
+
+
+@pytest.mark.parametrize("image", [GREY8, GREY16])
+def test_png_of_pillow(tmp_path, image):
+    Image.fromarray(image).save(tmp_path / "a.png")
+    got = imageio.read_nir(tmp_path / "a.png")
+    assert got.dtype == image.dtype
+    np.testing.assert_array_equal(got, image)
+
+
+@pytest.mark.parametrize("image", [GREY8, GREY16, GREY32])
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "lzw", "tile": (16, 16)}, {"bigtiff": True}, {"byteorder": ">"}]
+)
+def test_tiff(tmp_path, image, options):
+    tifffile.imwrite(tmp_path / "a.tif", image, **options)
+    got = imageio.read_nir(tmp_path / "a.tif")
+    assert got.dtype == image.dtype
+    np.testing.assert_array_equal(got, image)
+
+
+def test_tiff_with_white_as_zero(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY16, photometric="miniswhite")
+    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), 65_535 - GREY16)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_tiff_with_equal_bands_and_opaque_alpha(tmp_path, planar):
+    bands = np.stack([GREY16] * 3 + [np.full_like(GREY16, 65_535)], -1 if planar == "contig" else 0)
+    tifffile.imwrite(
+        tmp_path / "a.tif", bands, photometric="rgb", planarconfig=planar, extrasamples=[2]
+    )
+    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), GREY16)
+
+
+def test_the_content_decides_not_the_extension(tmp_path):
+    tifffile.imwrite(tmp_path / "a.png", GREY16)
+    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.png"), GREY16)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA"])
+def test_png_modes_that_hold_a_grey_image(tmp_path, mode):
+    grey = GREY8 if mode != "1" else np.where(GREY8 > 127, 255, 0).astype(np.uint8)
+    Image.fromarray(grey).convert(mode).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.png"), grey)
+
+
+def test_grey_jpeg_saved_as_rgb(tmp_path):
+    Image.fromarray(SMOOTH8).convert("RGB").save(tmp_path / "a.jpg", quality=90)
+    assert np.abs(imageio.read_nir(tmp_path / "a.jpg").astype(int) - SMOOTH8).max() < 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("extension", ["jpg", "tif"])
+def test_pictures_are_turned_upright(tmp_path, orientation, extension):
+    path = tmp_path / f"a.{extension}"
+    stored = Image.fromarray(SMOOTH8)
+    stored.getexif()[274] = orientation
+    want = np.asarray(ImageOps.exif_transpose(stored))
+    if extension == "jpg":
+        stored.save(path, quality=100, exif=stored.getexif())
+    else:
+        tifffile.imwrite(path, SMOOTH8, extratags=[(274, 3, 1, orientation, True)])
+    got = imageio.read_nir(path)
+    assert got.shape == want.shape
+    assert np.abs(got.astype(int) - want).max() <= 1
+
+
+def test_bad_camera_metadata_is_ignored(tmp_path):
+    Image.fromarray(SMOOTH8).save(tmp_path / "a.jpg", exif=b"Exif\0\0nonsense")
+    assert imageio.read_nir(tmp_path / "a.jpg").shape == SMOOTH8.shape
+
+
+def test_rgb_is_scaled_by_its_depth(tmp_path):
+    Image.fromarray(RGB8).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", RGB8.astype(np.uint16) * 257, photometric="rgb")
+    for name in ("a.png", "a.tif"):
+        got = imageio.read_rgb(tmp_path / name)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, RGB8 / 255, atol=1e-7)
+
+
+def test_rgb_of_another_kind(tmp_path):
+    Image.fromarray(GREY8).save(tmp_path / "grey.png")
+    assert "give a colour image" in refused(tmp_path / "grey.png", imageio.read_rgb)
+    tifffile.imwrite(tmp_path / "f.tif", RGB8.astype(np.float32), photometric="rgb")
+    assert "float in [0, 1]" in refused(tmp_path / "f.tif", imageio.read_rgb)
+
+
+def test_not_a_file(tmp_path):
+    assert "no such file" in refused(tmp_path / "nothing.png")
+    assert "is a directory" in refused(tmp_path)
+    (tmp_path / "empty.png").touch()
+    assert "empty (0 bytes)" in refused(tmp_path / "empty.png")
+    (tmp_path / "text.png").write_text("hello")
+    assert "not a PNG, JPEG or TIFF image (it starts with b'hell')" in refused(
+        tmp_path / "text.png"
+    )
+
+
+def test_unreadable(tmp_path, monkeypatch):
+    def deny(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "read_bytes", deny)
+    assert "cannot be read (Permission denied)" in refused(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif", "lzw"])
+def test_truncated(tmp_path, kind, fraction, capfd):
+    image = RNG.integers(0, 256, (64, 64), dtype=np.uint8)
+    path = tmp_path / "a.img"
+    if kind in ("png", "jpg"):
+        Image.fromarray(image).save(path, format="PNG" if kind == "png" else "JPEG")
+    else:
+        tifffile.imwrite(path, image, **({"compression": "lzw"} if kind == "lzw" else {}))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
+    assert "truncated" in refused(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_colour_photograph(tmp_path):
+    image = np.stack([GREY8 // 2] * 3, -1)
+    image[2, 3, 0] += 100
+    Image.fromarray(image).save(tmp_path / "a.png")
+    message = refused(tmp_path / "a.png")
+    assert (
+        "colour photograph (its channels differ by up to 100, 2.86 on average, of 255)" in message
+    )
+
+
+def test_transparent_pixels(tmp_path):
+    image = np.stack([GREY8, np.full_like(GREY8, 255)], -1)
+    image[0, :2, 1] = 0
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert "2 of 35 pixels are transparent" in refused(tmp_path / "a.png")
+
+
+def test_unsupported_layouts(tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([GREY8] * 3), photometric="minisblack")
+    assert "holds 3 images" in refused(tmp_path / "stack.tif")
+    bands = np.stack([GREY8] * 6, -1)
+    tifffile.imwrite(tmp_path / "bands.tif", bands, photometric="minisblack", planarconfig="contig")
+    assert "has 6 channels" in refused(tmp_path / "bands.tif")
+    Image.fromarray(RGB8).convert("CMYK").save(tmp_path / "cmyk.jpg")
+    assert "CMYK" in refused(tmp_path / "cmyk.jpg")
+
+
+def test_thumbnails_in_a_tiff_are_no_second_image(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(GREY8, metadata=None)
+        file.write(GREY8[::2, ::2], subfiletype=1, metadata=None)
+    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), GREY8)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("a.png", "uint8"),
+        ("a.png", "uint16"),
+        ("A.TIFF", "uint8"),
+        ("a.tif", "uint16"),
+        ("a.tif", "float32"),
+    ],
+)
+def test_written_pixels_are_exact(tmp_path, name, dtype):
+    image = RGB8.astype(dtype) * (257 if dtype == "uint16" else 1)
+    imageio.write(tmp_path / name, image)
+    got = imageio.read(tmp_path / name)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, image)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_others_can_read_what_we_write(tmp_path, name):
+    imageio.write(tmp_path / name, RGB8)
+    with Image.open(tmp_path / name) as image:
+        np.testing.assert_array_equal(np.asarray(image), RGB8)
+
+
+def test_jpeg_keeps_colour_resolution(tmp_path):
+    stripes = np.zeros((16, 16, 3), np.uint8)
+    stripes[:, ::2] = 200, 30, 30
+    stripes[:, 1::2] = 30, 30, 200
+    imageio.write(tmp_path / "a.jpg", stripes)
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert np.abs(np.asarray(image).astype(int) - stripes).max() < 30
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        ("a.jpg", "uint16", ".jpg cannot hold uint16"),
+        ("a.png", "float32", ".png cannot hold float32"),
+        ("a.bin", "uint8", "extension '.bin' is none of"),
+    ],
+)
+def test_types_a_format_cannot_hold(tmp_path, name, dtype, message):
+    with pytest.raises(InputError, match=message):
+        imageio.write(tmp_path / name, RGB8.astype(dtype))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "a.png").write_bytes(b"before")
+    monkeypatch.setattr(imageio.os, "replace", full)
+    with pytest.raises(InputError, match=r"a\.png: cannot be written \(No space left on device\)"):
+        imageio.write(tmp_path / "a.png", RGB8)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"before"
+
+
+def test_a_missing_folder_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="cannot be written"):
+        imageio.write(tmp_path / "nowhere" / "a.png", RGB8)
+
+
+def test_killed_while_writing(tmp_path):
+    """The process dies after half of the bytes: nothing lies under the final name."""
+    code = f"""
+import os, signal, pathlib
+import numpy as np
+from haqagen_jax import imageio
+
+def half(self, data):
+    with open(self, "wb") as file:
+        file.write(data[: len(data) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+pathlib.Path.write_bytes = half
+imageio.write({str(tmp_path / "a.png")!r}, np.zeros((9, 9, 3), np.uint8))
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    names = [p.name for p in tmp_path.iterdir()]
+    assert len(names) == 1
+    assert names[0].startswith(".a.png.")
+    assert names[0].endswith(".part")
+
+
+def test_empty_tiff_page(tmp_path):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, GREY8)
+    (tmp_path / "a.tif").write_bytes(buffer.getvalue()[:8])
+    refused(tmp_path / "a.tif")
