@@ -36,7 +36,7 @@ def _small() -> dict:
         # A small network on few pairs wants larger steps than the paper's 1e-4.
         "optim": {"learning_rate": 5e-4, "final_learning_rate": 5e-6},
         "train": {"batch_size": 4, "validate_every": 200, "checkpoint_every": 100},
-        "texture": {"steps": 1000, "batch_size": 4},
+        "texture": {"steps": 600, "batch_size": 4},
     }
 
 

@@ -151,7 +151,7 @@ def unflatten(flat: Mapping[str, Any]) -> Variables:
 def _stored(name: str, tensor: Any, dtype: str) -> np.ndarray:
     stored_dtype = np.dtype(dtype if name.startswith("params/") else "float32")
     with np.errstate(over="ignore"):  # reported below, by name
-        stored = np.ascontiguousarray(np.asarray(tensor, np.float32).astype(stored_dtype))
+        stored = np.asarray(tensor, np.float32).astype(stored_dtype, order="C")
     if not np.isfinite(stored).all():
         raise InputError(f"{name}: has values that are not finite in {stored_dtype}; not saved")
     return stored

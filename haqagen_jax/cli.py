@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from haqagen_jax import paper
 from haqagen_jax.errors import InputError
 from haqagen_jax.presets import DEFAULT, load_config
 from haqagen_jax.version import __version__
@@ -46,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"haqagen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_pretrain_texture,):
+    for add in (_colorize, _evaluate, _train, _pretrain_texture, _demo):
         add(commands)
     return parser
 
@@ -83,6 +85,95 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command that colours whole pictures takes."""
+    parser.add_argument(
+        "--tile", type=int, default=paper.PATCH, metavar="P", help="tile side (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        default=paper.STRIDE,
+        metavar="S",
+        help="distance between tiles (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="tiles at once (default: 1 on a CPU, 8 elsewhere)"
+    )
+
+
+def _colorize(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.colorize_files import colorize_files
+
+        return colorize_files(
+            args.input,
+            args.out,
+            args.model,
+            tile=args.tile,
+            stride=args.stride,
+            batch=args.batch,
+            overwrite=args.overwrite,
+        )
+
+    parser = _command(commands, "colorize", "colour NIR photographs of any size", run)
+    parser.add_argument(
+        "input",
+        nargs="+",
+        metavar="INPUT",
+        help="files, folders or globs: PNG, JPEG, TIFF; 8 or 16 bit, or float TIFF",
+    )
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="OUT", help="folder, or file name for one input"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME|DIR",
+        help="small (the bundled model, default), grey, table, or a model directory",
+    )
+    _add_tile_arguments(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+
+def _evaluate(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.evaluation.evaluate import evaluate
+
+        return evaluate(
+            args.data,
+            args.model.split(","),
+            out=args.out,
+            tile=args.tile,
+            stride=args.stride,
+            batch=args.batch,
+        )
+
+    parser = _command(commands, "evaluate", "score models on pairs, side by side", run)
+    parser.add_argument(
+        "--data", required=True, metavar="DIR", help="folder of NAME_nir.* and NAME_rgb.* pairs"
+    )
+    parser.add_argument(
+        "--model",
+        default="small,grey,table",
+        metavar="M[,M...]",
+        help="names or model directories (default: %(default)s)",
+    )
+    parser.add_argument("--out", metavar="OUT", help="folder for scores.csv, summary.json, table.md")
+    _add_tile_arguments(parser)
+
+
+def _demo(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.demo import demo
+
+        return demo(Path(args.out), image=Path(args.image) if args.image else None, model=args.model)
+
+    parser = _command(commands, "demo", "render NIR scenes, colour them, lay them side by side", run)
+    parser.add_argument("-o", "--out", default="demo", metavar="OUT", help="folder (default: demo)")
+    parser.add_argument("--image", metavar="FILE", help="colour this photograph instead")
+    parser.add_argument("--model", metavar="NAME|DIR", help="as for colorize")
+
+
 def _pretrain_texture(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.train.texture import pretrain_texture
@@ -95,3 +186,23 @@ def _pretrain_texture(commands: argparse._SubParsersAction) -> None:
         commands, "pretrain-texture", "train and freeze the texture autoencoder f", run
     )
     _add_run_arguments(parser)
+
+
+def _train(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.train.loop import train
+
+        config = load_config(args.config, args.set)
+        command = shlex.join(["haqagen", *sys.argv[1:]])
+        model = train(args.data, args.workdir, config, vgg=args.vgg, command=command)
+        print(f"the best model is {model}; colour with: haqagen colorize PHOTO --model {model}")
+        return 0
+
+    parser = _command(commands, "train", "train a model, or continue where a run stopped", run)
+    _add_run_arguments(parser)
+    parser.add_argument(
+        "--vgg",
+        metavar="FILE",
+        help="VGG-19 weights (torchvision's .pth or .safetensors) for the term that loss.delta "
+        "weighs",
+    )

@@ -16,7 +16,7 @@ from haqagen_jax import api, imageio, paper
 from haqagen_jax.console import bars, complain
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer, Progress
-from haqagen_jax.inference.postprocess import known_depth
+from haqagen_jax.inference.postprocess import known_depth, output_dtype
 from haqagen_jax.selection import Selection, plan_outputs, select
 
 
@@ -85,7 +85,7 @@ def _colorize_file(
     nir = imageio.read_nir(source)
     try:
         nir = known_depth(nir)
-        imageio.check_depth(target, nir.dtype)
+        imageio.check_depth(target, output_dtype(nir.dtype))
         rgb = model.colorize(nir, progress=progress)
     except MemoryError:
         raise InputError(

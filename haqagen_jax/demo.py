@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from haqagen_jax import imageio
 from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.data.synthetic import Depth, write_pairs
-from haqagen_jax.preprocess import to_unit
+from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.selection import plan_outputs
 
 SIZES = ((480, 640), (683, 1024), (517, 333))
@@ -53,9 +53,7 @@ def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> i
         InputError: If a folder cannot be made or the model cannot be loaded.
     """
     if image is None:
-        pairs = write_pairs(
-            out / "input", count=len(SIZES), sizes=SIZES, depths=DEPTHS, seed=SEED
-        )
+        pairs = write_pairs(out / "input", count=len(SIZES), sizes=SIZES, depths=DEPTHS, seed=SEED)
         sources, truths = [pair.nir for pair in pairs], [pair.rgb for pair in pairs]
     else:
         sources, truths = [image], [None]
@@ -82,7 +80,7 @@ def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
 
     Returns:
         The sheet, uint8. Every picture is shrunk (never enlarged) into a box of `PANEL`; boxes
-        are `GAP` apart, each below a caption of height `CAPTION`.
+        are `GAP` apart, each below a caption of height `CAPTION`, cut where it is too long.
     """
     columns = max(len(row.pictures) for row in rows)
     heights = [max(_shrunk(picture)[1] for picture in row.pictures) + CAPTION for row in rows]
@@ -93,6 +91,8 @@ def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
     for row, height in zip(rows, heights, strict=True):
         left = GAP
         for caption, picture in zip(row.captions, row.pictures, strict=True):
+            while draw.textlength(caption, font) > PANEL[0]:
+                caption = caption[:-2] + "…"
             draw.text((left, top + 3), caption, fill=_INK, font=font)
             small = Image.fromarray(picture).resize(_shrunk(picture), Image.Resampling.LANCZOS)
             sheet.paste(small, (left, top + CAPTION))
@@ -106,19 +106,15 @@ def _row(source: Path, target: Path, truth: Path | None) -> Row:
     nir = imageio.read_nir(source)
     bits = 8 * nir.dtype.itemsize
     captions = [f"{source.name}: {nir.shape[1]} x {nir.shape[0]}, {bits} bit", "coloured"]
-    grey = to_unit(nir) if nir.size > 1 else nir / np.float32(max(nir.flat[0], 1))
-    pictures = [_display(np.repeat(grey[..., None], 3, axis=-1)), _display(_unit(target))]
+    grey = np.repeat(prepare_nir(nir, equalize=False), 3, axis=-1)
+    pictures = [_display(grey), _display(imageio.read_rgb(target))]
     if truth is not None:
         captions.append("truth")
-        pictures.append(_display(_unit(truth)))
+        pictures.append(_display(imageio.read_rgb(truth)))
     return Row(tuple(captions), tuple(pictures))
 
 
-def _unit(path: Path) -> np.ndarray:
-    return imageio.read_rgb(path)
-
-
-def _display(image: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+def _display(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 

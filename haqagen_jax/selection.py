@@ -28,7 +28,8 @@ def select(inputs: Sequence[str]) -> Selection:
     """Resolves files, folders and globs.
 
     A folder stands for its images; one that holds both `*_nir` and `*_rgb` images is a data set
-    and stands for the `*_nir` ones. A name that does not exist is kept: reading it will say so.
+    and stands for the `*_nir` ones. What does not exist, a glob without a match and a folder
+    without an image are kept as they are: reading them will say so, and the others are done.
 
     Args:
         inputs: names as the user typed them.
@@ -37,7 +38,7 @@ def select(inputs: Sequence[str]) -> Selection:
         At least one file.
 
     Raises:
-        InputError: a glob without a match, a folder without an image, or no input at all.
+        InputError: no input at all, or a folder that cannot be listed.
     """
     files: dict[Path, Path] = {}
     beside = other = 0
@@ -94,24 +95,25 @@ def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 
 def _expand(name: str) -> list[Path]:
+    """Returns what a glob matches, without folders; any other name as it is."""
     path = Path(name)
-    if not glob.has_magic(name) or path.exists():
+    if path.exists() or not glob.has_magic(name):
         return [path]
-    matches = sorted(glob.glob(name))
-    if not matches:
-        raise InputError(f"{name}: matches no file; check the pattern")
-    return [Path(match) for match in matches]
+    matches = [Path(match) for match in sorted(glob.glob(name))]
+    return [match for match in matches if not match.is_dir()] or [path]
 
 
 def _folder(folder: Path) -> Selection:
     try:
         entries = sorted(path for path in folder.iterdir() if not path.is_dir())
     except OSError as error:
-        raise InputError(f"{folder}: cannot be listed ({error.strerror})") from None
+        raise InputError(
+            f"{folder}: cannot be listed ({error.strerror}); check its rights"
+        ) from None
     visible = [path for path in entries if not path.name.startswith(".")]
     images = [path for path in visible if path.suffix.lower() in EXTENSIONS]
     if not images:
-        raise InputError(f"{folder}: holds no {', '.join(EXTENSIONS)}; check the folder")
+        return Selection((folder,))
     chosen = images
     if {"nir", "rgb"} <= {_band(path) for path in images}:
         chosen = [path for path in images if _band(path) == "nir"]

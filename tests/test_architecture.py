@@ -26,6 +26,7 @@ ROOMS = {
     "console": "errors",
     "config": "paper errors",
     "preprocess": "errors",
+    "presets": "config errors",
     "imageio": "errors",
     "selection": "errors imageio",
     "ops": "types",

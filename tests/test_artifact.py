@@ -19,7 +19,8 @@ def variables():
         "params": {
             "rgb_branch": {
                 "conv": {"kernel": rng.normal(size=(3, 3, 1, 4)).astype(np.float32)},
-                "bias": np.float32([1 / 3, 1e-6]),
+                "bias": np.array([1 / 3, 1e-6], np.float32),
+                "gamma": np.array(0.25, np.float32),  # a scalar stays one
             }
         },
         "batch_stats": {"norm": {"mean": np.float32([1 / 3])}},
@@ -44,7 +45,7 @@ def test_float32_round_trip_is_exact(directory, variables):
     assert sorted(want) == sorted(got)
     for name in want:
         np.testing.assert_array_equal(got[name], want[name])
-        assert got[name].dtype == np.float32
+        assert (got[name].dtype, got[name].shape) == (np.float32, want[name].shape)
 
 
 def test_float16_is_for_parameters_only(tmp_path, variables):

@@ -131,3 +131,29 @@ def _augment(
 
 def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:
     return transforms.srgb_to_linear(rgb) if data.rgb_transfer == "linear" else rgb
+
+
+def central_crops(
+    pairs: Sequence[Pair], data: DataConfig, *, batch_size: int
+) -> Iterator[tuple[Batch, int]]:
+    """Yield the central crop of every pair, after the training's clamp, in batches of one size.
+
+    Args:
+        pairs: any number.
+        data: preprocessing and the side of the crop.
+        batch_size: of every batch; the last is filled up with copies of its last pair.
+
+    Yields:
+        A batch, and how many of its pairs count.
+
+    Raises:
+        InputError: a file cannot be decoded or holds no picture.
+    """
+    images = records.Prepared(pairs, data)
+    for start in range(0, len(images), batch_size):
+        chosen = range(start, min(start + batch_size, len(images)))
+        crops = [transforms.central_crop(images[i], crop=data.crop) / records.FULL for i in chosen]
+        crops += crops[-1:] * (batch_size - len(chosen))
+        stacked = np.stack(crops)
+        nir, rgb = np.ascontiguousarray(stacked[..., :1]), _transfer(stacked[..., 1:], data)
+        yield Batch(nir, np.ascontiguousarray(rgb)), len(chosen)

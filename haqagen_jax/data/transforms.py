@@ -93,6 +93,20 @@ def random_crop(
     return image[top : top + crop, left : left + crop]
 
 
+def central_crop(image: Shaped[np.ndarray, "h w c"], *, crop: int) -> Shaped[np.ndarray, "s s c"]:
+    """Cut out the middle.
+
+    Args:
+        image: at least `crop` high and wide.
+        crop: side of the result.
+
+    Returns:
+        A view of the central square.
+    """
+    top, left = (image.shape[0] - crop) // 2, (image.shape[1] - crop) // 2
+    return image[top : top + crop, left : left + crop]
+
+
 def random_orientation(
     image: Shaped[np.ndarray, "n n c"], rng: np.random.Generator, *, flip: float, rotate: bool
 ) -> Shaped[np.ndarray, "n n c"]:

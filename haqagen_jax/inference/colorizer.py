@@ -14,7 +14,7 @@ from haqagen_jax import paper
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.blend import Blender
-from haqagen_jax.inference.postprocess import known_depth, quantize
+from haqagen_jax.inference.postprocess import known_depth, output_dtype, quantize
 from haqagen_jax.inference.predictor import Network, TilePredictor, default_batch
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.preprocess import prepare_nir
@@ -102,7 +102,7 @@ class Colorizer:
             raise InputError(
                 f"nir has shape {images.shape}; give (h, w), (h, w, 1) or (b, h, w, 1)"
             )
-        out = np.dtype(images.dtype if dtype is None else dtype)
+        out = output_dtype(images.dtype) if dtype is None else np.dtype(dtype)
         if out not in (np.uint8, np.uint16, np.float32):
             raise InputError(f"dtype = {out}: must be uint8, uint16 or float32")
         if images.ndim < 4:

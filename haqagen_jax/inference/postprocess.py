@@ -11,11 +11,12 @@ from haqagen_jax.errors import InputError
 
 
 def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
-    """Brings an array to one of the types whose depth is known: uint8, uint16 or float32.
+    """Brings an array to a type whose depth is known: uint8, uint16 or float.
 
     Args:
-        nir: any integer or float type. Integers other than uint8 and uint16 have no depth of
-            their own: they are taken as uint8 if all values are in [0, 255], else as uint16.
+        nir: any integer or float type; floats stay as they are. Integers other than uint8 and
+            uint16 have no depth of their own: they are taken as uint8 if all values are in
+            [0, 255], else as uint16.
 
     Returns:
         The same values and shape.
@@ -23,10 +24,8 @@ def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
     Raises:
         InputError: booleans, complex numbers and the like; integers outside [0, 65535].
     """
-    if nir.dtype in (np.uint8, np.uint16):
+    if nir.dtype in (np.uint8, np.uint16) or nir.dtype.kind == "f":
         return nir
-    if nir.dtype.kind == "f":
-        return nir.astype(np.float32)
     if nir.dtype.kind not in "iu":
         raise InputError(f"pixels are {nir.dtype}; give integers or floats")
     if nir.size and (nir.min() < 0 or nir.max() > 65_535):
@@ -35,6 +34,11 @@ def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
             "or convert to float"
         )
     return nir.astype(np.uint8 if not nir.size or nir.max() <= 255 else np.uint16)
+
+
+def output_dtype(dtype: np.dtype) -> np.dtype:
+    """Returns the pixel type of the colours for a NIR type of `known_depth`."""
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype
 
 
 def quantize(rgb: Float[np.ndarray, "*shape"], dtype: np.dtype) -> Real[np.ndarray, "*shape"]:

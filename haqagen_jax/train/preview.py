@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image, ImageDraw, ImageFont
 
 from haqagen_jax import imageio
@@ -24,6 +24,8 @@ TITLES = ("NIR", "prediction", "HSV prediction", "truth")
 _GAP = 6  # pixels between the pictures
 _FONT = 16  # pixels
 _COLUMNS = 3  # of the curves
+_DECADES = 1000  # ratio of largest to smallest up to which 2 and 5 are marked too
+_MARKED = 30  # points up to which each is marked
 _SMOOTHED = 100  # points from which a curve also gets a running mean
 
 AnyArray = Array | np.ndarray
@@ -82,8 +84,11 @@ def loss_curves(history: Mapping[str, Sequence[tuple[int, float]]], path: str | 
     rows = math.ceil(len(history) / columns)
     figure = Figure(figsize=(4.2 * columns, 2.7 * rows), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
+    last_step = max((step for points in history.values() for step, _ in points), default=1)
     for index, (term, points) in enumerate(history.items()):
-        _curve(figure.add_subplot(rows, columns, index + 1), term, points)
+        axes = figure.add_subplot(rows, columns, index + 1)
+        axes.set_xlim(0, max(1, last_step) * 1.02)
+        _curve(axes, term, points)
     canvas.draw()
     imageio.write(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
 
@@ -98,7 +103,9 @@ def _curve(axes: Axes, term: str, points: Sequence[tuple[int, float]]) -> None:
     lost = int(values.size - finite.sum())
     steps, values = steps[finite], values[finite]
     long = values.size >= _SMOOTHED
-    axes.plot(steps, values, color="C0", linewidth=1, alpha=0.3 if long else 1.0)
+    marker = "o" if values.size <= _MARKED else None
+    alpha = 0.3 if long else 1.0
+    axes.plot(steps, values, color="C0", linewidth=1, alpha=alpha, marker=marker, markersize=3)
     if long:
         width = values.size // 50
         kernel = np.full(width, 1 / width)
@@ -106,10 +113,15 @@ def _curve(axes: Axes, term: str, points: Sequence[tuple[int, float]]) -> None:
         axes.plot(steps[middle], np.convolve(values, kernel, "valid"), color="C0", linewidth=1.5)
     if values.size and 0 < values.min() * 10 < values.max():
         axes.set_yscale("log")
+        wide = values.max() / values.min() > _DECADES  # only the decades find room then
+        axes.yaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
     last = f"  {values[-1]:.4g}" if values.size else ""
     axes.set_title(f"{term}{last}" + (f"  ({lost} not finite)" if lost else ""), fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel("step", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -132,6 +132,13 @@ def test_layouts_and_jax_arrays():
     assert model.colorize(np.arange(6).reshape(2, 3)).dtype == np.uint8
 
 
+def test_float64_contrast_survives_a_large_offset():
+    nir = full_range(5, 6, 0, "float32")
+    got = identity(8, 5).colorize(nir.astype(np.float64) + 1e9)
+    np.testing.assert_allclose(got[..., 2], nir, atol=1e-5)
+    assert got.dtype == np.float32
+
+
 def test_result_type_on_request():
     nir = full_range(5, 6, 0, "uint8")
     model = identity(8, 5, scale=0.3)

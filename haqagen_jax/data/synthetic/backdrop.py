@@ -128,5 +128,5 @@ def _relief(
     here = np.abs(noise.fractal(u, v, 7, pixel=step, gain=0.55))
     there = np.abs(noise.fractal(u + shift, v + np.float32(0.02), 7, pixel=step, gain=0.55))
     fine = noise.fractal(u * 9, v * 9, 5, pixel=step * 9, gain=0.7)
-    lit = light.sun_direction[1] * np.clip(0.8 + 9.0 * (there - here) + 0.4 * fine, 0.03, 1.7)
+    lit = light.sun_height * np.clip(0.8 + 9.0 * (there - here) + 0.4 * fine, 0.03, 1.7)
     return lit.astype(np.float32), fine

@@ -79,7 +79,7 @@ def shadow_of(house: House, light: Light) -> Shadow:
     Returns:
         The hull of its corners and of their shadows.
     """
-    sx, _, sz = light.sun_direction / max(light.sun_direction[1], 0.2)
+    sx, _, sz = light.sun_direction / light.sun_height
     base = _corners(house)
     middle = (base[[0, 1]] + base[[3, 2]]) / 2
     away = np.array([sx, sz])

@@ -118,6 +118,11 @@ class Light:
     haze: Bands
     extinction: Bands
 
+    @property
+    def sun_height(self) -> float:
+        """Cosine of the sun's incidence on the ground."""
+        return float(self.sun_direction[1])
+
     def toward(self, normal: Vector) -> float:
         """Cosine between a surface's normal and the sun, 0 when turned away."""
         return max(0.0, float(normal @ self.sun_direction))

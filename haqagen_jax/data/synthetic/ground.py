@@ -87,10 +87,10 @@ def paint_ground(canvas: Canvas, land: Land, noise: Noise) -> None:
     albedo, label = _fields(land, x, z, view.pixel, view.eye, noise)
     if land.road is not None:
         _pave(albedo, label, land.road, x, z, view.pixel)
-    sunlit = np.full(x.shape, light.sun_direction[1], np.float32)
+    sunlit = np.full(x.shape, light.sun_height, np.float32)
     for shadow in land.shadows:
         _cast(sunlit, canvas, window, shadow, x, z, noise)
-    openness = 0.6 + 0.4 * sunlit / light.sun_direction[1]
+    openness = 0.6 + 0.4 * sunlit / light.sun_height
     radiance = light.shade(albedo, sunlit, openness=openness, distance=z)
     canvas.paint(window, radiance, np.ones(x.shape, np.float32), label)
 
@@ -215,9 +215,7 @@ def paint_lake(canvas: Canvas, lake: Lake, noise: Noise) -> None:
     # Schlick's form of Fresnel's law for water (2 % at normal incidence), a little roughened.
     grazing = 1 - down / np.sqrt(1 + down * down + window.x**2)
     mirroring = (0.02 + 0.70 * np.clip(grazing, 0, 1) ** 5)[..., None]
-    radiance = light.shade(
-        np.broadcast_to(lake.body, mirrored.shape).copy(), light.sun_direction[1], distance=z
-    )
+    radiance = light.shade(np.broadcast_to(lake.body, mirrored.shape), light.sun_height, distance=z)
     radiance += (mirrored - radiance) * mirroring
     radiance *= (1 + 0.6 * np.clip(ripples, -0.6, 0.6))[..., None]
     canvas.paint(window, radiance, inside.astype(np.float32), Material.WATER)

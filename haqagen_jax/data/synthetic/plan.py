@@ -49,10 +49,10 @@ def plan_scene(seed: int, height: int, width: int) -> Plan:
     sky = Sky(sample_reflectance(rng, Material.SKY), rng.random() * 0.85, puffiness=rng.random())
     ridges = _ridges(rng)
     lake = _lake(rng, view)
-    houses = _houses(rng, view, lake)
-    plants = _plants(rng, view, lake, houses)
+    houses = _houses(rng, lake)
+    plants = _plants(rng, lake, houses)
     road = _road(rng) if lake is None and rng.random() < 0.5 else None
-    land = Land(_parcels(rng), _between(rng, 8, 25), road, lake, shadows=())
+    land = Land(_parcels(rng), _between(rng, 8.0, 25.0), road, lake, shadows=())
     return Plan(view, light, sky, ridges, land, plants, houses)
 
 
@@ -66,8 +66,8 @@ def _chance(rng: np.random.Generator, *materials: Material) -> Material:
 
 def _light(rng: np.random.Generator) -> Light:
     """Put the sun behind the camera's left or right shoulder, or beside it."""
-    elevation = np.deg2rad(_between(rng, 28, 62))
-    azimuth = np.deg2rad(_between(rng, 15, 95)) * (1 if rng.random() < 0.5 else -1)
+    elevation = np.deg2rad(_between(rng, 28.0, 62.0))
+    azimuth = np.deg2rad(_between(rng, 15.0, 95.0)) * (1 if rng.random() < 0.5 else -1)
     direction = np.array(
         [
             np.sin(azimuth) * np.cos(elevation),
@@ -75,9 +75,9 @@ def _light(rng: np.random.Generator) -> Light:
             -np.cos(azimuth) * np.cos(elevation),
         ]
     )
-    warmth = np.array([1, 0.97, 0.90, 1.0]) ** _between(rng, 0, 1.5)
+    warmth = np.array([1, 0.97, 0.90, 1.0]) ** _between(rng, 0.0, 1.5)
     # Koschmieder's law: contrast falls to 2 % at the visual range.
-    visual_range = 1000 * _between(rng, 25, 90)
+    visual_range = 1000 * _between(rng, 25.0, 90.0)
     haze = np.array([0.54, 0.64, 0.79, 0.17]) * _between(rng, 0.85, 1.1)
     return Light(
         direction.astype(np.float32),
@@ -113,13 +113,25 @@ def _ridges(rng: np.random.Generator) -> tuple[Ridge, ...]:
         cover = sample_reflectance(rng, Material.FOLIAGE)
         height = _between(rng, 0.03, 0.09)
         ridges.append(
-            Ridge(height, 0.7, 0.8, _between(rng, 1.5e3, 4e3), 9, 9, cover, Material.FOLIAGE, rock)
+            Ridge(
+                height, 0.7, 0.8, _between(rng, 1.5e3, 4e3), 9.0, 9.0, cover, Material.FOLIAGE, rock
+            )
         )
     if rng.random() < 0.85:
         cover = sample_reflectance(rng, Material.FOLIAGE)
         height = _between(rng, 0.008, 0.03)
         ridges.append(
-            Ridge(height, 0.9, 0.06, _between(rng, 400, 900), 9, 9, cover, Material.FOLIAGE, rock)
+            Ridge(
+                height,
+                0.9,
+                0.06,
+                _between(rng, 400.0, 900.0),
+                9.0,
+                9.0,
+                cover,
+                Material.FOLIAGE,
+                rock,
+            )
         )
     return tuple(ridges)
 
@@ -158,10 +170,10 @@ def _road(rng: np.random.Generator) -> Road:
     label = _chance(rng, Material.ASPHALT, Material.SAND, Material.CONCRETE)
     width = 5.5 if label is Material.ASPHALT else 2.6
     return Road(
-        start=_between(rng, -5, 5),
+        start=_between(rng, -5.0, 5.0),
         drift=_between(rng, -0.25, 0.25),
-        bend=_between(rng, 0, 6),
-        period=_between(rng, 15, 50),
+        bend=_between(rng, 0.0, 6.0),
+        period=_between(rng, 15.0, 50.0),
         width=width,
         surface=sample_reflectance(rng, label),
         label=label,
@@ -169,12 +181,12 @@ def _road(rng: np.random.Generator) -> Road:
     )
 
 
-def _houses(rng: np.random.Generator, view: View, lake: Lake | None) -> tuple[House, ...]:
+def _houses(rng: np.random.Generator, lake: Lake | None) -> tuple[House, ...]:
     """Put up a few houses that do not stand in each other or in the lake."""
     houses: list[House] = []
     count = int(rng.random() * 4.5)
     for _ in range(count):
-        z = _between(rng, 18, 75) if lake is None else lake.far * _between(rng, 1.6, 2.2) + 15
+        z = _between(rng, 18.0, 75.0) if lake is None else lake.far * _between(rng, 1.6, 2.2) + 15
         x = z * _between(rng, -0.75, 0.75)
         house = _house(rng, x, z)
         reach = [np.hypot(h.x - x, h.z - z) > (h.length + house.length) * 0.6 for h in houses]
@@ -191,8 +203,8 @@ def _house(rng: np.random.Generator, x: float, z: float) -> House:
         x=x,
         z=z,
         angle=_between(rng, -0.7, 0.7),
-        length=_between(rng, 8, 14),
-        depth=_between(rng, 6.5, 9),
+        length=_between(rng, 8.0, 14.0),
+        depth=_between(rng, 6.5, 9.0),
         storeys=1 + int(rng.random() * (4 if flat else 2)),
         pitch=0.0 if flat else _between(rng, 0.6, 1.0),
         wall=sample_reflectance(rng, wall),
@@ -207,7 +219,7 @@ def _house(rng: np.random.Generator, x: float, z: float) -> House:
 
 
 def _plants(
-    rng: np.random.Generator, view: View, lake: Lake | None, houses: tuple[House, ...]
+    rng: np.random.Generator, lake: Lake | None, houses: tuple[House, ...]
 ) -> tuple[Plant, ...]:
     """Plant trees singly and in groups, out of the water and out of the houses."""
     plants: list[Plant] = []
@@ -217,14 +229,14 @@ def _plants(
         conifer = rng.random() < 0.3
         for _ in range(1 + int(rng.random() * 6)):
             z_here = max(8.0, z * _between(rng, 0.85, 1.3))
-            x_here = x + 5 * _between(rng, -1, 1) * z / 20
+            x_here = x + 5 * _between(rng, -1.0, 1.0) * z / 20
             plant = _plant(rng, x_here, z_here, conifer)
-            if _is_free(plant, view, lake, houses):
+            if _is_free(plant, lake, houses):
                 plants.append(plant)
     return tuple(plants)
 
 
-def _is_free(plant: Plant, view: View, lake: Lake | None, houses: tuple[House, ...]) -> bool:
+def _is_free(plant: Plant, lake: Lake | None, houses: tuple[House, ...]) -> bool:
     """Say whether a plant neither swims, nor grows in a house, nor hides the whole view."""
     if lake is not None and lake.near * 0.75 < plant.z < lake.far * 1.6:
         return False
@@ -239,11 +251,11 @@ def _plant(rng: np.random.Generator, x: float, z: float, conifer: bool) -> Plant
     shrub = not conifer and rng.random() < 0.35
     label = Material.CONIFER if conifer else Material.FOLIAGE
     if conifer:
-        height = _between(rng, 6, 14)
+        height = _between(rng, 6.0, 14.0)
         width, trunk = height * _between(rng, 0.32, 0.45), height * 0.08
         blobs = np.zeros((0, 4))
     else:
-        height = _between(rng, 0.9, 2.5) if shrub else _between(rng, 5, 12)
+        height = _between(rng, 0.9, 2.5) if shrub else _between(rng, 5.0, 12.0)
         width = height * (_between(rng, 1.1, 1.8) if shrub else _between(rng, 0.65, 1.0))
         trunk = 0.0 if shrub else height * _between(rng, 0.15, 0.3)
         blobs = _crown(rng)

@@ -45,7 +45,7 @@ def shadow_of(plant: Plant, light: Light) -> Shadow:
     Returns:
         An ellipse drawn out away from the sun, with a ragged edge.
     """
-    sx, _, sz = light.sun_direction / max(light.sun_direction[1], 0.2)
+    sx, _, sz = light.sun_direction / light.sun_height
     middle = (plant.height + plant.trunk) / 2
     angle = np.linspace(0, 2 * np.pi, 13)[:-1]
     radius = plant.width / 2

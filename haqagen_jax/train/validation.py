@@ -1,0 +1,76 @@
+"""Scores of a model while it trains: on the central crop of every validation pair.
+
+One forward pass a picture, so that validating often stays cheap; `haqagen evaluate` scores whole
+pictures through the inference engine.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from haqagen_jax import metrics
+from haqagen_jax.config import Config
+from haqagen_jax.data.folder import Pair
+from haqagen_jax.data.pipeline import central_crops
+from haqagen_jax.models.factory import make_generator
+from haqagen_jax.ops.color import linear_to_srgb, srgb_to_linear
+from haqagen_jax.train.sharding import place_batch
+from haqagen_jax.types import Batch
+
+
+class Samples(NamedTuple):
+    """The first validation pairs and their predictions, sRGB-encoded, as numpy arrays."""
+
+    nir: np.ndarray
+    rgb_pred: np.ndarray
+    hsv_pred: np.ndarray
+    rgb: np.ndarray
+
+
+Validate = Callable[[Any], tuple[dict[str, float], Samples]]
+
+
+def make_validation(config: Config, pairs: Sequence[Pair], mesh: Mesh) -> Validate:
+    """Builds the validation of a run.
+
+    Args:
+        config: the run's configuration.
+        pairs: the validation split.
+        mesh: the devices that share a batch.
+
+    Returns:
+        A function of the generator's variables: mean PSNR (dB), SSIM and angular error (degrees)
+        in sRGB, PSNR and angular error in linear light, and the first samples.
+    """
+    generator = make_generator(config.model)
+
+    @jax.jit
+    def predict(variables: Any, batch: Batch) -> tuple[dict[str, jax.Array], Samples]:
+        rgb_pred, hsv_pred = generator.apply(variables, batch.nir)
+        rgb = batch.rgb
+        if config.data.rgb_transfer == "linear":
+            rgb_pred, rgb = linear_to_srgb(rgb_pred), linear_to_srgb(rgb)
+        linear = srgb_to_linear(rgb_pred), srgb_to_linear(rgb)
+        scores = {
+            "psnr": metrics.psnr(rgb_pred, rgb),
+            "ssim": metrics.ssim(rgb_pred, rgb),
+            "angular_error": metrics.angular_error(rgb_pred, rgb),
+            "psnr_linear": metrics.psnr(*linear),
+            "angular_error_linear": metrics.angular_error(*linear),
+        }
+        return scores, Samples(batch.nir, rgb_pred, hsv_pred, rgb)
+
+    def validate(variables: Any) -> tuple[dict[str, float], Samples]:
+        results = []
+        for batch, count in central_crops(pairs, config.data, batch_size=config.train.batch_size):
+            out = jax.device_get(predict(variables, place_batch(batch, mesh)))
+            results.append(jax.tree.map(lambda x, count=count: x[:count], out))
+        scores, samples = jax.tree.map(lambda *parts: np.concatenate(parts), *results)
+        shown = Samples(*(x[: config.train.validation_samples] for x in samples))
+        return {name: float(jnp.mean(values)) for name, values in scores.items()}, shown
+
+    return validate

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from haqagen_jax import imageio
+from haqagen_jax.data.folder import find_pairs
+from haqagen_jax.data.synthetic import Depth, quantize, render, write_pairs
+from haqagen_jax.errors import InputError
+
+DEPTHS = (Depth.PNG_8, Depth.PNG_16, Depth.TIFF_16)
+
+
+def test_pairs_read_back_within_half_a_level(tmp_path: Path) -> None:
+    sizes = ((20, 30), (33, 17))
+    pairs = write_pairs(tmp_path, count=6, sizes=sizes, depths=DEPTHS, seed=5)
+    for index, pair in enumerate(pairs):
+        depth = DEPTHS[index % 3]
+        scene = render(5 + index, *sizes[index % 2])
+        nir, rgb = imageio.read_nir(pair.nir), imageio.read(pair.rgb)
+        top = 2**depth.bits - 1
+        assert nir.dtype == rgb.dtype == (np.uint8 if depth.bits == 8 else np.uint16)
+        assert np.abs(nir / top - scene.nir[..., 0].astype(np.float64)).max() <= 0.5001 / top
+        assert np.abs(rgb / top - scene.rgb.astype(np.float64)).max() <= 0.5001 / top
+
+
+def test_pairs_are_a_folder_of_pairs_and_nothing_else(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "a" / "b", count=3, sizes=[(4, 6)], depths=DEPTHS, seed=8)
+    assert [pair.name for pair in pairs] == ["scene_0008", "scene_0009", "scene_0010"]
+    assert find_pairs(tmp_path / "a" / "b") == pairs
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 6
+
+
+def test_writing_again_replaces(tmp_path: Path) -> None:
+    for _ in range(2):
+        (pair,) = write_pairs(tmp_path, count=1, sizes=[(4, 6)], depths=[Depth.PNG_8], seed=0)
+        assert imageio.read(pair.nir).shape == (4, 6)
+        pair.nir.write_bytes(b"spoiled")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_quantize_rounds_and_clips(bits: int) -> None:
+    top = 2**bits - 1
+    values = np.array([-0.5, 0.0, 0.49 / top, 0.51 / top, 0.5, 1.0, 2.0], np.float32)
+    expected = [0, 0, 0, 1, 2 ** (bits - 1), top, top]
+    assert quantize(values.reshape(1, 7, 1), bits).ravel().tolist() == expected
+
+
+def test_bad_arguments_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="bits = 12"):
+        quantize(np.zeros((1, 1, 1), np.float32), 12)
+    with pytest.raises(ValueError, match="sizes = "):
+        write_pairs(tmp_path, count=1, sizes=[], depths=DEPTHS, seed=0)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(InputError, match="cannot be made"):
+        write_pairs(blocked, count=1, sizes=[(1, 1)], depths=DEPTHS, seed=0)

@@ -1,0 +1,95 @@
+"""Scores against scikit-image and a float64 loop; a bad pair is named and left out."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from haqagen_jax.errors import InputError
+from haqagen_jax.evaluation.evaluate import evaluate
+
+
+def write_pair(folder, name, seed):
+    rng = np.random.default_rng(seed)
+    nir = rng.integers(0, 256, (12, 14)).astype(np.uint8)
+    nir.flat[:2] = 0, 255
+    rgb = rng.integers(1, 256, (12, 14, 3)).astype(np.uint8)
+    Image.fromarray(nir).save(folder / f"{name}_nir.png")
+    Image.fromarray(rgb).save(folder / f"{name}_rgb.png")
+    return nir[..., None].repeat(3, -1) / 255, rgb / 255
+
+
+def linear(x):
+    return np.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92)
+
+
+def angle(p, g):
+    """Mean over pixels in degrees; black against a colour counts 90."""
+    total = 0.0
+    for a, b in zip(p.reshape(-1, 3), g.reshape(-1, 3), strict=True):
+        norm = np.linalg.norm(a) * np.linalg.norm(b)
+        total += 90.0 if norm == 0 else np.degrees(np.arccos(np.clip(a @ b / norm, -1, 1)))
+    return total / (p.size // 3)
+
+
+def expected(p, g):
+    row = {}
+    for space, a, b in (("sRGB", p, g), ("linear", linear(p), linear(g))):
+        row[f"PSNR {space}"] = peak_signal_noise_ratio(b, a, data_range=1)
+        row[f"SSIM {space}"] = structural_similarity(b, a, data_range=1, channel_axis=2)
+        row[f"AE {space}"] = angle(a, b)
+    return row
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "pairs").mkdir()
+    return tmp_path / "pairs"
+
+
+def test_grey_is_scored_as_an_independent_program_scores_it(folder, tmp_path, capsys):
+    want = {name: expected(*write_pair(folder, name, seed)) for seed, name in enumerate("ab")}
+    assert evaluate(str(folder), ("grey", "table"), out=str(tmp_path / "out"), progress=False) == 0
+    with (tmp_path / "out" / "scores.csv").open() as file:
+        rows = {(row["model"], row["image"]): row for row in csv.DictReader(file)}
+    assert len(rows) == 4
+    for name, row in want.items():
+        got = {column: float(rows["grey", name][column]) for column in row}
+        assert got == pytest.approx(row, abs=2e-3)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["pairs"] == 2
+    means = {column: (want["a"][column] + want["b"][column]) / 2 for column in want["a"]}
+    assert summary["models"]["grey"] == pytest.approx(means, abs=2e-3)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert table in capsys.readouterr().out + "\n"
+    assert f"{means['PSNR sRGB']:.2f}" in table
+
+
+def test_a_bad_pair_is_named_and_left_out(folder, capfd):
+    write_pair(folder, "a", 0)
+    write_pair(folder, "b", 1)
+    Image.fromarray(np.zeros((12, 14), np.uint8)).save(folder / "b_nir.png")
+    assert evaluate(str(folder), ("grey", "table"), progress=False) == 1
+    out, err = capfd.readouterr()
+    assert "means over 1 pairs" in out
+    (line,) = err.splitlines()
+    assert line.startswith(f"haqagen: {folder / 'b_nir.png'}: all 168 pixels have the value 0")
+
+
+def test_no_good_pair(folder):
+    write_pair(folder, "a", 0)
+    Image.fromarray(np.zeros((12, 14), np.uint8)).save(folder / "a_nir.png")
+    with pytest.raises(InputError, match="none of its 1 pairs could be scored"):
+        evaluate(str(folder), ("grey",), progress=False)
+
+
+def test_too_small_for_ssim(folder, capfd):
+    write_pair(folder, "a", 0)
+    for band, shape in (("nir", (5, 5)), ("rgb", (5, 5, 3))):
+        image = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
+        Image.fromarray(image).save(folder / f"b_{band}.png")
+    assert evaluate(str(folder), ("grey",), progress=False) == 1
+    assert "b_nir.png: images are 5x5" in capfd.readouterr().err

@@ -1,0 +1,70 @@
+"""The public names, and loading by name and by directory."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import haqagen_jax
+from haqagen_jax import api, artifact
+from haqagen_jax.config import Config, ModelConfig
+from haqagen_jax.errors import InputError
+from haqagen_jax.models.factory import make_generator
+from haqagen_jax.models.generator import Generator
+
+TINY = Config(model=ModelConfig(width=8, d_state=2, spade_hidden=8, hsv_width=8, critic_width=8))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("model") / "tiny"
+    nir = jax.ShapeDtypeStruct((1, 256, 256, 1), jnp.float32)
+    shapes = jax.eval_shape(make_generator(TINY.model).init, jax.random.key(0), nir)
+    variables = jax.tree.map(lambda s: np.full(s.shape, 0.5, np.float32), shapes)
+    artifact.save(directory, TINY, variables)
+    return directory
+
+
+def test_public_names():
+    assert haqagen_jax.load is api.load
+    assert haqagen_jax.colorize is api.colorize
+    assert haqagen_jax.Colorizer.__name__ == "Colorizer"
+    assert callable(haqagen_jax.metrics.psnr)
+    assert callable(haqagen_jax.losses.cdf_l1)
+    assert set(haqagen_jax.__all__) == set(dir(haqagen_jax))
+    with pytest.raises(AttributeError, match="colourise"):
+        haqagen_jax.colourise  # noqa: B018
+
+
+def test_the_import_alone_is_light():
+    code = "import sys, haqagen_jax; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_directory_becomes_a_network(model):
+    loaded = haqagen_jax.load(model)
+    assert isinstance(loaded.network, Generator)
+    assert loaded.config == TINY
+    assert loaded.name == "tiny"
+    assert {"params", "batch_stats", "spectral"} >= set(loaded.variables)
+    leaves = jax.tree.leaves(loaded.variables)
+    assert all(leaf.dtype == jnp.float32 for leaf in leaves)
+
+
+def test_another_width_is_named(model, tmp_path):
+    _, variables = artifact.load(model)
+    artifact.save(tmp_path / "other", Config(), variables)
+    with pytest.raises(InputError, match=r"other: tensor .* export the model again"):
+        haqagen_jax.load(tmp_path / "other")
+
+
+def test_refused():
+    with pytest.raises(InputError, match=r"tile = 300: must be a multiple of 256"):
+        haqagen_jax.load(tile=300)
+    with pytest.raises(InputError, match=r"stride = 257"):
+        haqagen_jax.load("grey", stride=257)
+    with pytest.raises(InputError, match=r"nowhere: no such model directory"):
+        haqagen_jax.load("nowhere")

@@ -1,0 +1,72 @@
+"""The baselines are what they claim, also through the engine."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import haqagen_jax
+from haqagen_jax import baselines
+from haqagen_jax.errors import InputError
+
+
+def ramp_pair(seed):
+    """A pair whose colours are a fixed function of the NIR level, plus noise of mean zero."""
+    rng = np.random.default_rng(seed)
+    nir = rng.permutation(np.arange(256).repeat(40)).reshape(64, 160).astype(np.uint8)
+    colours = np.stack([nir / 255, (nir / 255) ** 2, 1 - nir / 255], -1)
+    noise = rng.uniform(-0.05, 0.05, colours.shape)
+    return nir, (colours + noise).astype(np.float32)
+
+
+def test_the_table_is_the_conditional_mean():
+    pairs = [ramp_pair(0), ramp_pair(1)]
+    table = baselines.fit_table(pairs)
+    levels = np.concatenate([nir.ravel() for nir, _ in pairs])
+    colours = np.concatenate([rgb.reshape(-1, 3) for _, rgb in pairs]).astype(np.float64)
+    want = np.stack([colours[levels == level].mean(0) for level in range(256)])
+    np.testing.assert_allclose(table, want, atol=1e-6)
+
+
+def test_the_table_sees_the_min_max_image():
+    nir, rgb = ramp_pair(0)
+    want = baselines.fit_table([(nir, rgb)])
+    shifted = nir.astype(np.uint16) * 100 + 3000
+    np.testing.assert_array_equal(baselines.fit_table([(shifted, rgb)]), want)
+
+
+def test_empty_levels_are_interpolated():
+    nir = np.array([[0, 51, 255]], np.uint8)
+    rgb = np.array([[[0, 0.1, 0], [0.2, 0.1, 1], [1, 0.9, 0]]], np.float32)
+    table = baselines.fit_table([(nir, rgb)])
+    np.testing.assert_allclose(table[:, 0], np.arange(256) / 255, atol=1e-6)
+    np.testing.assert_allclose(table[25, 2], 25 / 51, atol=1e-6)
+
+
+def test_no_pairs():
+    with pytest.raises(InputError, match="at least one pair"):
+        baselines.fit_table([])
+
+
+def test_a_folder_is_fitted_into_a_file(tmp_path):
+    nir, rgb = ramp_pair(0)
+    rgb8 = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    Image.fromarray(nir).save(tmp_path / "a_nir.png")
+    Image.fromarray(rgb8).save(tmp_path / "a_rgb.png")
+    baselines.fit_table_file(tmp_path, tmp_path / "table.json")
+    want = baselines.fit_table([(nir, (rgb8 / 255).astype(np.float32))])
+    np.testing.assert_allclose(baselines.load_table(tmp_path / "table.json"), want, atol=1e-5)
+
+
+def test_grey_is_min_max_three_times():
+    nir = np.array([[10, 20], [30, 60]], np.uint8)
+    got = haqagen_jax.load("grey").colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(got, np.float32([[0, 0.2], [0.4, 1]])[..., None].repeat(3, -1))
+
+
+def test_the_shipped_table_goes_through_the_engine():
+    nir = np.random.default_rng(0).permutation(np.arange(256)).reshape(2, 128).astype(np.uint8)
+    table = baselines.load_table()
+    assert table.shape == (256, 3)
+    assert 0 <= table.min() < table.max() <= 1
+    got = haqagen_jax.load("table").colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(got, table[nir], atol=1e-6)

@@ -1,0 +1,182 @@
+"""Whole runs over files with the grey baseline: the identity, so pixels can be compared."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from haqagen_jax import colorize_files as module
+from haqagen_jax import imageio
+from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.errors import InputError
+
+
+def full_range(dtype, shape=(20, 30)):
+    top = 1.0 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    values = np.linspace(0, 1, shape[0] * shape[1]) * top
+    return np.random.default_rng(0).permutation(values).reshape(shape).astype(dtype)
+
+
+def colour(*inputs, out, **options):
+    return colorize_files([str(i) for i in inputs], str(out), "grey", **options)
+
+
+@pytest.fixture
+def good(tmp_path):
+    """A folder with one good image in it."""
+    (tmp_path / "in").mkdir()
+    Image.fromarray(full_range("uint8")).save(tmp_path / "in" / "good_nir.png")
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("X_nir.png", "uint8"),
+        ("X_nir.png", "uint16"),
+        ("X_nir.tif", "uint8"),
+        ("X_nir.TIFF", "uint16"),
+        ("X_nir.tif", "float32"),
+    ],
+)
+def test_bit_depth_and_extension_are_kept(tmp_path, name, dtype):
+    nir = full_range(dtype)
+    if name.endswith("png"):
+        Image.fromarray(nir).save(tmp_path / name)
+    else:
+        tifffile.imwrite(tmp_path / name, nir)
+    assert colour(tmp_path / name, out=tmp_path / "out") == 0
+    got = imageio.read(tmp_path / "out" / name.replace("_nir", "_rgb"))
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, np.repeat(nir[..., None], 3, -1), rtol=0, atol=1e-6)
+
+
+def test_jpeg_stays_a_good_jpeg(tmp_path):
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None], 16, 0)
+    Image.fromarray(ramp).save(tmp_path / "X.jpg", quality=100)
+    assert colour(tmp_path / "X.jpg", out=tmp_path) == 0
+    with Image.open(tmp_path / "X_rgb.jpg") as image:
+        assert image.format == "JPEG"
+        assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3  # 4:4:4
+        assert np.abs(np.asarray(image).astype(int) - ramp[..., None]).max() <= 4
+
+
+def test_odd_types_become_what_can_be_written(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", full_range("uint16").astype(np.int32))
+    tifffile.imwrite(tmp_path / "b.tif", full_range("float64"))
+    assert colour(tmp_path / "a.tif", tmp_path / "b.tif", out=tmp_path / "out") == 0
+    assert imageio.read(tmp_path / "out" / "a_rgb.tif").dtype == np.uint16
+    assert imageio.read(tmp_path / "out" / "b_rgb.tif").dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (300, 2)])
+def test_small_and_narrow_images(tmp_path, shape):
+    nir = np.full((1, 1), 77, np.uint8) if shape == (1, 1) else full_range("uint8", shape)
+    Image.fromarray(nir).save(tmp_path / "a.png")
+    assert colour(tmp_path / "a.png", out=tmp_path / "b.png") == 0
+    np.testing.assert_array_equal(imageio.read(tmp_path / "b.png")[..., 1], nir)
+
+
+def bad_files(folder):
+    """Writes one file of each kind that must be refused; returns name -> part of the message."""
+    image = full_range("uint8")
+    Image.fromarray(image).save(folder / "cut.png")
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:300])
+    Image.fromarray(image).save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:-20])
+    (folder / "empty.tif").touch()
+    (folder / "text.png").write_text("not a picture")
+    Image.fromarray(np.stack([image, image // 2, image], -1)).save(folder / "colour.png")
+    Image.fromarray(np.full((4, 4), 9, np.uint8)).save(folder / "flat.png")
+    hole = full_range("float32")
+    hole[0, :3] = np.nan
+    tifffile.imwrite(folder / "hole.tif", hole)
+    tifffile.imwrite(folder / "signed.tif", full_range("uint8").astype(np.int16) - 100)
+    return {
+        "cut.png": "truncated",
+        "cut.jpg": "truncated",
+        "empty.tif": "empty (0 bytes)",
+        "text.png": "not a PNG, JPEG or TIFF",
+        "colour.png": "colour photograph",
+        "flat.png": "all 16 pixels have the value 9",
+        "hole.tif": "3 of 600 pixels are NaN",
+        "signed.tif": "from -100 to 155",
+    }
+
+
+def test_every_bad_file_is_one_line_and_the_good_ones_are_done(good, tmp_path, capfd):
+    expected = bad_files(good)
+    missing = good / "missing.png"
+    out = tmp_path / "out"
+    assert colour(good, missing, out=out, progress=False) == 1
+    stdout, stderr = capfd.readouterr()
+    lines = stderr.splitlines()
+    assert len(lines) == len(expected) + 1
+    for name, part in (expected | {"missing.png": "no such file"}).items():
+        (line,) = [line for line in lines if f"/{name}: " in line]
+        assert line.startswith(f"haqagen: {good / name}: ")
+        assert part in line
+        assert ";" in line, "no remedy"
+    assert [path.name for path in out.iterdir()] == ["good_rgb.png"]
+    assert stdout.startswith(f"1 coloured, {len(lines)} failed; 0.00 megapixels in ")
+    assert stdout.splitlines()[0].endswith(str(out))
+
+
+def test_long_names_stay_on_one_line(tmp_path, capfd):
+    path = tmp_path / ("x" * 200 + ".png")
+    path.write_text("[bold]:smile:")
+    assert colour(path, out=tmp_path / "out") == 1
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("haqagen:")]
+    assert line.endswith("convert it to one of them")
+
+
+def test_existing_outputs_need_overwrite(good, tmp_path, capfd):
+    target = tmp_path / "out" / "good_rgb.png"
+    target.parent.mkdir()
+    target.write_bytes(b"mine")
+    assert colour(good, out=tmp_path / "out", progress=False) == 1
+    assert f"haqagen: {target}: exists; add --overwrite" in capfd.readouterr().err
+    assert target.read_bytes() == b"mine"
+    assert colour(good, out=tmp_path / "out", overwrite=True, progress=False) == 0
+    assert imageio.read(target).shape == (20, 30, 3)
+
+
+def test_depth_is_checked_before_the_work(good, tmp_path, capfd, monkeypatch):
+    Image.fromarray(full_range("uint16")).save(good / "deep.png")
+    monkeypatch.setattr(module.Colorizer, "colorize", lambda *_, **__: pytest.fail("worked"))
+    assert colour(good / "deep.png", out=tmp_path / "a.jpg", progress=False) == 1
+    assert ".jpg cannot hold uint16" in capfd.readouterr().err
+    assert not (tmp_path / "a.jpg").exists()
+
+
+def test_collisions_are_refused_before_the_work(good, tmp_path):
+    Image.fromarray(full_range("uint8")).save(good / "good.png")
+    with pytest.raises(InputError, match=r"would both become .*good_rgb\.png"):
+        colour(good / "good.png", good / "good_nir.png", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_made(good, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file/out: cannot be made .*another folder"):
+        colour(good, out=tmp_path / "file" / "out")
+
+
+def test_an_interrupt_leaves_no_file(good, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(imageio.os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        colour(good, out=tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_summary_tells_what_was_left_alone(good, tmp_path, capfd):
+    Image.fromarray(full_range("uint8")).save(good / "good_rgb.png")
+    (good / "notes.txt").touch()
+    assert colour(good, out=tmp_path / "out") == 0
+    stdout, stderr = capfd.readouterr()
+    assert "1 images beside *_nir ones were left alone (a data set)" in stdout
+    assert "1 files that are not images were skipped" in stdout
+    assert "1/1" in stderr

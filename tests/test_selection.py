@@ -1,0 +1,95 @@
+"""Which files are meant, and what their coloured versions are called."""
+
+from pathlib import Path
+
+import pytest
+
+from haqagen_jax.errors import InputError
+from haqagen_jax.selection import plan_outputs, select
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("in/sub.png").mkdir(parents=True)
+    for name in ("b.png", "a.TIF", "c.jpeg", "notes.txt", ".hidden.png"):
+        Path("in", name).touch()
+    return tmp_path
+
+
+def names(selection):
+    return [str(path) for path in selection.files]
+
+
+def test_a_folder_stands_for_its_images(folder):
+    selection = select(["in"])
+    assert names(selection) == ["in/a.TIF", "in/b.png", "in/c.jpeg"]
+    assert (selection.other, selection.beside) == (1, 0)
+
+
+def test_a_data_set_folder_stands_for_its_nir_images(folder):
+    for name in ("x_nir.png", "x_rgb.png"):
+        Path("in", name).touch()
+    selection = select(["in"])
+    assert names(selection) == ["in/x_nir.png"]
+    assert (selection.other, selection.beside) == (1, 4)
+    Path("in/x_rgb.png").unlink()
+    assert len(select(["in"]).files) == 4
+
+
+def test_globs_and_repeats(folder):
+    assert names(select(["in/*.png", "in/b.png", "in/c.jpeg"])) == ["in/b.png", "in/c.jpeg"]
+
+
+def test_a_name_with_brackets_is_a_name(folder):
+    Path("in/[1].png").touch()
+    assert names(select(["in/[1].png"])) == ["in/[1].png"]
+
+
+@pytest.mark.parametrize("name", ["nothing.png", "in/*.bmp", "in/sub.png"])
+def test_what_cannot_be_read_is_kept_for_the_reader_to_report(folder, name):
+    assert names(select(["in/a.TIF", name])) == ["in/a.TIF", name]
+
+
+def test_nothing_to_do(folder):
+    with pytest.raises(InputError, match="no input"):
+        select([])
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("X_nir.png", "X_rgb.png"),
+        ("X_NIR.TIFF", "X_rgb.TIFF"),
+        ("X.jpg", "X_rgb.jpg"),
+        ("X_nirvana.png", "X_nirvana_rgb.png"),
+        ("nir.png", "nir_rgb.png"),
+        ("a.b_nir.tif", "a.b_rgb.tif"),
+        ("X_rgb.png", "X_rgb_rgb.png"),
+    ],
+)
+def test_names_in_a_folder(folder, name, want):
+    source = Path("in", name)
+    assert plan_outputs([source], Path("out")) == [(source, Path("out", want))]
+
+
+def test_one_input_one_file(folder):
+    source = Path("in/b.png")
+    assert plan_outputs([source], Path("c.tif")) == [(source, Path("c.tif"))]
+    assert plan_outputs([source], Path("in/sub.png")) == [(source, Path("in/sub.png/b_rgb.png"))]
+
+
+@pytest.mark.parametrize(
+    ("files", "out", "message"),
+    [
+        (["a/X.png", "b/X.png"], "out", r"a/X\.png and b/X\.png would both become out/X_rgb\.png"),
+        (["X.png", "X_nir.png"], "out", r"X\.png and X_nir\.png would both become"),
+        (["a.png", "b.png"], "out.png", r"out\.png: one output file for 2 inputs"),
+        (["in/b.png"], "in/b.png", r"in/b\.png: is an input"),
+        (["in/x.png", "in/x_rgb.png"], "in", r"in/x_rgb\.png: is an input"),
+        (["in/b.png"], "in/notes.txt", r"notes\.txt: is a file without an image extension"),
+    ],
+)
+def test_refused_before_work(folder, files, out, message):
+    with pytest.raises(InputError, match=message):
+        plan_outputs([Path(file) for file in files], Path(out))
