@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
@@ -59,7 +60,6 @@ def save(
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "package_version": __version__,
         "config": config.to_dict(),
         "training": dict(training or {}),
     }
@@ -67,12 +67,26 @@ def save(
     scratch = directory.with_name(f".{directory.name}.{os.getpid()}.part")
     scratch.mkdir()
     try:
-        text = json.dumps(description, indent=2, sort_keys=True) + "\n"
-        (scratch / CONFIG_FILE).write_text(text, encoding="utf-8")
-        save_file(tensors, scratch / TENSOR_FILE)
+        write_files(scratch, description, tensors)
         _swap(scratch, directory)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_files(
+    directory: Path, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
+) -> None:
+    """Writes the two files as they are; whoever calls makes them appear at once.
+
+    Args:
+        directory: exists.
+        description: of `config.json`, JSON values only; the package's version is added.
+        tensors: by name, each C-contiguous.
+    """
+    text = json.dumps({**description, "package_version": __version__}, indent=2, sort_keys=True)
+    (directory / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+    # The library's own writing to a file would leave it readable by nobody else.
+    (directory / TENSOR_FILE).write_bytes(to_bytes(dict(tensors)))
 
 
 def load(directory: str | Path) -> tuple[Config, Variables]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from haqagen_jax import paper
 from haqagen_jax.errors import InputError
-from haqagen_jax.presets import DEFAULT, load_config
+from haqagen_jax.presets import DEFAULT, SIZES, load_config
 from haqagen_jax.version import __version__
 
 
@@ -44,16 +44,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haqagen",
         description="Natural colour from near-infrared pictures (HAQAGen in JAX).",
-        epilog="`haqagen COMMAND --help` explains a command. Start with: haqagen colorize PHOTO -o OUT",
+        epilog="`haqagen COMMAND --help` explains one; begin with: haqagen colorize PHOTO -o OUT",
     )
     parser.add_argument("--version", action="version", version=f"haqagen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_colorize, _evaluate, _train, _pretrain_texture, _demo):
+    for add in (_colorize, _evaluate, _train, _pretrain_texture, _info, _demo):
         add(commands)
     return parser
 
 
-def _command(commands: argparse._SubParsersAction, name: str, summary: str, run) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction, name: str, summary: str, run
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary)
     parser.set_defaults(run=run)
     return parser
@@ -88,7 +90,11 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
     """What every command that colours whole pictures takes."""
     parser.add_argument(
-        "--tile", type=int, default=paper.PATCH, metavar="P", help="tile side (default: %(default)s)"
+        "--tile",
+        type=int,
+        default=paper.PATCH,
+        metavar="P",
+        help="tile side (default: %(default)s)",
     )
     parser.add_argument(
         "--stride",
@@ -158,17 +164,39 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         metavar="M[,M...]",
         help="names or model directories (default: %(default)s)",
     )
-    parser.add_argument("--out", metavar="OUT", help="folder for scores.csv, summary.json, table.md")
+    parser.add_argument(
+        "--out", metavar="OUT", help="folder for scores.csv, summary.json, table.md"
+    )
     _add_tile_arguments(parser)
+
+
+def _info(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.info import info
+
+        info(args.config or [f"{DEFAULT}:{size}" for size in SIZES])
+        return 0
+
+    parser = _command(commands, "info", "parameters, arithmetic and memory of configurations", run)
+    parser.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE:SIZE",
+        help=f"a configuration; again for more (default: {DEFAULT} at all sizes)",
+    )
 
 
 def _demo(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.demo import demo
 
-        return demo(Path(args.out), image=Path(args.image) if args.image else None, model=args.model)
+        return demo(
+            Path(args.out), image=Path(args.image) if args.image else None, model=args.model
+        )
 
-    parser = _command(commands, "demo", "render NIR scenes, colour them, lay them side by side", run)
+    parser = _command(
+        commands, "demo", "render NIR scenes, colour them, lay them side by side", run
+    )
     parser.add_argument("-o", "--out", default="demo", metavar="OUT", help="folder (default: demo)")
     parser.add_argument("--image", metavar="FILE", help="colour this photograph instead")
     parser.add_argument("--model", metavar="NAME|DIR", help="as for colorize")

@@ -244,7 +244,9 @@ def _section(section: type, name: str, values: object) -> Any:
     fields = {f"{name}.{field.name}": field for field in dataclasses.fields(section)}
     for key in values:
         _known(f"{name}.{key}", fields, "key")
-    return section(**{k: _typed(fields[f"{name}.{k}"], f"{name}.{k}", v) for k, v in values.items()})
+    return section(
+        **{k: _typed(fields[f"{name}.{k}"], f"{name}.{k}", v) for k, v in values.items()}
+    )
 
 
 def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
@@ -255,7 +257,5 @@ def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
     if isinstance(default, tuple) and isinstance(value, list | tuple):
         _require(len(value) == len(default), name, value, f"{len(default)} numbers")
         return tuple(float(v) for v in value)
-    _require(
-        type(value) is type(default), name, value, f"of type {type(default).__name__}"
-    )
+    _require(type(value) is type(default), name, value, f"of type {type(default).__name__}")
     return value

@@ -10,6 +10,7 @@ Arrays are channels last. Images are float32 in [0, 1] unless a docstring says o
 
 from typing import NamedTuple
 
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -21,7 +22,7 @@ PerImage = Float[Array, " b"]
 
 
 class Batch(NamedTuple):
-    """A batch of registered pairs, sRGB-encoded; both images in [0, 1]."""
+    """A batch of registered pairs in [0, 1]: numpy from the data, JAX on the devices."""
 
-    nir: Nir
-    rgb: Rgb
+    nir: Float[Array | np.ndarray, "b h w 1"]
+    rgb: Float[Array | np.ndarray, "b h w 3"]

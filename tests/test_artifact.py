@@ -67,12 +67,18 @@ def test_a_model_is_replaced_and_nothing_is_left_beside_it(directory, variables)
     assert [p.name for p in directory.parent.iterdir()] == ["m"]
 
 
+def test_files_are_readable_as_any_other(directory):
+    (directory / "other").touch()
+    modes = {path.stat().st_mode for path in directory.iterdir()}
+    assert len(modes) == 1  # what the user's umask gives
+
+
 def test_failure_leaves_the_old_model(directory, variables, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     before = artifact.load(directory)[1]
-    monkeypatch.setattr(artifact, "save_file", fail)
+    monkeypatch.setattr(artifact, "to_bytes", fail)
     with pytest.raises(OSError, match="No space"):
         artifact.save(directory, Config(), {"params": {"a": np.zeros(2)}})
     assert artifact.flatten(artifact.load(directory)[1]).keys() == artifact.flatten(before).keys()

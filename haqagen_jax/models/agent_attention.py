@@ -76,5 +76,7 @@ class AgentBlock(nn.Module):
         attention = AgentAttention(self.heads, self.agents, dtype=self.dtype, name="attn")
         x = x + attention(LayerNorm(name="norm1")(x))
         y = LayerNorm(name="norm2")(x)
-        y = jax.nn.gelu(Dense(self.mlp_ratio * c, dtype=self.dtype, name="fc1")(y), approximate=False)
+        y = jax.nn.gelu(
+            Dense(self.mlp_ratio * c, dtype=self.dtype, name="fc1")(y), approximate=False
+        )
         return x + Dense(c, dtype=self.dtype, name="fc2")(y)

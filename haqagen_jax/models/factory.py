@@ -1,5 +1,7 @@
 """From a configuration to networks."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -27,15 +29,15 @@ def make_critic(model: ModelConfig) -> Critic:
     return Critic(model.critic_width, dtype=jnp.dtype(model.compute_dtype))
 
 
-def init_generator(key: Array, model: ModelConfig) -> dict:
+def init_generator(key: Array, model: ModelConfig) -> dict[str, Any]:
     """Returns the generator's variables: params, batch_stats, spectral."""
-    return make_generator(model).init(key, jnp.zeros((1, paper.PATCH, paper.PATCH, 1)))
+    return dict(make_generator(model).init(key, jnp.zeros((1, paper.PATCH, paper.PATCH, 1))))
 
 
-def init_critic(key: Array, model: ModelConfig) -> dict:
+def init_critic(key: Array, model: ModelConfig) -> dict[str, Any]:
     """Returns the critics' variables: params, spectral."""
     image = jnp.zeros((1, paper.PATCH, paper.PATCH, 3))
-    return make_critic(model).init(key, image, image)
+    return dict(make_critic(model).init(key, image, image))
 
 
 def count_parameters(variables: object) -> int:

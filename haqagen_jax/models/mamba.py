@@ -124,5 +124,3 @@ class ScanGroup(nn.Module):
         )
         y = LayerNorm(name="norm")(block(x) + x)
         return Conv3x3(x.shape[-1], dtype=self.dtype, name="conv_after_body")(y)
-
-

@@ -76,7 +76,9 @@ class RgbBranch(nn.Module):
         fused = CrissCrossFusion(dtype=self.dtype, name="cross_block")(
             features, picture, train=train
         )
-        return jax.nn.sigmoid(Conv3x3(3, dtype=self.dtype, name="fin_out")(fused).astype(jnp.float32))
+        return jax.nn.sigmoid(
+            Conv3x3(3, dtype=self.dtype, name="fin_out")(fused).astype(jnp.float32)
+        )
 
     def _features(self, level: int) -> int:
         """64-128-256-512-512-... for the paper's width."""

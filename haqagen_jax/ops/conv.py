@@ -72,9 +72,7 @@ def _by_parity(kernel: Array) -> Array:
 
 @jax.custom_vjp
 def _conv2x2(x: Array, kernel: Array) -> Array:
-    return lax.conv_general_dilated(
-        x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=_LAYOUT
-    )
+    return lax.conv_general_dilated(x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=_LAYOUT)
 
 
 def _conv2x2_fwd(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:

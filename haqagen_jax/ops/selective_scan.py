@@ -137,9 +137,7 @@ def _whole_decay(delta: Array, A: Array) -> Array:
     return _decay(delta.sum(0), A)
 
 
-def _forward(
-    u: Array, delta: Array, A: Array, B: Array, C: Array
-) -> tuple[Array, Array]:
+def _forward(u: Array, delta: Array, A: Array, B: Array, C: Array) -> tuple[Array, Array]:
     """Returns y [t s b k d] and the states before every STRIDE-th step."""
     h = _zero_state(u, B)
     if u.shape[1] > 1:

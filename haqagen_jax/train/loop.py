@@ -96,9 +96,7 @@ def train(
                 _line(display, progress, run.validate(step, state.generator))
             if step % config.train.checkpoint_every == 0 or step == steps:
                 position = {"batches": batches.get_state(), "best": run.best}
-                checkpoints.save(
-                    step, state, settings=_settings(config, steps), position=position
-                )
+                checkpoints.save(step, state, settings=_settings(config, steps), position=position)
             display.update(task, completed=step)
     run.close()
     return workdir / "model"

@@ -50,11 +50,13 @@ def make_train_step(
     generator, critic = make_generator(config.model), make_critic(config.model)
     optimizer = make_optimizer(config.optim, steps=steps)
 
-    def forward(params: Any, state: TrainState, nir: Array) -> tuple[GeneratorOutput, Any]:
+    def forward(params: Any, state: TrainState, nir: Any) -> tuple[GeneratorOutput, Any]:
         variables = {**state.generator, "params": params}
         return generator.apply(variables, nir, train=True, mutable=["batch_stats", "spectral"])
 
-    def critic_loss(params: Any, spectral: Any, real: GeneratorOutput, fake: GeneratorOutput) -> Any:
+    def critic_loss(
+        params: Any, spectral: Any, real: GeneratorOutput, fake: GeneratorOutput
+    ) -> Any:
         rgb, hsv = (jnp.concatenate(pair) for pair in zip(real, fake, strict=True))
         logits, updated = critic.apply(
             {"params": params, "spectral": spectral}, rgb, hsv, train=True, mutable=["spectral"]
@@ -64,14 +66,14 @@ def make_train_step(
         return loss, (terms, updated["spectral"])
 
     def generator_loss(fake: GeneratorOutput, real: GeneratorOutput, judge: Any) -> Any:
-        logits = critic.apply(judge, fake.rgb, fake.hsv)
+        logits: Any = critic.apply(judge, fake.rgb, fake.hsv)
         return generator_objective(
             *fake, *real, *logits, texture=texture, vgg=vgg, loss=config.loss
         )
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         encoded = batch.rgb if config.data.rgb_transfer == "srgb" else linear_to_srgb(batch.rgb)
-        real = GeneratorOutput(batch.rgb, rgb_to_hsv(encoded))
+        real = GeneratorOutput(jnp.asarray(batch.rgb), rgb_to_hsv(encoded))
         params, judge = state.generator["params"], state.critic
         fake, pull_back, collections = jax.vjp(
             lambda params: forward(params, state, batch.nir), params, has_aux=True

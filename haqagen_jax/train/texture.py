@@ -18,24 +18,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import preservation_policy
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file
 
 from haqagen_jax import artifact
+from haqagen_jax.artifact import CONFIG_FILE, TENSOR_FILE
 from haqagen_jax.config import Config
 from haqagen_jax.console import bars
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.texture_step import TextureState, create_texture_state, texture_step
-from haqagen_jax.version import __version__
+from haqagen_jax.train.writer import MetricsFile
 
 FORMAT = "haqagen-jax-texture"
 FORMAT_VERSION = 1
-CONFIG_FILE, TENSOR_FILE, METRICS_FILE = "config.json", "model.safetensors", "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"  # removed when the run is finished
 
 
@@ -118,21 +118,16 @@ def load_texture(directory: str | Path) -> dict[str, Any]:
 def _run(
     directory: Path, config: Config, batches: TrainIterator, *, progress: bool
 ) -> tuple[TextureState, float]:
-    """Step from the last checkpoint to the end; returns the state and the last loss."""
-    steps, train = config.texture.steps, config.train
+    """Steps from the last checkpoint to the end; returns the state and the last loss."""
+    steps, train, settings = config.texture.steps, config.train, _settings(config)
     state = create_texture_state(jax.random.key(train.seed), config.texture)
-    options = ocp.CheckpointManagerOptions(
-        preservation_policy=preservation_policy.LatestN(1),
-        cleanup_tmp_directories=True,
-        enable_async_checkpointing=False,
-    )
-    with (
-        ocp.CheckpointManager(directory.resolve() / CHECKPOINTS, options=options) as manager,
-        bars(progress) as bar,
-    ):
-        state = _restore(manager, state, batches, config)
+    with Checkpoints(directory / CHECKPOINTS) as checkpoints, bars(progress) as bar:
+        restored = checkpoints.restore(state, settings=settings)
+        if restored is not None:
+            state, position = restored
+            batches.set_state(position["batches"])
         start, loss, since = int(state.step), float("nan"), time.monotonic()
-        _drop_metrics_after(directory / METRICS_FILE, start)
+        metrics = MetricsFile(directory / METRICS_FILE, start=start)
         task = bar.add_task("texture", total=steps, completed=start)
         for step in range(start + 1, steps + 1):
             state, value = texture_step(state, jnp.asarray(next(batches).rgb))
@@ -140,46 +135,17 @@ def _run(
                 loss, now = float(value), time.monotonic()
                 rate = train.log_every / (now - since)
                 since = now
-                _append(directory / METRICS_FILE, {"step": step, "loss": loss})
+                metrics.write(step, {"loss": loss})
                 line = f"texture: mse {loss:.5f}, {rate:.2f} steps/s"
                 bar.update(task, description=line)
                 if progress and not bar.console.is_terminal:
                     bar.console.print(f"step {step}/{steps}, {line}")
             # The last state is not a checkpoint: it becomes the result.
             if step % train.checkpoint_every == 0 and step < steps:
-                _checkpoint(manager, state, batches, config)
+                position = {"batches": batches.get_state()}
+                checkpoints.save(step, state, settings=settings, position=position)
             bar.update(task, completed=step)
     return state, loss
-
-
-def _checkpoint(
-    manager: ocp.CheckpointManager, state: TextureState, batches: TrainIterator, config: Config
-) -> None:
-    position = {"batches": batches.get_state(), "settings": _settings(config)}
-    items = ocp.args.Composite(
-        state=ocp.args.StandardSave(state), position=ocp.args.JsonSave(position)
-    )
-    manager.save(int(state.step), args=items)
-
-
-def _restore(
-    manager: ocp.CheckpointManager, state: TextureState, batches: TrainIterator, config: Config
-) -> TextureState:
-    """Return the last checkpoint's state, or `state`; moves `batches` to the same step."""
-    step = manager.latest_step()
-    if step is None:
-        return state
-    position_only = ocp.args.Composite(position=ocp.args.JsonRestore())
-    position = manager.restore(step, args=position_only)["position"]
-    for name, value in _settings(config).items():
-        if position["settings"][name] != value:
-            raise InputError(
-                f"{name} = {value}: the run in {manager.directory.parent} was started with "
-                f"{position['settings'][name]}; continue with that, or use another workdir"
-            )
-    items = ocp.args.Composite(state=ocp.args.StandardRestore(state))
-    batches.set_state(position["batches"])
-    return manager.restore(step, args=items)["state"]
 
 
 def _settings(config: Config) -> dict[str, float | int]:
@@ -188,31 +154,16 @@ def _settings(config: Config) -> dict[str, float | int]:
     return {**settings, "train.seed": config.train.seed, "data.crop": config.data.crop}
 
 
-def _drop_metrics_after(path: Path, step: int) -> None:
-    """Forget what was logged after the checkpoint: those steps are about to be repeated."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
-    path.write_text("".join(kept), encoding="utf-8")
-
-
-def _append(path: Path, record: Mapping[str, float | int]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
-
-
 def _save(directory: Path, params: Any, config: Config, facts: Mapping[str, Any]) -> None:
-    """Write weights and description; the description comes last and marks the run as finished."""
+    """Writes weights and description; the description comes last and marks the run as finished."""
     tensors = artifact.flatten({"params": jax.tree.map(np.asarray, params)})
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "package_version": __version__,
         "config": dataclasses.asdict(config.texture),
         "training": dict(facts),
     }
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        text = json.dumps(description, indent=2) + "\n"
-        Path(scratch, TENSOR_FILE).write_bytes(save(tensors))
-        Path(scratch, CONFIG_FILE).write_text(text, encoding="utf-8")
+        artifact.write_files(Path(scratch), description, tensors)
         for name in (TENSOR_FILE, CONFIG_FILE):
             os.replace(Path(scratch, name), directory / name)

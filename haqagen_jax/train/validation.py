@@ -25,10 +25,10 @@ from haqagen_jax.types import Batch
 class Samples(NamedTuple):
     """The first validation pairs and their predictions, sRGB-encoded, as numpy arrays."""
 
-    nir: np.ndarray
-    rgb_pred: np.ndarray
-    hsv_pred: np.ndarray
-    rgb: np.ndarray
+    nir: Any
+    rgb_pred: Any
+    hsv_pred: Any
+    rgb: Any
 
 
 Validate = Callable[[Any], tuple[dict[str, float], Samples]]
@@ -50,7 +50,8 @@ def make_validation(config: Config, pairs: Sequence[Pair], mesh: Mesh) -> Valida
 
     @jax.jit
     def predict(variables: Any, batch: Batch) -> tuple[dict[str, jax.Array], Samples]:
-        rgb_pred, hsv_pred = generator.apply(variables, batch.nir)
+        prediction: Any = generator.apply(variables, batch.nir)
+        rgb_pred, hsv_pred = prediction
         rgb = batch.rgb
         if config.data.rgb_transfer == "linear":
             rgb_pred, rgb = linear_to_srgb(rgb_pred), linear_to_srgb(rgb)

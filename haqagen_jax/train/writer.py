@@ -28,7 +28,9 @@ class MetricsFile:
         self._path = path
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         # A line that a killed run did not finish does not end in a brace.
-        kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= start]
+        kept = [
+            line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= start
+        ]
         path.write_text("".join(kept), encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:

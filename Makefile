@@ -1,0 +1,44 @@
+# Everything runs in .venv, which the first command sets up; PYTHON is any Python 3.11 to 3.13.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup check test test-slow demo format clean
+
+help:
+	@echo "make demo             colour rendered scenes with the bundled model"
+	@echo "make demo IMAGE=FILE  colour your own NIR photograph"
+	@echo "make test             formatter, lint, types and the test suite"
+	@echo "make test-slow        the tests that take minutes"
+	@echo "make format           put the code into shape"
+	@echo "make clean            remove .venv and demo/"
+
+setup: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+
+test: check
+	$(BIN)/pytest -m "not slow" --numprocesses auto --dist loadfile
+
+test-slow: setup
+	$(BIN)/pytest -m slow
+
+demo: setup
+	$(BIN)/haqagen demo --out demo $(if $(IMAGE),--image "$(IMAGE)")
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) demo

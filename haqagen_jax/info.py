@@ -1,0 +1,77 @@
+"""`haqagen info`: what the networks of a configuration are made of and what they cost."""
+
+from collections.abc import Sequence
+
+import jax
+from rich.console import Console
+from rich.table import Table
+
+from haqagen_jax.config import Config
+from haqagen_jax.models import cost
+from haqagen_jax.models.factory import count_parameters
+from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.models.vgg import Vgg19
+from haqagen_jax.presets import load_config
+from haqagen_jax.train.state import create_state
+
+COLUMNS = (
+    "configuration",
+    "G_A",
+    "G_B",
+    "critics",
+    "f",
+    "g",
+    "GMAC a tile",
+    "float16 file",
+    "weights",
+    "training state",
+    "kept a tile",
+)
+LEGEND = (
+    "Parameters by network: generator branches G_A (colour) and G_B (HSV), critics, texture "
+    "autoencoder f, VGG-19 up to relu4_2 g.\n"
+    "GMAC: 1e9 multiply-accumulates of the generator on one 256 x 256 tile. Memory in MB: the "
+    "generator's float16 file\nand float32 weights; all that training holds (both networks and "
+    "optimizers); what the forward pass of one tile\nkeeps for the backward pass."
+)
+
+
+def info(specs: Sequence[str]) -> None:
+    """Prints a table, a row a configuration.
+
+    Args:
+        specs: "FILE.py:SIZE" each.
+
+    Raises:
+        InputError: a configuration that cannot be loaded.
+    """
+    table = Table(*COLUMNS[:1], box=None, pad_edge=False)
+    for column in COLUMNS[1:]:
+        table.add_column(column, justify="right")
+    for spec in specs:
+        table.add_row(spec.rpartition("/")[2], *_row(load_config(spec)))
+    console = Console(width=max(Console().width, 132))
+    console.print(table)
+    console.print(LEGEND, highlight=False)
+
+
+def _row(config: Config) -> list[str]:
+    state = jax.eval_shape(lambda key: create_state(key, config, steps=1), jax.random.key(0))
+    image = jax.ShapeDtypeStruct((1, 256, 256, 3), "float32")
+    frozen = [
+        jax.eval_shape(network.init, jax.random.key(0), image)["params"]
+        for network in (TextureAutoencoder(), Vgg19())
+    ]
+    params = state.generator["params"]
+    networks = (params["rgb_branch"], params["hsv_branch"], state.critic["params"], *frozen)
+    megabytes = (
+        count_parameters(params) * 2,
+        cost.nbytes(state.generator),
+        cost.nbytes(state),
+        cost.tile_residuals(config.model),
+    )
+    return [
+        *(f"{count_parameters(network):,}" for network in networks),
+        f"{cost.tile_multiplications(config.model) / 1e9:.1f}",
+        *(f"{size / 1e6:,.1f}" for size in megabytes),
+    ]

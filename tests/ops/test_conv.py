@@ -1,0 +1,86 @@
+"""The rewritten convolutions against XLA's own, values and gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv3x3
+
+SIZES = [(1, 1), (1, 6), (4, 4), (5, 7), (8, 3)]
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def _array(*shape: int, seed: int = 0) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32))
+
+
+def _depthwise(x, kernel):
+    return lax.conv_general_dilated(
+        x,
+        kernel[:, :, None],
+        (1, 1),
+        ((1, 1), (1, 1)),
+        dimension_numbers=LAYOUT,
+        feature_group_count=x.shape[-1],
+    )
+
+
+def _transposed(x, kernel):
+    """By its definition, as the transpose of a convolution of stride 2 from outputs to inputs."""
+    b, h, w, _ = x.shape
+
+    def strided(y):
+        return lax.conv_general_dilated(
+            y, kernel.swapaxes(2, 3), (2, 2), ((1, 1), (1, 1)), dimension_numbers=LAYOUT
+        )
+
+    shape = jax.ShapeDtypeStruct((b, 2 * h, 2 * w, kernel.shape[-1]), x.dtype)
+    return jax.linear_transpose(strided, shape)(x)[0]
+
+
+def _check(function, reference, x, kernel):
+    """Values and both gradients; sums of at most a few hundred products each."""
+    y, pull_back = jax.vjp(function, x, kernel)
+    expected, reference_pull_back = jax.vjp(reference, x, kernel)
+    dy = _array(*expected.shape, seed=2)
+    pairs = zip((y, *pull_back(dy)), (expected, *reference_pull_back(dy)), strict=True)
+    for ours, theirs in pairs:
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * float(abs(theirs).max()))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_depthwise(size):
+    _check(depthwise_conv3x3, _depthwise, _array(2, *size, 5), _array(3, 3, 5, seed=1))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (3, 5), (6, 2)])
+def test_transposed(size, inputs, outputs):
+    x, kernel = _array(2, *size, inputs), _array(4, 4, inputs, outputs, seed=1)
+    _check(conv_transpose4x4, _transposed, x, kernel)
+
+
+def test_transposed_scatters_taps():
+    # One input, one tap: an output at (2 i + p - 1, 2 j + q - 1), unless outside.
+    for p in range(4):
+        for q in range(4):
+            x = np.zeros((1, 3, 2, 1), np.float32)
+            kernel = np.zeros((4, 4, 1, 1), np.float32)
+            x[0, 1, 0], kernel[p, q] = 3, 5
+            expected = np.zeros((6, 4))
+            if 0 <= q - 1:
+                expected[2 + p - 1, q - 1] = 15
+            y = conv_transpose4x4(jnp.asarray(x), jnp.asarray(kernel))
+            np.testing.assert_array_equal(y[0, :, :, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("function", "kernel"), [(depthwise_conv3x3, (3, 3, 4)), (conv_transpose4x4, (4, 4, 4, 2))]
+)
+def test_dtype_is_kept(function, kernel):
+    x, kernel = _array(1, 4, 4, 4).astype(jnp.bfloat16), _array(*kernel).astype(jnp.bfloat16)
+    y, pull_back = jax.vjp(function, x, kernel)
+    assert {y.dtype, *(gradient.dtype for gradient in pull_back(y))} == {jnp.dtype(jnp.bfloat16)}

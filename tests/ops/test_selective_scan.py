@@ -1,0 +1,228 @@
+"""The scan against the recurrence in float64, one step after the other, and its adjoint."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from haqagen_jax.ops.selective_scan import (
+    SEGMENTS_ACCELERATOR,
+    STRIDE,
+    selective_scan,
+)
+
+NAMES = ("u", "delta", "A", "B", "C", "D")
+# Around one stretch and several; more segments than stretches, and than steps.
+LENGTHS_AND_SEGMENTS = [
+    *((1, 1), (31, 1), (32, 1), (33, 1), (257, 1)),
+    *((33, 2), (100, 3), (257, 5)),
+    *((1, 128), (2, 5), (100, 128), (257, 128)),
+]
+BATCH, DIRECTIONS, CHANNELS, STATE = 2, 2, 3, 4
+
+
+def _inputs(length: int, *, seed: int = 0, channels: int = CHANNELS) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    sequence = (BATCH, length, DIRECTIONS)
+    return [
+        rng.standard_normal((*sequence, channels)),
+        # From steps that hardly move the state to steps that replace it.
+        np.exp(rng.uniform(np.log(1e-3), np.log(2), (*sequence, channels))),
+        -rng.uniform(0.1, 4, (DIRECTIONS, channels, STATE)),
+        rng.standard_normal((*sequence, STATE)),
+        rng.standard_normal((*sequence, STATE)),
+        rng.standard_normal((DIRECTIONS, channels)),
+    ]
+
+
+def _states(u, delta, A, B) -> np.ndarray:
+    """The states before every step and after the last one: [l + 1, b, k, d, n]."""
+    states = [np.zeros((u.shape[0], *A.shape), u.dtype)]
+    for t in range(u.shape[1]):
+        step = delta[:, t, :, :, None]
+        drive = step * u[:, t, :, :, None] * B[:, t, :, None]
+        states.append(np.exp(step * A) * states[-1] + drive)
+    return np.stack(states)
+
+
+def _reference(u, delta, A, B, C, D) -> np.ndarray:
+    states = _states(u, delta, A, B)[1:]
+    return np.einsum("blkn,lbkdn->blkd", C, states) + D * u
+
+
+def _adjoint(u, delta, A, B, C, D, dy) -> list[np.ndarray]:
+    """The gradients of (dy * y).sum(), from all states, backwards."""
+    states = _states(u, delta, A, B)
+    du, ddelta, dA, dB, dC, dD = (np.zeros_like(x) for x in (u, delta, A, B, C, D))
+    above = np.zeros_like(states[0])
+    for t in reversed(range(u.shape[1])):
+        decay = np.exp(delta[:, t, :, :, None] * A)
+        grad = above + C[:, t, :, None] * dy[:, t, :, :, None]
+        exponent = grad * states[t] * decay
+        dC[:, t] = np.einsum("bkd,bkdn->bkn", dy[:, t], states[t + 1])
+        dB[:, t] = np.einsum("bkdn,bkd->bkn", grad, delta[:, t] * u[:, t])
+        du[:, t] = np.einsum("bkdn,bkn->bkd", grad, B[:, t]) * delta[:, t] + D * dy[:, t]
+        ddelta[:, t] = np.einsum("bkdn,bkn->bkd", grad, B[:, t]) * u[:, t]
+        ddelta[:, t] += (exponent * A).sum(-1)
+        dA += (exponent * delta[:, t, :, :, None]).sum(0)
+        dD += (dy[:, t] * u[:, t]).sum(0)
+        above = decay * grad
+    return [du, ddelta, dA, dB, dC, dD]
+
+
+@functools.partial(jax.jit, static_argnames="segments")
+def _value_and_gradients(inputs, dy, *, segments):
+    y, pull_back = jax.vjp(functools.partial(selective_scan, segments=segments), *inputs)
+    return y, pull_back(dy)
+
+
+def _single(arrays: list[np.ndarray], dtype=jnp.float32) -> list[jax.Array]:
+    return [jnp.asarray(array, dtype) for array in arrays]
+
+
+def _check(inputs: list[np.ndarray], *, segments: int | None, tolerance: float = 3e-6) -> None:
+    """Value and six gradients, to `tolerance` of the largest entry of each."""
+    inputs = [np.asarray(array, np.float32).astype(np.float64) for array in inputs]
+    dy = np.random.default_rng(9).standard_normal(inputs[0].shape)
+    dy = np.asarray(dy, np.float32).astype(np.float64)
+    y, gradients = _value_and_gradients(_single(inputs), *_single([dy]), segments=segments)
+    expected = _reference(*inputs), *_adjoint(*inputs, dy)
+    for name, ours, theirs in zip(("y", *NAMES), (y, *gradients), expected, strict=True):
+        assert ours.dtype == jnp.float32
+        np.testing.assert_allclose(
+            ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max() + 1e-30, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("which", range(6), ids=NAMES)
+def test_the_reference_adjoint_is_the_derivative_of_the_reference(which):
+    # A complex step differentiates without rounding: Im f(x + i h v) / h for a tiny h.
+    inputs = _inputs(7)
+    direction = np.random.default_rng(1).standard_normal(inputs[which].shape)
+    dy = np.random.default_rng(2).standard_normal(inputs[0].shape)
+    moved = [array.astype(complex) for array in inputs]
+    moved[which] += 1e-30j * direction
+    slope = (_reference(*moved).imag * dy).sum() / 1e-30
+    np.testing.assert_allclose((_adjoint(*inputs, dy)[which] * direction).sum(), slope, rtol=1e-11)
+
+
+@pytest.mark.parametrize(("length", "segments"), LENGTHS_AND_SEGMENTS)
+def test_value_and_gradients(length, segments):
+    _check(_inputs(length, seed=length), segments=segments)
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_states_that_forget_at_once(segments):
+    inputs = _inputs(70)
+    inputs[1] *= 500  # exp(delta A) underflows to 0 for most steps
+    _check(inputs, segments=segments)
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_states_that_never_forget(segments):
+    inputs = _inputs(130)
+    inputs[2] = np.full_like(inputs[2], -1e-6)
+    _check(inputs, segments=segments)
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_steps_of_no_size_leave_the_feed_through(segments):
+    inputs = _inputs(70)
+    inputs[1] = np.zeros_like(inputs[1])
+    y = selective_scan(*_single(inputs), segments=segments)
+    np.testing.assert_array_equal(y, np.float32(inputs[5]) * np.float32(inputs[0]))
+    _check(inputs, segments=segments)
+
+
+def test_low_precision_inputs_are_scanned_in_float32():
+    inputs = _single(_inputs(257), jnp.bfloat16)
+    dy = jnp.ones_like(inputs[0], jnp.float32)
+    y, gradients = _value_and_gradients(inputs, dy, segments=3)
+    assert y.dtype == jnp.float32
+    assert all(gradient.dtype == jnp.bfloat16 for gradient in gradients)
+    # The same values, which bfloat16 holds exactly: the inputs' rounding is all that it costs.
+    expected = _reference(*(np.asarray(x, np.float64) for x in inputs))
+    np.testing.assert_allclose(y, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
+
+
+def test_default_on_a_cpu_is_the_sequential_form():
+    inputs, dy = _single(_inputs(100)), jnp.ones((BATCH, 100, DIRECTIONS, CHANNELS))
+    default = _value_and_gradients(inputs, dy, segments=None)
+    jax.tree.map(
+        np.testing.assert_array_equal, default, _value_and_gradients(inputs, dy, segments=1)
+    )
+
+
+def test_segments_below_one_are_refused():
+    with pytest.raises(ValueError, match="segments = 0: must be 1 or more"):
+        selective_scan(*_single(_inputs(4)), segments=0)
+
+
+def _shapes(length: int, *, state: int, channels: int) -> list[jax.ShapeDtypeStruct]:
+    k = 4
+    shapes = (
+        *((1, length, k, channels),) * 2,
+        (k, channels, state),
+        *((1, length, k, state),) * 2,
+        (k, channels),
+    )
+    return [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+
+
+def test_default_elsewhere_scans_segments_side_by_side():
+    function = jax.jit(selective_scan)
+    lowered = {
+        platform: jax.export.export(function, platforms=[platform])(
+            *_shapes(2 * STRIDE * SEGMENTS_ACCELERATOR, state=4, channels=3)
+        ).mlir_module()
+        for platform in ("cpu", "cuda", "tpu")
+    }
+    states = f"tensor<{SEGMENTS_ACCELERATOR}x1x4x4x3xf32>"
+    assert {platform: states in text for platform, text in lowered.items()} == {
+        "cpu": False,
+        "cuda": True,
+        "tpu": True,
+    }
+
+
+def _steps(jaxpr) -> int:
+    """Loop iterations that run one after the other."""
+    total = 0
+    for equation in jaxpr.eqns:
+        bodies = (getattr(x, "jaxpr", x) for x in equation.params.values())
+        inner = sum(_steps(body) for body in bodies if hasattr(body, "eqns"))
+        if equation.primitive.name == "scan":
+            inner = equation.params["length"] * max(inner, 1)
+        total += inner
+    return total
+
+
+@pytest.mark.parametrize(
+    # One sweep summarises every segment, unless there is only one, and one gives the outputs;
+    # backwards, one recomputes the states too. Nothing loops over segments.
+    ("segments", "forward", "both"),
+    [(1, 1024, 3 * 1024), (8, 2 * 128, 5 * 128), (32, 2 * 32, 5 * 32)],
+)
+def test_steps_that_wait_for_one_another(segments, forward, both):
+    def total(*inputs):
+        return selective_scan(*inputs, segments=segments).sum()
+
+    shapes = _shapes(1024, state=4, channels=3)
+    assert _steps(jax.make_jaxpr(total)(*shapes).jaxpr) == forward
+    gradient = jax.grad(total, argnums=tuple(range(6)))
+    assert _steps(jax.make_jaxpr(gradient)(*shapes).jaxpr) == both
+
+
+@pytest.mark.parametrize(("segments", "share"), [(1, 8), (8, 3)])
+def test_differentiation_does_not_keep_all_states(segments, share):
+    length, state, channels = 4096, 64, 64
+
+    def total(*inputs):
+        return selective_scan(*inputs, segments=segments).sum()
+
+    gradient = jax.jit(jax.grad(total, argnums=tuple(range(6))))
+    compiled = gradient.lower(*_shapes(length, state=state, channels=channels)).compile()
+    all_states = length * 4 * state * channels * 4
+    assert compiled.memory_analysis().temp_size_in_bytes < all_states / share

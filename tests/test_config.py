@@ -1,0 +1,110 @@
+"""The configuration: the paper's numbers, a round trip, and every mistake named."""
+
+import dataclasses
+import json
+
+import pytest
+
+from haqagen_jax.config import Config, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from haqagen_jax.errors import InputError
+
+
+def test_the_defaults_are_the_papers():
+    config = Config()
+    loss, optim, train, data = config.loss, config.optim, config.train, config.data
+    assert (loss.alpha, loss.beta, loss.gamma, loss.delta) == (1.0, 1.5, 1.0, 0.2)
+    assert (loss.mse, loss.feature, loss.adversarial) == (15.0, 15.0, 1.0)
+    assert (loss.bins, loss.tau, loss.kernel) == (64, 0.02, "triangular")
+    assert (optim.learning_rate, optim.final_learning_rate) == (1e-4, 1e-6)
+    assert (optim.b1, optim.b2, optim.weight_decay) == (0.5, 0.999, 1e-4)
+    assert (train.epochs, train.batch_size) == (50, 16)
+    assert (data.crop, data.precrop, data.clamp) == (256, 384, 512)
+    assert (data.flip, data.rotate, data.saturation) == (0.5, True, 0.1)
+    assert (data.equalize, data.rgb_transfer) == (True, "srgb")
+    assert (config.model.width, config.model.d_state, config.model.expand) == (64, 16, 2)
+    assert (config.model.spade_hidden, config.model.critic_width) == (128, 64)
+
+
+OTHER = Config(
+    model=ModelConfig(width=8, compute_dtype="bfloat16"),
+    data=DataConfig(nir_percentiles=(1.0, 99.5), rgb_transfer="linear", precrop=0),
+    loss=LossConfig(delta=0.0, kernel="logistic", hue="circular"),
+    optim=OptimConfig(learning_rate=1e-3),
+    train=TrainConfig(steps=7, batch_size=2),
+)
+
+
+@pytest.mark.parametrize("config", [Config(), OTHER])
+def test_it_survives_json(config):
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_what_is_left_out_keeps_its_default():
+    config = Config.from_dict({"loss": {"delta": 0}, "train": {}})
+    assert config == Config(loss=LossConfig(delta=0.0))
+    assert type(config.loss.delta) is float  # an integer was given
+
+
+def test_it_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().loss.delta = 0.0  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        # What does not exist, with what was probably meant.
+        ({"modle": {}}, "modle: unknown section of the configuration; did you mean model?"),
+        ({"x": {}}, "x: unknown section of the configuration; known: model, data, loss, optim, "),
+        ({"model": {"widht": 8}}, "model.widht: unknown key .*did you mean model.width?"),
+        ({"train": {"zzz": 1}}, "train.zzz: unknown key of the configuration; known: train.epochs"),
+        # Another type.
+        ({"model": 8}, "model = 8: must be a section of keys, not a value"),
+        ({"model": {"width": "8"}}, "model.width = '8': must be of type int"),
+        ({"model": {"width": 8.0}}, "model.width = 8.0: must be of type int"),
+        ({"train": {"steps": True}}, "train.steps = True: must be of type int"),
+        ({"loss": {"delta": False}}, "loss.delta = False: must be of type float"),
+        ({"loss": {"delta": None}}, "loss.delta = None: must be of type float"),
+        ({"data": {"equalize": 1}}, "data.equalize = 1: must be of type bool"),
+        ({"data": {"nir_percentiles": [1]}}, r"data.nir_percentiles = \[1\]: must be 2 numbers"),
+        (
+            {"data": {"nir_percentiles": ["a", "b"]}},
+            r"data.nir_percentiles = \['a', 'b'\]: must be 2 numbers",
+        ),
+        ({"data": {"nir_percentiles": 5.0}}, "data.nir_percentiles = 5.0: must be of type tuple"),
+        # Out of range.
+        ({"model": {"width": 12}}, "model.width = 12: must be a positive multiple of 8"),
+        ({"model": {"d_state": 0}}, "model.d_state = 0: must be positive"),
+        ({"model": {"hsv_width": -1}}, "model.hsv_width = -1: must be positive"),
+        ({"model": {"compute_dtype": "int8"}}, "model.compute_dtype = 'int8': must be float32, "),
+        ({"data": {"crop": 128}}, "data.crop = 128: must be a positive multiple of 256"),
+        ({"data": {"precrop": 200}}, "data.precrop = 200: must be 0 or at least data.crop = 256"),
+        ({"data": {"clamp": 255}}, "data.clamp = 255: must be at least data.crop = 256"),
+        ({"data": {"nir_percentiles": [9, 1]}}, r"data.nir_percentiles = \(9.0, 1.0\): must be "),
+        ({"data": {"rgb_transfer": "gamma"}}, "data.rgb_transfer = 'gamma': must be srgb or linea"),
+        ({"data": {"flip": 1.5}}, r"data.flip = 1.5: must be a probability in \[0, 1\]"),
+        ({"data": {"saturation": 1.0}}, r"data.saturation = 1.0: must be in \[0, 1\)"),
+        ({"data": {"workers": -1}}, "data.workers = -1: must be 0 or more"),
+        ({"loss": {"beta": -1.0}}, "loss.beta = -1.0: must be 0 or more"),
+        ({"loss": {"beta": float("nan")}}, "loss.beta = nan: must be 0 or more"),
+        ({"loss": {"bins": 1}}, "loss.bins = 1: must be 2 or more"),
+        ({"loss": {"tau": 0.0}}, "loss.tau = 0.0: must be positive"),
+        ({"loss": {"kernel": "box"}}, "loss.kernel = 'box': must be triangular or logistic"),
+        ({"loss": {"hue": "polar"}}, "loss.hue = 'polar': must be linear or circular"),
+        ({"optim": {"learning_rate": 0.0}}, "optim.learning_rate = 0.0: must be positive"),
+        (
+            {"optim": {"learning_rate": 1e-7}},
+            r"optim.final_learning_rate = 1e-06: must be in \[0, optim.learning_rate = 1e-07\]",
+        ),
+        ({"optim": {"b1": 1.0}}, r"optim.b1 = 1.0: must be in \[0, 1\)"),
+        ({"optim": {"weight_decay": -1.0}}, "optim.weight_decay = -1.0: must be 0 or more"),
+        ({"train": {"batch_size": 0}}, "train.batch_size = 0: must be positive"),
+        ({"train": {"seed": -1}}, "train.seed = -1: must be 0 or more"),
+        ({"train": {"epochs": 0}}, "train.steps = 0: must be positive when train.epochs is 0"),
+        ({"texture": {"steps": 0}}, "texture.steps = 0: must be positive"),
+    ],
+)
+def test_a_mistake_is_named(values, message):
+    with pytest.raises(InputError, match=f"^{message}") as caught:
+        Config.from_dict(values)
+    assert "\n" not in str(caught.value)

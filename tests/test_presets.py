@@ -1,0 +1,110 @@
+"""Files of configs/, their arguments, and overrides from the command line."""
+
+from pathlib import Path
+
+import jax
+import pytest
+
+from haqagen_jax.config import Config
+from haqagen_jax.errors import InputError
+from haqagen_jax.models.factory import count_parameters
+from haqagen_jax.presets import DEFAULT, SIZES, load_config
+from haqagen_jax.train.state import create_state
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def test_the_paper_preset_is_the_defaults():
+    assert load_config(f"{DEFAULT}:paper") == load_config(DEFAULT) == Config()
+
+
+def test_every_file_of_configs_is_tested():
+    assert [path.name for path in sorted(CONFIGS.glob("*.py"))] == ["haqagen.py"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_builds_an_abstract_state(size):
+    config = load_config(f"configs/haqagen.py:{size}")
+    state = jax.eval_shape(lambda key: create_state(key, config, steps=9), jax.random.key(0))
+    # Two moments of AdamW for every parameter, and two counters.
+    params = count_parameters(state.generator["params"])
+    assert count_parameters(state.generator_opt) == 2 * params + 2
+    low, high = {"paper": (50e6, 90e6), "small": (2e6, 6e6)}.get(size, (1e5, 40e6))
+    assert low < params < high
+    if size == "paper":  # Sec. 3.3: "about 4M"
+        assert 3.6e6 < count_parameters(state.generator["params"]["hsv_branch"]) < 4.4e6
+    if size == "small":  # the bundled model is stored in float16, within 12 MB
+        assert 2 * params < 12e6
+
+
+def test_it_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config(f"{DEFAULT}:paper") == Config()
+
+
+def test_a_file_of_the_users_own(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from ml_collections import ConfigDict\n"
+        "def get_config(seed='3'):\n"
+        "    return ConfigDict({'train': {'seed': int(seed)}})\n"
+    )
+    assert load_config(str(path)).train.seed == 3
+    assert load_config(f"{path}:5").train.seed == 5
+    with pytest.raises(InputError, match=r"mine\.py: invalid literal"):
+        load_config(f"{path}:five")
+
+
+def test_overrides():
+    config = load_config(
+        f"{DEFAULT}:tiny",
+        [
+            *("train.steps=30", "loss.delta = 0", "data.rgb_transfer=linear", "data.rotate=false"),
+            *("data.nir_percentiles=(1, 99)", "data.flip=0.25", "texture.steps=5"),
+        ],
+    )
+    assert (config.train.steps, config.loss.delta, config.data.flip) == (30, 0.0, 0.25)
+    assert (config.data.rgb_transfer, config.data.rotate) == ("linear", False)
+    assert config.data.nir_percentiles == (1.0, 99.0)
+    assert config.model == load_config(f"{DEFAULT}:tiny").model
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.steps", r"--set train\.steps: must be section\.key=value"),
+        ("steps=3", r"--set steps=3: must be section\.key=value"),
+        ("train.stesp=3", r"train\.stesp: unknown key .* did you mean train\.steps\?"),
+        ("trian.steps=3", r"trian: unknown section .* did you mean train\?"),
+        ("train.steps=three", r"train\.steps = 'three': must be of type int"),
+        ("train.steps=", r"train\.steps = '': must be of type int"),
+        ("train.steps=-1", r"train\.steps = -1: must be 0 or more"),
+    ],
+)
+def test_a_bad_override_is_named(override, message):
+    with pytest.raises(InputError, match=message):
+        load_config(DEFAULT, [override])
+
+
+def test_a_bad_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.py: no such configuration file; try --config"):
+        load_config("nowhere.py:small")
+    with pytest.raises(InputError, match="size = 'huge': must be one of paper, base, small, tiny"):
+        load_config(f"{DEFAULT}:huge")
+    other = tmp_path / "notes.txt"
+    other.write_text("hello")
+    with pytest.raises(InputError, match=r"notes\.txt: not a Python file"):
+        load_config(str(other))
+    empty = tmp_path / "empty.py"
+    empty.write_text("")
+    with pytest.raises(InputError, match=r"empty\.py: must define get_config"):
+        load_config(str(empty))
+    broken = tmp_path / "broken.py"
+    broken.write_text("def get_config(:\n")
+    with pytest.raises(InputError, match=r"broken\.py: .*invalid syntax") as caught:
+        load_config(str(broken))
+    assert "\n" not in str(caught.value)
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("def get_config():\n    return 3\n")
+    with pytest.raises(InputError, match=r"wrong\.py: get_config must return a ConfigDict"):
+        load_config(str(wrong))
