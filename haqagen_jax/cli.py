@@ -222,7 +222,14 @@ def _train(commands: argparse._SubParsersAction) -> None:
 
         config = load_config(args.config, args.set)
         command = shlex.join(["haqagen", *sys.argv[1:]])
-        model = train(args.data, args.workdir, config, vgg=args.vgg, command=command)
+        model = train(
+            args.data,
+            args.workdir,
+            config,
+            vgg=args.vgg,
+            init_from=args.init_from,
+            command=command,
+        )
         print(f"the best model is {model}; colour with: haqagen colorize PHOTO --model {model}")
         return 0
 
@@ -233,4 +240,9 @@ def _train(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="VGG-19 weights (torchvision's .pth or .safetensors) for the term that loss.delta "
         "weighs",
+    )
+    parser.add_argument(
+        "--init-from",
+        metavar="DIR",
+        help="model directory whose generator a new run starts with (fine-tuning)",
     )

@@ -149,7 +149,7 @@ class OptimConfig:
             f"in [0, optim.learning_rate = {self.learning_rate}]",
         )
         for name in ("b1", "b2"):
-            _require(0 <= getattr(self, name) < 1, f"optim.{name}", getattr(self, name), "in [0,1)")
+            _require(0 <= getattr(self, name) < 1, f"optim.{name}", getattr(self, name), "in [0, 1)")
         _require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "0 or more")
 
 
@@ -231,22 +231,20 @@ class Config:
         return dataclasses.asdict(self)
 
 
-def _known(name: str, known: Mapping[str, Any], what: str) -> None:
+def _known(name: str, known: Mapping[str, Any], what: str, section: str = "") -> None:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-        raise InputError(f"{name}: unknown {what} of the configuration; {hint}")
+        hint = f"did you mean {section}{close[0]}?" if close else f"known: {', '.join(known)}"
+        raise InputError(f"{section}{name}: unknown {what} of the configuration; {hint}")
 
 
 def _section(section: type, name: str, values: object) -> Any:
     if not isinstance(values, Mapping):
         raise InputError(f"{name} = {values!r}: must be a section of keys, not a value")
-    fields = {f"{name}.{field.name}": field for field in dataclasses.fields(section)}
+    fields = {field.name: field for field in dataclasses.fields(section)}
     for key in values:
-        _known(f"{name}.{key}", fields, "key")
-    return section(
-        **{k: _typed(fields[f"{name}.{k}"], f"{name}.{k}", v) for k, v in values.items()}
-    )
+        _known(key, fields, "key", f"{name}.")
+    return section(**{k: _typed(fields[k], f"{name}.{k}", v) for k, v in values.items()})
 
 
 def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
@@ -255,7 +253,8 @@ def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(default, tuple) and isinstance(value, list | tuple):
-        _require(len(value) == len(default), name, value, f"{len(default)} numbers")
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+        _require(numbers and len(value) == len(default), name, value, f"{len(default)} numbers")
         return tuple(float(v) for v in value)
     _require(type(value) is type(default), name, value, f"of type {type(default).__name__}")
     return value

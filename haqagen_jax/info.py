@@ -14,26 +14,27 @@ from haqagen_jax.models.vgg import Vgg19
 from haqagen_jax.presets import load_config
 from haqagen_jax.train.state import create_state
 
+WIDTH = 110
 COLUMNS = (
-    "configuration",
     "G_A",
     "G_B",
     "critics",
     "f",
     "g",
-    "GMAC a tile",
-    "float16 file",
+    "GMAC",
+    "file",
     "weights",
-    "training state",
-    "kept a tile",
+    "training",
+    "tile",
 )
-LEGEND = (
-    "Parameters by network: generator branches G_A (colour) and G_B (HSV), critics, texture "
-    "autoencoder f, VGG-19 up to relu4_2 g.\n"
-    "GMAC: 1e9 multiply-accumulates of the generator on one 256 x 256 tile. Memory in MB: the "
-    "generator's float16 file\nand float32 weights; all that training holds (both networks and "
-    "optimizers); what the forward pass of one tile\nkeeps for the backward pass."
-)
+LEGEND = """
+Parameters of the generator's branches G_A (colour) and G_B (HSV), the two critics, the texture
+autoencoder f, and VGG-19 up to relu4_2 (g).
+GMAC      1e9 multiply-accumulates of the generator on one 256 x 256 tile
+file      MB of the generator's float16 weights on disk
+weights   MB of the same in memory, float32
+training  MB of both networks and both optimizers
+tile      MB that a tile's forward pass keeps for the backward pass"""
 
 
 def info(specs: Sequence[str]) -> None:
@@ -45,12 +46,14 @@ def info(specs: Sequence[str]) -> None:
     Raises:
         InputError: a configuration that cannot be loaded.
     """
-    table = Table(*COLUMNS[:1], box=None, pad_edge=False)
-    for column in COLUMNS[1:]:
-        table.add_column(column, justify="right")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="right", no_wrap=True)
     for spec in specs:
-        table.add_row(spec.rpartition("/")[2], *_row(load_config(spec)))
-    console = Console(width=max(Console().width, 132))
+        table.add_row(spec.rpartition(":")[2], *_row(load_config(spec)))
+    # A table cut to a narrow terminal would hide digits; lines that wrap do not.
+    console = Console(width=max(Console().width, WIDTH))
     console.print(table)
     console.print(LEGEND, highlight=False)
 

@@ -53,11 +53,18 @@ def _evaluate(path: Path, argument: str) -> ConfigDict:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        return module.get_config(argument) if argument else module.get_config()
-    except AttributeError:
-        raise InputError(f"{path}: must define get_config(argument)") from None
-    except ValueError as error:
+        get_config = getattr(module, "get_config", None)
+        if get_config is None:
+            raise InputError("must define get_config(argument)")
+        config = get_config(argument) if argument else get_config()
+    except ValueError as error:  # how a configuration refuses its argument
         raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # whatever else a file of the user's can raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: {type(error).__name__}: {reason}; correct the file") from error
+    if not isinstance(config, ConfigDict):
+        raise InputError(f"{path}: get_config must return a ConfigDict, not {type(config).__name__}")
+    return config
 
 
 def _literal(text: str) -> object:

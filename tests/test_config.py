@@ -57,7 +57,10 @@ def test_it_is_frozen():
         ({"modle": {}}, "modle: unknown section of the configuration; did you mean model?"),
         ({"x": {}}, "x: unknown section of the configuration; known: model, data, loss, optim, "),
         ({"model": {"widht": 8}}, "model.widht: unknown key .*did you mean model.width?"),
-        ({"train": {"zzz": 1}}, "train.zzz: unknown key of the configuration; known: train.epochs"),
+        (
+            {"train": {"zzz": 1}},
+            "train.zzz: unknown key of the configuration; known: epochs, steps, ",
+        ),
         # Another type.
         ({"model": 8}, "model = 8: must be a section of keys, not a value"),
         ({"model": {"width": "8"}}, "model.width = '8': must be of type int"),

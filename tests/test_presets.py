@@ -29,8 +29,6 @@ def test_every_size_builds_an_abstract_state(size):
     # Two moments of AdamW for every parameter, and two counters.
     params = count_parameters(state.generator["params"])
     assert count_parameters(state.generator_opt) == 2 * params + 2
-    low, high = {"paper": (50e6, 90e6), "small": (2e6, 6e6)}.get(size, (1e5, 40e6))
-    assert low < params < high
     if size == "paper":  # Sec. 3.3: "about 4M"
         assert 3.6e6 < count_parameters(state.generator["params"]["hsv_branch"]) < 4.4e6
     if size == "small":  # the bundled model is stored in float16, within 12 MB
@@ -101,7 +99,7 @@ def test_a_bad_file_is_named(tmp_path):
         load_config(str(empty))
     broken = tmp_path / "broken.py"
     broken.write_text("def get_config(:\n")
-    with pytest.raises(InputError, match=r"broken\.py: .*invalid syntax") as caught:
+    with pytest.raises(InputError, match=r"broken\.py: SyntaxError: .*correct the file") as caught:
         load_config(str(broken))
     assert "\n" not in str(caught.value)
     wrong = tmp_path / "wrong.py"

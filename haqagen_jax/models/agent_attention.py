@@ -15,6 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import Dense, DepthwiseConv3x3, LayerNorm
@@ -26,7 +27,7 @@ class AgentAttention(nn.Module):
 
     heads: int
     agents: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -48,15 +49,14 @@ class AgentAttention(nn.Module):
         )
 
         def split(tokens: Array) -> Array:
-            return tokens.reshape(b, -1, self.heads, c // self.heads)
+            return tokens.reshape(b, -1, self.heads, c // self.heads).swapaxes(1, 2)
 
-        scale = (c // self.heads) ** -0.5
-        agents = split(agents) * scale
-        gather = jnp.einsum("bahc,bnhc->bhan", agents, split(k)).astype(jnp.float32)
-        gathered = jnp.einsum("bhan,bnhc->bahc", jax.nn.softmax(gather).astype(v.dtype), split(v))
-        read = jnp.einsum("bnhc,bahc->bnha", split(q), agents).astype(jnp.float32)
-        read = jax.nn.softmax(read + bias[None, None])
-        out = jnp.einsum("bnha,bahc->bnhc", read.astype(v.dtype), gathered).reshape(b, h, w, c)
+        agents, v_heads = split(agents) * (c // self.heads) ** -0.5, split(v)
+        gather = jnp.einsum("bhac,bhnc->bhan", agents, split(k)).astype(jnp.float32)
+        gathered = jnp.einsum("bhan,bhnc->bhac", jax.nn.softmax(gather).astype(v.dtype), v_heads)
+        read = jnp.einsum("bhac,bhnc->bhan", agents, split(q)).astype(jnp.float32)
+        read = jax.nn.softmax(read + bias[None, ..., None], axis=2).astype(v.dtype)
+        out = jnp.einsum("bhan,bhac->bhnc", read, gathered).swapaxes(1, 2).reshape(b, h, w, c)
         out = out + DepthwiseConv3x3(dtype=self.dtype, name="dwc")(v)
         return Dense(c, dtype=self.dtype, name="proj")(out)
 
@@ -67,7 +67,7 @@ class AgentBlock(nn.Module):
     heads: int
     agents: int
     mlp_ratio: int = 4
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:

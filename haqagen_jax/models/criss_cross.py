@@ -7,10 +7,14 @@ Reference: Huang et al., "CCNet: Criss-Cross Attention for Semantic Segmentation
 as the fusion of the two branches is ColorMamba's.
 """
 
+import functools
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import EPSILON, Conv3x3
@@ -23,7 +27,7 @@ class _ConvPair(nn.Module):
     """Convolution, ReLU, batch norm, convolution, ReLU."""
 
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -66,22 +70,53 @@ def criss_cross(
 def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Array, Array]:
     """Attention within each row: outputs [b h w c] and log-normalisers [b h w 1]."""
     b, h, w, _ = q.shape
+    lines = tuple(x.reshape(b * h, w, -1).astype(jnp.float32) for x in (q, k, v))
+    out, norm = _attend(skip_self, *lines)
+    return out.reshape(b, h, w, -1), norm.reshape(b, h, w, 1)
 
-    @jax.checkpoint
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _attend(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Array, Array]:
+    """Softmax attention of every line by itself: [lines w i] -> [lines w c], [lines w 1]."""
+
     def line(qkv: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         q, k, v = qkv
-        scores = (q @ k.T).astype(jnp.float32)
-        if skip_self:
-            place = jnp.arange(w)
-            scores = jnp.where(place[:, None] == place[None], MASKED, scores)
-        top = lax.stop_gradient(scores.max(-1, keepdims=True))
+        scores = _scores(skip_self, q, k)
+        top = scores.max(-1, keepdims=True)
         weights = jnp.exp(scores - top)
         total = weights.sum(-1, keepdims=True)
-        return (weights @ v.astype(jnp.float32)) / total, top + jnp.log(total)
+        return (weights @ v) / total, top + jnp.log(total)
 
-    lines = tuple(x.reshape(b * h, w, -1) for x in (q, k, v))
-    out, norm = lax.map(line, lines, batch_size=LINES)
-    return out.reshape(b, h, w, -1), norm.reshape(b, h, w, 1)
+    return lax.map(line, (q, k, v), batch_size=LINES)
+
+
+def _scores(skip_self: bool, q: Array, k: Array) -> Array:
+    scores = q @ k.T
+    if skip_self:
+        place = jnp.arange(q.shape[0])
+        scores = jnp.where(place[:, None] == place[None], MASKED, scores)
+    return scores
+
+
+def _attend_fwd(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Any, Any]:
+    out, norm = _attend(skip_self, q, k, v)
+    return (out, norm), (q, k, v, out, norm)
+
+
+def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array, Array, Array]:
+    """Recomputes the weights from the saved normaliser (Dao et al., FlashAttention, 2022)."""
+
+    def line(parts: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+        q, k, v, out, norm, dout, dnorm = parts
+        weights = jnp.exp(_scores(skip_self, q, k) - norm)
+        shift = dnorm - (dout * out).sum(-1, keepdims=True)
+        dscores = weights * (dout @ v.T + shift)
+        return dscores @ k, dscores.T @ q, weights.T @ dout
+
+    return lax.map(line, (*residuals, *cotangents), batch_size=LINES)
+
+
+_attend.defvjp(_attend_fwd, _attend_bwd)
 
 
 class CrissCrossFusion(nn.Module):
@@ -90,7 +125,7 @@ class CrissCrossFusion(nn.Module):
     gamma * attention(features, picture) + convolutions of both; gamma starts at 0.
     """
 
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import SpectralConv, leaky_relu
@@ -25,7 +26,7 @@ class Critic(nn.Module):
     """D_RGB and D_HSV: two stems on one trunk. Collections: params, spectral."""
 
     width: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(

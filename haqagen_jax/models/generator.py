@@ -8,6 +8,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.hsv_branch import HsvBranch
@@ -31,7 +32,7 @@ class Generator(nn.Module):
     expand: int
     spade_hidden: int
     hsv_width: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, nir: Float[Array, "b h w 1"], *, train: bool = False) -> GeneratorOutput:

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import (
@@ -29,7 +30,7 @@ class SeparablePair(nn.Module):
     """Twice: a depthwise 3x3, a pointwise convolution, instance norm and LeakyReLU."""
 
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
@@ -45,7 +46,7 @@ class HsvBranch(nn.Module):
     """The colour prior's network."""
 
     width: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 3"]:

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.ops import conv
@@ -52,7 +53,7 @@ class ConvTranspose4x4Up(nn.Module):
     """Transposed convolution that doubles the size; see `ops.conv.conv_transpose4x4`."""
 
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b H W o"]:
@@ -66,7 +67,7 @@ class ConvTranspose4x4Up(nn.Module):
 class DepthwiseConv3x3(nn.Module):
     """One 3x3 kernel a channel; see `ops.conv.depthwise_conv3x3`."""
 
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -93,7 +94,7 @@ class SpectralConv(nn.Module):
     stride: int = 1
     padding: int = 1
     use_bias: bool = True
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"], *, train: bool) -> Float[Array, "b H W o"]:

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import (
@@ -24,7 +25,7 @@ class Spade(nn.Module):
     """Eq. (1): gamma(map) * norm(x) + beta(map)."""
 
     hidden: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -54,7 +55,7 @@ class SpadeResnetBlock(nn.Module):
 
     features: int
     hidden: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -92,7 +93,7 @@ class DecoderStage(nn.Module):
 
     features: int
     hidden: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(

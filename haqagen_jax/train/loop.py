@@ -45,6 +45,7 @@ def train(
     config: Config,
     *,
     vgg: str | Path | None = None,
+    init_from: str | Path | None = None,
     command: str = "",
     progress: bool = True,
 ) -> Path:
@@ -55,6 +56,8 @@ def train(
         workdir: where the run lives.
         config: the run's configuration.
         vgg: VGG-19 weights (torchvision's .pth, or .safetensors); needed unless loss.delta is 0.
+        init_from: a model directory whose generator a new run starts with, instead of a random
+            one; a run that continues ignores it.
         command: how this run was started, for the model's description.
         progress: show a bar in a terminal, a line every `train.log_every` steps elsewhere.
 
@@ -62,7 +65,8 @@ def train(
         The directory of the best model.
 
     Raises:
-        InputError: unusable data, missing f or VGG-19 weights, or a run with other settings.
+        InputError: unusable data, missing f or VGG-19 weights, a run with other settings, or a
+            model to start with that is of another size.
 
     Reference: HAQAGen Sec. 4, "Training protocol".
     """
@@ -80,7 +84,7 @@ def train(
     run = _Run(workdir, config, steps, make_validation(config, held_out, mesh))
     run.facts = {"command": command, **_facts(pairs, held_out, config)}
     with Checkpoints(workdir / "checkpoints", keep=2) as checkpoints, bars(progress) as display:
-        state, best = _start(checkpoints, config, steps, mesh, batches)
+        state, best = _start(checkpoints, config, steps, mesh, batches, init_from)
         run.begin(int(state.step), best)
         task = display.add_task("training", total=steps, completed=int(state.step))
         window: list[Metrics] = []
@@ -157,10 +161,15 @@ class _Run:
 
 
 def _start(
-    checkpoints: Checkpoints, config: Config, steps: int, mesh: Any, batches: TrainIterator
+    checkpoints: Checkpoints,
+    config: Config,
+    steps: int,
+    mesh: Any,
+    batches: TrainIterator,
+    init_from: str | Path | None,
 ) -> tuple[TrainState, float]:
-    """The state to start from and the best validation PSNR before it: the last checkpoint, or
-    scratch. Moves the data to the same place."""
+    """The state to start from and the best validation PSNR before it: the run's last checkpoint,
+    or another model's generator, or scratch. Moves the data to the same place."""
 
     def create(key: jax.Array) -> TrainState:
         return create_state(key, config, steps=steps)
@@ -172,7 +181,12 @@ def _start(
     )
     restored = checkpoints.restore(template, settings=_settings(config, steps))
     if restored is None:
-        return jax.jit(create, out_shardings=everywhere)(key), -np.inf
+        state = jax.jit(create, out_shardings=everywhere)(key)
+        if init_from is not None:
+            _, variables = artifact.load(init_from)
+            artifact.check(variables, state.generator, str(init_from))
+            state = state.replace(generator=jax.device_put(variables, everywhere))
+        return state, -np.inf
     state, position = restored
     batches.set_state(position["batches"])
     return state, position["best"]
@@ -218,12 +232,16 @@ def _steps_of_epochs(config: Config, pairs: int) -> int:
 
 def _settings(config: Config, steps: int) -> dict[str, Any]:
     """What must not change between the parts of a run: everything that shapes the result."""
-    rhythm = {"steps", "log_every", "validate_every", "checkpoint_every", "validation_samples"}
+    free = {
+        f"train.{name}"
+        for name in ("log_every", "validate_every", "checkpoint_every", "validation_samples")
+    }
+    free |= {"train.epochs", "data.workers"}  # steps say it all; any number gives the same batches
     settings = {
         f"{section}.{name}": value
         for section, values in config.to_dict().items()
         for name, value in values.items()
-        if not (section == "train" and name in rhythm) and section != "texture"
+        if section != "texture" and f"{section}.{name}" not in free
     }
     settings["data.nir_percentiles"] = list(settings["data.nir_percentiles"])  # as JSON has it
     return {**settings, "train.steps": steps}

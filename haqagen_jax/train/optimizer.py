@@ -31,7 +31,7 @@ def make_optimizer(optim: OptimConfig, *, steps: int) -> optax.GradientTransform
 def decayed(params: optax.Params) -> optax.Params:
     """Marks the parameters that decay: kernels, but no bias, norm, skip scale, `A_log` or `D`."""
 
-    def kernel(path: tuple, leaf: jax.Array) -> bool:
+    def kernel(path: tuple, leaf: jax.Array | jax.ShapeDtypeStruct) -> bool:
         name = path[-1].key
         return leaf.ndim > 1 and not name.endswith("bias") and name not in ("A_log", "D")
 

@@ -1,6 +1,6 @@
-"""Weights and outputs of the published PyTorch modules, in our layout.
+"""Weights, inputs and outputs of the published PyTorch modules, in our layout.
 
-Each file of tests/golden/parts holds `weight/<name>`, `in/<i>` and `out/<i>` of one module, run in
+Each file of tests/golden/parts holds `weight/<name>`, `in/<i>` and `out/0` of one module, run in
 float32; nothing here needs PyTorch.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import Array
 
 PARTS = Path(__file__).parents[1] / "golden" / "parts"
 
@@ -31,15 +32,19 @@ class Published:
         return f"weight/{self.prefix}{name}" in self.arrays
 
     @property
-    def inputs(self) -> list[np.ndarray]:
-        return [self.arrays[name] for name in sorted(self.arrays) if name.startswith("in/")]
+    def inputs(self) -> list[Array]:
+        names = sorted(name for name in self.arrays if name.startswith("in/"))
+        return [_channels_last(self.arrays[name]) for name in names]
 
-    @property
-    def output(self) -> np.ndarray:
-        return self.arrays["out/0"]
+    def check(self, result: Array, tolerance: float = 3e-6) -> None:
+        """Compares to `tolerance` of the largest published value."""
+        expected = _channels_last(self.arrays["out/0"])
+        assert result.shape == expected.shape
+        scale = float(jnp.abs(expected).max())
+        np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance * scale)
 
     def conv(self, name: str) -> dict:
-        """o i h w -> h w i o, for dense and depthwise convolutions alike."""
+        """o i h w -> h w i o, depthwise convolutions too."""
         return self._with_bias(name, self[f"{name}.weight"].transpose(2, 3, 1, 0))
 
     def conv_transpose(self, name: str) -> dict:
@@ -56,24 +61,27 @@ class Published:
         bias = {"bias": self[f"{name}.bias"]} if f"{name}.bias" in self else {}
         return {"kernel": kernel, **bias}
 
+    def agent_attention(self) -> dict:
+        # One window: the 7 x 7 biases are resized to one sample, which is their centre.
+        reading = self["na_bias"][:, :, 3, 3] + (self["ha_bias"] + self["wa_bias"])[0, :, 0, 0]
+        dense = {name: self.dense(name) for name in ("q", "kv", "proj")}
+        return {**dense, "dwc": self.conv("dwc"), "agent_bias": reading}
 
-def channels_last(array: np.ndarray) -> jnp.ndarray:
-    return jnp.asarray(array.transpose(0, 2, 3, 1))
+    @staticmethod
+    def spectral(weight: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[dict, dict]:
+        """A kernel from o i h w and its state; `v` is over i h w there and over h w i here."""
+        _, inputs, height, width = weight.shape
+        v = v.reshape(inputs, height, width).transpose(1, 2, 0).reshape(-1)
+        return {"kernel": weight.transpose(2, 3, 1, 0)}, {"u": u, "v": v}
 
 
-def spectral_state(kernel: np.ndarray, u: np.ndarray, v: np.ndarray) -> dict:
-    """Ours: `u` over outputs, `v` over h w i; PyTorch's `v` is over i h w."""
-    height, width, inputs, _ = kernel.shape
-    return {"u": u, "v": v.reshape(inputs, height, width).transpose(1, 2, 0).reshape(-1)}
-
-
-def assert_close(result: jnp.ndarray, expected: np.ndarray, tolerance: float) -> None:
-    """To `tolerance` of the largest expected value."""
-    assert result.shape == expected.shape
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance * scale)
+def _channels_last(array: np.ndarray) -> Array:
+    return jnp.asarray(array.transpose(0, 2, 3, 1) if array.ndim == 4 else array)
 
 
 @pytest.fixture(scope="session")
 def published() -> Callable[[str], Published]:
-    return lambda name: Published(dict(np.load(PARTS / f"{name}.npz")))
+    def load(name: str) -> Published:
+        return Published(dict(np.load(PARTS / f"{name}.npz")))
+
+    return load

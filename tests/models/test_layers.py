@@ -1,0 +1,135 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from haqagen_jax.models.layers import (
+    Conv3x3,
+    ConvTranspose4x4Up,
+    DepthwiseConv3x3,
+    SpectralConv,
+    instance_norm,
+)
+
+
+def test_instance_norm_takes_each_channel_of_each_image():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 5, 7, 3)) * [1, 10, 0.01] + [0, 100, 1]
+    expected = (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
+    result = instance_norm(jnp.asarray(x, jnp.float32))
+    np.testing.assert_allclose(result, expected, rtol=0, atol=2e-5)
+
+
+def test_instance_norm_of_a_flat_map_is_zero_with_a_finite_gradient():
+    flat = jnp.full((1, 4, 4, 2), 0.3)
+    result, gradient = jax.value_and_grad(lambda x: jnp.abs(instance_norm(x)).sum())(flat)
+    assert float(result) < 1e-3
+    assert np.isfinite(gradient).all()
+
+
+def test_instance_norm_keeps_the_dtype():
+    assert instance_norm(jnp.ones((1, 2, 2, 1), jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in"),
+    [(Conv3x3(32), 9 * 16), (DepthwiseConv3x3(), 9), (ConvTranspose4x4Up(32), 16 * 16)],
+)
+def test_initial_kernels_are_uniform_with_a_third_of_the_inverse_fan_in(layer, fan_in):
+    params = jax.jit(layer.init)(jax.random.key(0), jnp.zeros((1, 4, 4, 16)))["params"]
+    bound = fan_in**-0.5
+    assert float(jnp.abs(params["kernel"]).max()) == pytest.approx(bound, rel=0.05)
+    assert float(params["kernel"].var()) == pytest.approx(bound**2 / 3, rel=0.2)
+    np.testing.assert_array_equal(params["bias"], 0)
+
+
+CONVOLUTION = SpectralConv(6, 3, padding=0)
+
+
+def _apply(variables: dict, x: jax.Array, *, train: bool) -> tuple[jax.Array, dict]:
+    return _jitted(variables, x, train=train)
+
+
+@functools.partial(jax.jit, static_argnames="train")
+def _jitted(variables, x, *, train):
+    y, state = CONVOLUTION.apply(variables, x, train=train, mutable=["spectral"])
+    return y, {**variables, **state}
+
+
+@pytest.fixture(scope="module")
+def spectral() -> dict:
+    """Variables with a kernel of clear singular values, and vectors that are not its own."""
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((3, 3, 4, 6)).astype(np.float32)
+    u, v = (x / np.linalg.norm(x) for x in (rng.standard_normal(n) for n in (6, 36)))
+    return {
+        "params": {"kernel": kernel, "bias": np.zeros(6, np.float32)},
+        "spectral": {"u": np.float32(u), "v": np.float32(v)},
+    }
+
+
+# One input a batch entry: the outputs are the rows of the kernel that the layer really uses.
+IMPULSES = jnp.eye(36).reshape(36, 3, 3, 4)
+
+
+def _largest(matrix: np.ndarray) -> float:
+    return float(np.linalg.svd(np.float64(matrix), compute_uv=False)[0])
+
+
+def test_training_normalises_to_the_largest_singular_value(spectral):
+    variables = spectral
+    for _ in range(100):
+        y, variables = _apply(variables, IMPULSES, train=True)
+    assert _largest(y[:, 0, 0]) == pytest.approx(1, abs=1e-5)
+    kernel = spectral["params"]["kernel"].reshape(36, 6)
+    np.testing.assert_allclose(y[:, 0, 0], kernel / _largest(kernel), rtol=1e-4, atol=1e-6)
+
+
+def test_training_takes_one_step_of_power_iteration(spectral):
+    y, variables = _apply(spectral, IMPULSES, train=True)
+    matrix = np.float64(spectral["params"]["kernel"].reshape(36, 6))
+    v = matrix @ spectral["spectral"]["u"]
+    v /= np.linalg.norm(v)
+    u = v @ matrix
+    u /= np.linalg.norm(u)
+    np.testing.assert_allclose(variables["spectral"]["v"], v, atol=1e-6)
+    np.testing.assert_allclose(variables["spectral"]["u"], u, atol=1e-6)
+    np.testing.assert_allclose(y[:, 0, 0], matrix / (v @ matrix @ u), rtol=1e-5, atol=1e-6)
+
+
+def test_evaluation_uses_the_state_and_leaves_it(spectral):
+    y, variables = _apply(spectral, IMPULSES, train=False)
+    jax.tree.map(np.testing.assert_array_equal, variables["spectral"], spectral["spectral"])
+    matrix = np.float64(spectral["params"]["kernel"].reshape(36, 6))
+    sigma = spectral["spectral"]["v"] @ matrix @ spectral["spectral"]["u"]
+    np.testing.assert_allclose(y[:, 0, 0], matrix / sigma, rtol=1e-4, atol=1e-5)
+
+
+def test_initial_vectors_have_converged():
+    variables = jax.jit(CONVOLUTION.init, static_argnames="train")(
+        jax.random.key(3), IMPULSES, train=False
+    )
+    y, _ = _apply(variables, IMPULSES, train=False)
+    assert _largest(y[:, 0, 0]) == pytest.approx(1, abs=0.02)
+
+
+def test_gradients_pass_through_the_singular_value_but_not_its_vectors(spectral):
+    weights = np.random.default_rng(1).standard_normal((36, 6))
+
+    @jax.jit
+    def slope(params):
+        def total(params):
+            y = CONVOLUTION.apply({**spectral, "params": params}, IMPULSES, train=False)
+            return (y[:, 0, 0] * jnp.asarray(weights, jnp.float32)).sum()
+
+        return jax.grad(total)(params)
+
+    u, v = (np.float64(spectral["spectral"][name]) for name in ("u", "v"))
+    matrix = np.float64(spectral["params"]["kernel"].reshape(36, 6))
+    sigma = v @ matrix @ u
+    # d(W / sigma) with sigma = v . W u for constant u and v.
+    expected = weights / sigma - (weights * matrix).sum() / sigma**2 * np.outer(v, u)
+    result = slope(spectral["params"])["kernel"].reshape(36, 6)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=2e-5 * np.abs(expected).max())

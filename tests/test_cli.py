@@ -1,0 +1,259 @@
+"""The command line: what it says, what it passes on, and how it fails."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from haqagen_jax import cli
+from haqagen_jax.config import Config
+from haqagen_jax.errors import InputError
+from haqagen_jax.presets import load_config
+from haqagen_jax.version import __version__
+
+COMMANDS = ("colorize", "evaluate", "train", "pretrain-texture", "info", "demo")
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(words)
+    code = stopped.value.code
+    assert isinstance(code, int)
+    return code
+
+
+def test_help_lists_the_commands(capsys):
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    for command in COMMANDS:
+        assert re.search(rf"^ +{command} +\w", text, re.MULTILINE), command
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    assert run(command, "--help") == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: haqagen {command}")
+    # Every option says what it is for.
+    options = re.findall(r"^  (-[^\n]*(?:\n {6,}[^\n]*)*)", text, re.MULTILINE)
+    assert options
+    for option in options:
+        assert re.search(r"\s{2,}\w", option), option
+
+
+def test_as_a_module():
+    command = [sys.executable, "-m", "haqagen_jax", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, f"haqagen {__version__}\n")
+
+
+def test_no_command_and_an_unknown_one(capsys):
+    assert run() == 2
+    assert "COMMAND" in capsys.readouterr().err
+    assert run("paint") == 2
+    assert "paint" in capsys.readouterr().err
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The functions behind the commands, replaced by ones that note their arguments."""
+    found = []
+    functions = {
+        "colorize_files": "colorize_files",
+        "evaluation.evaluate": "evaluate",
+        "train.loop": "train",
+        "train.texture": "pretrain_texture",
+        "info": "info",
+        "demo": "demo",
+    }
+
+    def note(*args, **kwargs):
+        found.append((args, kwargs))
+        return 0
+
+    for module, function in functions.items():
+        stand_in = ModuleType(module)
+        setattr(stand_in, function, note)
+        monkeypatch.setitem(sys.modules, f"haqagen_jax.{module}", stand_in)
+    return found
+
+
+def test_colorize(calls):
+    assert run("colorize", "a.png", "b", "-o", "out") == 0
+    assert run("colorize", "a.png", "--out", "c.tif", "--model", "grey", "--tile", "512") == 0
+    options = {"tile": 256, "stride": 222, "batch": None, "overwrite": False}
+    assert calls == [
+        ((["a.png", "b"], "out", None), options),
+        ((["a.png"], "c.tif", "grey"), options | {"tile": 512}),
+    ]
+    more = ("--stride", "240", "--batch", "3", "--overwrite")
+    assert run("colorize", "a.png", "-o", "out", *more) == 0
+    assert calls[-1][1] == {"tile": 256, "stride": 240, "batch": 3, "overwrite": True}
+
+
+def test_evaluate(calls):
+    assert run("evaluate", "--data", "d") == 0
+    assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
+    (args, options), (other, with_batch) = calls
+    assert args == ("d", ["small", "grey", "table"])
+    assert options == {"out": None, "tile": 256, "stride": 222, "batch": None}
+    assert other == ("d", ["m", "grey"])
+    assert (with_batch["out"], with_batch["batch"]) == ("o", 2)
+
+
+def test_train(calls, monkeypatch, capsys):
+    words = ["train", "--data", "d", "--data", "e", "--workdir", "w", "--vgg", "v.pth"]
+    words += [
+        "--config",
+        "configs/haqagen.py:tiny",
+        "--set",
+        "train.steps=5",
+        "--set",
+        "loss.mse=1",
+    ]
+    monkeypatch.setattr(sys, "argv", ["haqagen", *words, "with space"])
+    assert run(*words) == 0
+    ((args, options),) = calls
+    config = load_config("configs/haqagen.py:tiny", ["train.steps=5", "loss.mse=1"])
+    assert args == (["d", "e"], "w", config)
+    assert options["vgg"] == "v.pth"
+    assert options["command"].startswith("haqagen train --data d")
+    assert options["command"].endswith("'with space'")  # can be pasted into a shell
+    assert "haqagen colorize" in capsys.readouterr().out
+
+
+def test_pretrain_texture(calls):
+    assert run("pretrain-texture", "--data", "d", "--workdir", "w") == 0
+    assert calls == [((["d"], "w", Config()), {})]  # the paper's configuration by default
+
+
+def test_info_and_demo(calls):
+    assert run("info") == 0
+    assert run("info", "--config", "a.py:b", "--config", "c.py") == 0
+    assert run("demo", "-o", "o", "--image", "photo.tif", "--model", "grey") == 0
+    assert run("demo") == 0
+    four = [f"configs/haqagen.py:{size}" for size in ("paper", "base", "small", "tiny")]
+    assert calls == [
+        ((four,), {}),
+        ((["a.py:b", "c.py"],), {}),
+        ((Path("o"),), {"image": Path("photo.tif"), "model": "grey"}),
+        ((Path("demo"),), {"image": None, "model": None}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (InputError("x = 3: must be 4"), 2, "haqagen: x = 3: must be 4\n"),
+        (KeyboardInterrupt(), 130, "haqagen: interrupted; run the same command to go on\n"),
+    ],
+)
+def test_failures_are_one_line(calls, monkeypatch, capsys, error, code, message):
+    def fail(*_args, **_kwargs):
+        raise error
+
+    monkeypatch.setattr(sys.modules["haqagen_jax.info"], "info", fail)
+    assert run("info") == code
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", message)
+
+
+def test_the_status_is_passed_on(calls, monkeypatch):
+    monkeypatch.setattr(sys.modules["haqagen_jax.demo"], "demo", lambda *_a, **_k: 1)
+    assert run("demo") == 1
+
+
+def test_a_bug_is_not_dressed_up_as_bad_input(calls, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(sys.modules["haqagen_jax.info"], "info", fail)
+    with pytest.raises(ValueError, match="a bug"):
+        cli.main(["info"])
+
+
+def complaint(capsys, *words: str) -> str:
+    """What a refused command says: one line, and nothing on stdout."""
+    assert run(*words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("haqagen: ")
+    return captured.err
+
+
+@pytest.mark.parametrize("command", ["train", "pretrain-texture"])
+def test_an_unknown_key_is_refused_before_anything_else(command, tmp_path, capsys):
+    words = (command, "--data", "nowhere", "--workdir", str(tmp_path / "w"))
+    text = complaint(capsys, *words, "--set", "train.stepz=3")
+    assert "train.stepz: unknown key" in text
+    assert "did you mean train.steps?" in text
+    assert not (tmp_path / "w").exists()
+
+
+def test_missing_model_directory(capsys, tmp_path):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(np.eye(4, dtype=np.uint8)))
+    words = ("colorize", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--model", "nowhere")
+    assert "nowhere: no such model directory" in complaint(capsys, *words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def pairs(tmp_path) -> Path:
+    for split in ("train", "val"):
+        (tmp_path / "data" / split).mkdir(parents=True)
+        for band, channels in (("nir", ()), ("rgb", (3,))):
+            image = np.arange(16, dtype=np.uint8).reshape(4, 4, *(1 for _ in channels))
+            data = imagecodecs.png_encode(np.broadcast_to(image, (4, 4, *channels)).copy())
+            (tmp_path / "data" / split / f"a_{band}.png").write_bytes(data)
+    return tmp_path / "data"
+
+
+def test_train_names_what_is_missing(pairs, tmp_path, capsys):
+    workdir = tmp_path / "w"
+    words = ("train", "--data", str(pairs), "--workdir", str(workdir))
+    text = complaint(capsys, *words)
+    assert f"haqagen pretrain-texture --data DIR --workdir {workdir}" in text
+    text = complaint(capsys, *words, "--set", "loss.alpha=0", "--set", "loss.gamma=0")
+    assert "--vgg vgg19.pth" in text
+    assert "--set loss.delta=0" in text
+    text = complaint(
+        capsys,
+        *(*words, "--set", "loss.alpha=0", "--set", "loss.gamma=0"),
+        *("--vgg", str(tmp_path / "vgg.pth")),
+    )
+    assert "vgg.pth" in text
+    without = ("--set", "loss.feature=0", "--set", "train.batch_size=4")
+    text = complaint(capsys, *words, *without)
+    assert "train.batch_size = 4: more than the 1 training pairs" in text
+    without = ("--set", "loss.feature=0", "--set", "train.steps=3", "--set", "train.batch_size=3")
+    text = complaint(capsys, *words, *without)
+    assert "train.batch_size = 3: must be a multiple of the 4 devices" in text
+    assert "--set train.batch_size=4" in text
+    text = complaint(capsys, "train", "--data", str(tmp_path), "--workdir", str(workdir))
+    assert str(tmp_path) in text
+    assert not workdir.exists()
+
+
+@pytest.mark.slow
+def test_info_prints_a_row_for_every_size(capsys):
+    assert run("info") == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows[1:5]] == [
+        f"haqagen.py:{size}" for size in ("paper", "base", "small", "tiny")
+    ]
+    numbers = [[float(n.replace(",", "")) for n in row.split()[1:]] for row in rows[1:5]]
+    assert all(len(row) == 10 for row in numbers)
+    # Every column falls with the size, except the frozen networks, which are always the same.
+    for column in zip(*numbers, strict=True):
+        assert list(column) == sorted(column, reverse=True)
+    rgb, hsv, critics, texture, vgg, _, stored, *_ = numbers[0]
+    assert 3.6e6 < hsv < 4.4e6
+    assert stored == pytest.approx(2 * (rgb + hsv) / 1e6, abs=0.06)
+    assert (critics, texture, vgg) == tuple(row[i] for i in (2, 3, 4) for row in numbers[:1])

@@ -1,0 +1,268 @@
+"""One training step: its order, its gradients, and what it leaves alone."""
+
+import dataclasses
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+
+from haqagen_jax.artifact import flatten
+from haqagen_jax.config import Config, DataConfig, LossConfig, ModelConfig, OptimConfig
+from haqagen_jax.errors import InputError
+from haqagen_jax.models import factory
+from haqagen_jax.models.generator import Generator, GeneratorOutput
+from haqagen_jax.ops.color import rgb_to_hsv, srgb_to_linear
+from haqagen_jax.train.sharding import data_mesh, place_batch, replicated
+from haqagen_jax.train.state import create_state
+from haqagen_jax.train.step import make_train_step
+from haqagen_jax.types import Batch
+
+TINY = ModelConfig(width=8, d_state=2, spade_hidden=4, hsv_width=4, critic_width=4)
+PIXELS = LossConfig(feature=0.0)
+ALL_TERMS = {
+    f"{term}_{space}"
+    for term in ("adversarial", "mse", "texture_l2", "texture_cosine", "cdf", "vgg", "critic")
+    for space in ("rgb", "hsv")
+} | {"generator", "critic"}
+
+
+def random_batch(size: int, side: int) -> Batch:
+    rng = np.random.default_rng(0)
+    nir = rng.random((size, side, side, 1), np.float32)
+    return Batch(nir, rng.random((size, side, side, 3), np.float32))
+
+
+def features(channels: int):
+    """A feature network of one layer; its weights are captured, as those of f and g are."""
+    weights = jax.random.normal(jax.random.key(5), (3, channels))
+
+    def network(image):
+        return jnp.tanh(image[:, ::4, ::4] @ weights)
+
+    return network, weights
+
+
+def create(key: jax.Array, config: Config):
+    """The initial state with a critic that is sure of some patches already.
+
+    From zero, all its answers lie between the hinges, and the gradient of its last bias is the
+    rounding of zero, which AdamW turns into a full step up or down.
+    """
+    state = create_state(key, config, steps=10)
+    params = state.critic["params"]
+    sure = {**params, "trunk_3": {**params["trunk_3"], "bias": jnp.ones(1)}}
+    return dataclasses.replace(state, critic={**state.critic, "params": sure})
+
+
+def initial(config: Config):
+    return jax.jit(create, static_argnames="config")(jax.random.key(0), config)
+
+
+def gradients(opt_state) -> dict:
+    """Of the first step: the first moment is their share 1 - b1."""
+    return jax.tree.map(lambda m: m / (1 - OptimConfig.b1), opt_state[0].mu)
+
+
+def assert_close(ours, theirs, *, relative: float):
+    """Equal to a share of each array's largest value."""
+    ours, theirs = flatten(ours), flatten(theirs)
+    assert ours.keys() == theirs.keys()
+    for name, x in theirs.items():
+        atol = relative * float(np.abs(x).max())
+        np.testing.assert_allclose(ours[name], x, rtol=0, atol=atol, err_msg=name)
+
+
+# The true networks, once.
+
+
+def test_a_step_of_the_true_networks(monkeypatch):
+    config = Config(model=TINY)
+    texture, texture_weights = features(5)
+    vgg, vgg_weights = features(7)
+    weights_before = np.asarray(texture_weights), np.asarray(vgg_weights)
+    forward, calls = Generator.__call__, []
+
+    def counted(self, *args, **kwargs):
+        calls.append(1)
+        return forward(self, *args, **kwargs)
+
+    state = initial(config)
+    before = jax.device_get(state)
+    step = jax.jit(make_train_step(config, steps=10, texture=texture, vgg=vgg), donate_argnums=0)
+    monkeypatch.setattr(Generator, "__call__", counted)
+    after, metrics = jax.device_get(step(state, random_batch(1, 256)))
+
+    assert len(calls) == 1  # in the traced computation
+    assert int(after.step) == 1
+    assert metrics.keys() == ALL_TERMS
+    for name, value in metrics.items():
+        assert np.shape(value) == (), name
+        assert np.isfinite(value), name
+    for network in ("generator", "critic"):
+        old, new = flatten(getattr(before, network)), flatten(getattr(after, network))
+        assert old.keys() == new.keys()
+        still = {name for name in old if np.array_equal(old[name], new[name])}
+        assert sorted(still) == sorted(name for name in old if at_rest(name, still)), network
+        assert all(np.isfinite(x).all() for x in new.values()), network
+    np.testing.assert_array_equal(texture_weights, weights_before[0])
+    np.testing.assert_array_equal(vgg_weights, weights_before[1])
+
+
+def at_rest(name: str, still: set[str]) -> bool:
+    """What the first step does not move, or may not."""
+    if name.startswith("params"):  # the attention begins with a weight of zero
+        return any(f"cross_block/{part}/" in name for part in ("query", "key", "value"))
+    # Power iteration begins at v = W u, to rounding; one output channel has one direction only.
+    return name == "spectral/trunk_3/u" or (name.endswith("/v") and name in still)
+
+
+# The order of things, with a small generator.
+
+
+def reference_step(state, batch: Batch, config: Config, *, judge_is_updated: bool = True):
+    """The step in two phases, each with its own forward pass; returns the two gradients.
+
+    Written from Eq. (2) and (4) for the adversarial and the squared terms alone.
+    """
+    generator, critic = factory.make_generator(config.model), factory.make_critic(config.model)
+    real = GeneratorOutput(batch.rgb, rgb_to_hsv(batch.rgb))
+
+    def predict(params):
+        variables = {**state.generator, "params": params}
+        return generator.apply(
+            variables, batch.nir, train=True, mutable=["batch_stats", "spectral"]
+        )
+
+    def critic_loss(params, fake):
+        variables = {**state.critic, "params": params}
+        images = [jnp.concatenate([real[i], fake[i]]) for i in (0, 1)]
+        logits, new = critic.apply(variables, *images, train=True, mutable=["spectral"])
+        b = batch.nir.shape[0]
+        parts = [jax.nn.relu(1 - x[:b]).mean() + jax.nn.relu(1 + x[b:]).mean() for x in logits]
+        return sum(parts), new["spectral"]
+
+    fake, collections = predict(state.generator["params"])
+    critic_grads, spectral = jax.grad(critic_loss, has_aux=True)(state.critic["params"], fake)
+    judge = {"params": state.critic["params"], "spectral": spectral}
+    if judge_is_updated:
+        judge["params"] = adamw_first_step(state.critic["params"], critic_grads, config.optim)
+
+    def generator_loss(params):
+        fake, _ = predict(params)
+        logits = critic.apply(judge, fake.rgb, fake.hsv)
+        adversarial = sum(-x.mean() for x in logits)
+        squares = sum(jnp.square(ours - theirs).mean() for ours, theirs in zip(fake, real))
+        return config.loss.adversarial * adversarial + config.loss.mse * squares
+
+    return critic_grads, jax.grad(generator_loss)(state.generator["params"]), collections, judge
+
+
+def adamw_first_step(params, grads, optim: OptimConfig):
+    """AdamW when both moments start from zero: after bias correction they are g and g squared."""
+
+    def update(p, g):
+        decay = optim.weight_decay if p.ndim > 1 else 0.0
+        return p - optim.learning_rate * (g / (jnp.abs(g) + 1e-8) + decay * p)
+
+    return jax.tree.map(update, params, grads)
+
+
+@pytest.mark.parametrize("weights", [{"mse": 0.0}, {}], ids=["adversarial alone", "both"])
+def test_the_generator_answers_to_the_updated_critic(stand_in, weights):
+    config = Config(
+        model=TINY,
+        loss=LossConfig(feature=0.0, **weights),
+        optim=OptimConfig(learning_rate=0.02, weight_decay=0.1),
+    )
+    state, batch = initial(config), random_batch(2, 64)
+    after, _ = jax.jit(make_train_step(config, steps=10, texture=None, vgg=None))(state, batch)
+    reference = jax.jit(reference_step, static_argnames=("config", "judge_is_updated"))
+    critic_grads, grads, collections, judge = reference(state, batch, config=config)
+
+    assert_close(gradients(after.critic_opt), critic_grads, relative=1e-4)
+    assert_close(gradients(after.generator_opt), grads, relative=1e-4)
+    assert_close(after.critic, judge, relative=1e-4)
+    expected = adamw_first_step(state.generator["params"], grads, config.optim)
+    assert_close(after.generator["params"], expected, relative=1e-4)
+    assert_close({k: after.generator[k] for k in collections}, collections, relative=1e-6)
+
+    # The reference can tell: through the critic as it was, the gradient is another one.
+    _, stale, _, _ = reference(state, batch, config=config, judge_is_updated=False)
+    with pytest.raises(AssertionError):
+        assert_close(stale, grads, relative=1e-3)
+
+
+def metrics_of(config: Config, *, texture=None, vgg=None) -> set[str]:
+    state = jax.eval_shape(lambda key: create_state(key, config, steps=10), jax.random.key(0))
+    step = make_train_step(config, steps=10, texture=texture, vgg=vgg)
+    return set(jax.eval_shape(step, state, random_batch(1, 64))[1])
+
+
+@pytest.mark.parametrize(
+    ("weights", "dropped"),
+    [
+        ({}, set()),
+        ({"alpha": 0.0}, {"texture_l2"}),
+        ({"alpha": 0.0, "gamma": 0.0}, {"texture_l2", "texture_cosine"}),
+        ({"delta": 0.0}, {"vgg"}),
+        ({"beta": 0.0}, {"cdf"}),
+        ({"feature": 0.0}, {"texture_l2", "texture_cosine", "vgg", "cdf"}),
+        ({"mse": 0.0}, {"mse"}),
+        ({"adversarial": 0.0}, {"adversarial"}),
+    ],
+)
+def test_a_term_of_weight_zero_is_dropped(stand_in, weights, dropped):
+    config = Config(model=TINY, loss=LossConfig(**weights))
+    loss = config.loss
+    texture = features(5)[0] if loss.feature and (loss.alpha or loss.gamma) else None
+    vgg = features(7)[0] if loss.feature and loss.delta else None
+    gone = {f"{term}_{space}" for term in dropped for space in ("rgb", "hsv")}
+    assert metrics_of(config, texture=texture, vgg=vgg) == ALL_TERMS - gone
+
+
+def test_hsv_is_that_of_the_encoded_picture(stand_in):
+    batch = random_batch(2, 64)
+    values = {}
+    for transfer in ("srgb", "linear"):
+        config = Config(model=TINY, loss=PIXELS, data=DataConfig(rgb_transfer=transfer))
+        step = jax.jit(make_train_step(config, steps=10, texture=None, vgg=None))
+        rgb = np.asarray(srgb_to_linear(batch.rgb)) if transfer == "linear" else batch.rgb
+        values[transfer] = step(initial(config), batch._replace(rgb=rgb))[1]
+    np.testing.assert_allclose(values["linear"]["mse_hsv"], values["srgb"]["mse_hsv"], rtol=1e-5)
+    assert abs(values["linear"]["mse_rgb"] - values["srgb"]["mse_rgb"]) > 1e-3
+
+
+# Several devices.
+
+
+def step_on(devices: int, config: Config, batch: Batch):
+    mesh = Mesh(np.asarray(jax.devices()[:devices]), ("data",))
+    state = jax.device_put(initial(config), replicated(mesh))
+    step = jax.jit(make_train_step(config, steps=10, texture=None, vgg=None))
+    return jax.device_get(step(state, place_batch(batch, mesh)))
+
+
+def assert_devices_agree(config: Config, batch: Batch, *, relative: float):
+    (one, metrics), (four, metrics4) = (step_on(n, config, batch) for n in (1, 4))
+    assert_close(metrics4, metrics, relative=relative)
+    for name in ("generator", "critic"):
+        ours, theirs = getattr(four, f"{name}_opt"), getattr(one, f"{name}_opt")
+        assert_close(gradients(ours), gradients(theirs), relative=relative)
+        assert_close(getattr(four, name), getattr(one, name), relative=relative)
+
+
+@pytest.mark.multidevice
+def test_four_devices_do_what_one_does(stand_in):
+    config = Config(model=TINY, loss=PIXELS, optim=OptimConfig(learning_rate=1e-2))
+    assert_devices_agree(config, random_batch(4, 64), relative=1e-4)
+
+
+@pytest.mark.multidevice
+def test_a_batch_must_split_evenly():
+    assert data_mesh(8).shape == {"data": 4}
+    with pytest.raises(InputError, match=r"batch_size = 6: .*multiple of the 4 .*batch_size=8"):
+        data_mesh(6)
