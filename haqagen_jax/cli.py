@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +22,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     args = _parser().parse_args(argv)
     _quiet()
+    # A polite kill is an interrupt: unfinished files are removed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(args.run(args))
     except InputError as error:
         print(f"haqagen: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("haqagen: interrupted; run the same command to go on", file=sys.stderr)
+        print(f"haqagen: interrupted{args.resume_hint}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -57,12 +60,13 @@ def _command(
     commands: argparse._SubParsersAction, name: str, summary: str, run
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, resume_hint="")
     return parser
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """What every training command takes."""
+    parser.set_defaults(resume_hint="; run the same command to go on from the last checkpoint")
     parser.add_argument(
         "--data",
         action="append",

@@ -149,7 +149,8 @@ class OptimConfig:
             f"in [0, optim.learning_rate = {self.learning_rate}]",
         )
         for name in ("b1", "b2"):
-            _require(0 <= getattr(self, name) < 1, f"optim.{name}", getattr(self, name), "in [0, 1)")
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"optim.{name}", value, "in [0, 1)")
         _require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "0 or more")
 
 

@@ -63,7 +63,8 @@ def _evaluate(path: Path, argument: str) -> ConfigDict:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: {type(error).__name__}: {reason}; correct the file") from error
     if not isinstance(config, ConfigDict):
-        raise InputError(f"{path}: get_config must return a ConfigDict, not {type(config).__name__}")
+        kind = type(config).__name__
+        raise InputError(f"{path}: get_config must return a ConfigDict, not {kind}")
     return config
 
 

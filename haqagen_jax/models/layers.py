@@ -2,7 +2,7 @@
 
 Channels last. Parameters, normalisation and spectral norms are float32; convolutions compute in
 `dtype`. Initial values follow the published networks' framework: uniform with variance
-1 / (3 fan_in), zero biases.
+1 / (3 fan_in), zero biases; transposed convolutions start as smooth upsampling (ours).
 """
 
 import functools
@@ -25,6 +25,27 @@ Dense = functools.partial(nn.Dense, kernel_init=kernel_init)
 LayerNorm = functools.partial(nn.LayerNorm, epsilon=1e-5)
 
 EPSILON = 1e-5  # of every normalisation
+
+
+def smooth_upsampling(key: Array, shape: tuple[int, ...]) -> Array:
+    """Initial kernel of a 4x4 transposed convolution: random mixing of bilinear upsampling.
+
+    Random taps would print a checkerboard that training has to remove first.
+
+    Args:
+        key: random key.
+        shape: (4, 4, in, out).
+
+    Returns:
+        The kernel.
+
+    Reference: Long et al., "Fully Convolutional Networks for Semantic Segmentation" (2015),
+    Sec. 3.3, for the bilinear start; Aitken et al., "Checkerboard artifact free sub-pixel
+    convolution" (2017), for why.
+    """
+    taps = jnp.array([1.0, 3.0, 3.0, 1.0]) / 4
+    mixing = kernel_init(key, (1, 1, *shape[2:]))
+    return (taps[:, None] * taps[None])[..., None, None] * mixing
 
 
 def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -58,7 +79,7 @@ class ConvTranspose4x4Up(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b H W o"]:
         """Returns the map at twice the height and width."""
-        kernel = self.param("kernel", kernel_init, (4, 4, x.shape[-1], self.features))
+        kernel = self.param("kernel", smooth_upsampling, (4, 4, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         y = conv.conv_transpose4x4(x.astype(self.dtype), kernel.astype(self.dtype))
         return y + bias.astype(self.dtype)[None, None, None]

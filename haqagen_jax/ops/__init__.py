@@ -1,1 +1,37 @@
 """Pure array functions: no parameters, no configuration, no files."""
+
+from haqagen_jax.ops.color import (
+    hsv_to_rgb,
+    linear_to_srgb,
+    rgb_to_hsv,
+    rgb_to_lab,
+    srgb_to_linear,
+)
+from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv3x3
+from haqagen_jax.ops.cross_scan import cross_merge, cross_scan
+from haqagen_jax.ops.histogram import equalize, soft_cdf, soft_histogram
+from haqagen_jax.ops.resample import adaptive_mean, halve, resize_bilinear, resize_nearest
+from haqagen_jax.ops.selective_scan import selective_scan
+from haqagen_jax.ops.windows import hann, hann_2d
+
+__all__ = [
+    "adaptive_mean",
+    "conv_transpose4x4",
+    "cross_merge",
+    "cross_scan",
+    "depthwise_conv3x3",
+    "equalize",
+    "halve",
+    "hann",
+    "hann_2d",
+    "hsv_to_rgb",
+    "linear_to_srgb",
+    "resize_bilinear",
+    "resize_nearest",
+    "rgb_to_hsv",
+    "rgb_to_lab",
+    "selective_scan",
+    "soft_cdf",
+    "soft_histogram",
+    "srgb_to_linear",
+]

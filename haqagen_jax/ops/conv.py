@@ -69,10 +69,11 @@ def _kernel_gradient_by_row(x: Array, dy: Array) -> Array:
         line = lax.dynamic_index_in_dim(dy, row, axis=1, keepdims=False)
         near = lax.dynamic_slice_in_dim(padded, row, 3, axis=1)
         taps = [(near[:, i, j : j + w] * line).sum((0, 1)) for i in range(3) for j in range(3)]
-        return total + jnp.stack(taps), None
+        return total + jnp.stack(taps).astype(jnp.float32), None
 
-    total, _ = lax.scan(add_row, jnp.zeros((9, c), dy.dtype), jnp.arange(h))
-    return total.reshape(3, 3, c)
+    # A running sum over many rows does not fit in a low precision.
+    total, _ = lax.scan(add_row, jnp.zeros((9, c), jnp.float32), jnp.arange(h))
+    return total.reshape(3, 3, c).astype(dy.dtype)
 
 
 _depthwise.defvjp(_depthwise_fwd, _depthwise_bwd)

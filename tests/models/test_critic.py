@@ -37,9 +37,10 @@ def test_trunk_is_the_published_patchgan(published):
         params[name], state[name] = module.spectral(layer["weight_bar"], _unit(matrix @ v), v)
         params[name]["bias"] = np.zeros(len(matrix), np.float32)
     image = module.inputs[0]
-    output = jax.jit(Critic(16).apply)({"params": params, "spectral": state}, image, image)
+    variables = {"params": params, "spectral": state}
+    output = jax.jit(Critic(16).apply)(variables, image, image[::-1])
     module.check(output.rgb, tolerance=1e-5)
-    module.check(output.hsv, tolerance=1e-5)
+    module.check(output.hsv[::-1], tolerance=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +50,16 @@ def critic() -> tuple[Critic, dict, jax.Array, jax.Array]:
     return network, jax.jit(network.init)(jax.random.key(1), rgb, hsv), rgb, hsv
 
 
-def test_a_logit_sees_seventy_pixels_square(critic):
-    network, variables, rgb, hsv = critic
+@pytest.mark.parametrize("head", [0, 1], ids=["rgb", "hsv"])
+def test_a_logit_sees_seventy_pixels_square_of_its_own_picture(critic, head):
+    network, variables, *pictures = critic
 
     @jax.jit
-    def slope(rgb):
-        return jax.grad(lambda x: network.apply(variables, x, hsv).rgb[0, 7, 6, 0])(rgb)
+    def slopes(pictures):
+        return jax.grad(lambda x: network.apply(variables, *x)[head][0, 7, 6, 0])(pictures)
 
-    seen = np.abs(slope(rgb)[0]).max(-1) > 0
+    seen, unseen = (np.abs(slopes(pictures)[i][0]).max(-1) > 0 for i in (head, 1 - head))
+    assert not unseen.any()
     rows, columns = np.nonzero(seen.any(1))[0], np.nonzero(seen.any(0))[0]
     field = paper.RECEPTIVE_FIELD
     assert field == 70

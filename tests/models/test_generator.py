@@ -11,9 +11,11 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from haqagen_jax import paper
+from haqagen_jax.models.criss_cross import CrissCrossFusion
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.models.generator import GeneratorOutput
 from haqagen_jax.models.hsv_branch import HsvBranch
+from haqagen_jax.models.layers import SpectralConv
 from haqagen_jax.models.spade import DecoderStage, SpadeResnetBlock
 from haqagen_jax.presets import load_config
 
@@ -132,7 +134,18 @@ def test_low_precision_gives_float32(shapes):
     assert [x.dtype for x in output] == [jnp.float32] * 2
 
 
-def test_training_updates_the_state_in_place(shapes):
-    apply = functools.partial(NETWORK.apply, train=True, mutable=["batch_stats", "spectral"])
-    _, state = jax.eval_shape(apply, shapes, _nir(256, 256))
+@pytest.mark.parametrize("train", [False, True])
+def test_every_part_is_told_whether_it_trains(shapes, train):
+    told = []
+
+    def watch(call, arguments, keywords, context):
+        if isinstance(context.module, SpectralConv | CrissCrossFusion):
+            told.append(keywords["train"])
+        return call(*arguments, **keywords)
+
+    apply = functools.partial(NETWORK.apply, train=train, mutable=["batch_stats", "spectral"])
+    with nn.intercept_methods(watch):
+        _, state = jax.eval_shape(apply, shapes, _nir(256, 256))
+    vectors = jax.tree.leaves(shapes["spectral"])
+    assert told == [train] * (len(vectors) // 2 + 1)
     assert state == {name: shapes[name] for name in ("batch_stats", "spectral")}

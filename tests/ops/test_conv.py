@@ -105,3 +105,11 @@ def test_dtype_is_kept(function, kernel):
 
     low = (jax.ShapeDtypeStruct(shape, jnp.bfloat16) for shape in ((1, 4, 4, 4), kernel))
     assert {result.dtype for result in jax.eval_shape(both, *low)} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_low_precision_does_not_reach_the_sums():
+    # 1,040 is exact in bfloat16, but counting up to it by twos stops at 512.
+    ones = jnp.ones((1, 520, 2, 1), jnp.bfloat16)
+    kernel = jnp.zeros((3, 3, 1), jnp.bfloat16)
+    _, slope = jax.jit(lambda x, k, dy: jax.vjp(depthwise_conv3x3, x, k)[1](dy))(ones, kernel, ones)
+    assert float(slope[1, 1, 0]) == 1040

@@ -22,8 +22,13 @@ class StandIn(Generator):
         return GeneratorOutput(jax.nn.sigmoid(nn.Conv(3, (1, 1), name="rgb_branch")(x)), hsv)
 
 
-@pytest.fixture
-def stand_in(monkeypatch) -> type[Generator]:
-    """Puts the small generator in the place of the true one."""
-    monkeypatch.setattr(factory, "Generator", StandIn)
+@pytest.fixture(scope="session")
+def small_generator() -> type[Generator]:
+    """The small generator's class, for fixtures that outlive a test."""
     return StandIn
+
+
+@pytest.fixture
+def stand_in(monkeypatch, small_generator) -> None:
+    """Puts the small generator in the place of the true one."""
+    monkeypatch.setattr(factory, "Generator", small_generator)

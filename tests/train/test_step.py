@@ -2,8 +2,6 @@
 
 import dataclasses
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -155,7 +153,9 @@ def reference_step(state, batch: Batch, config: Config, *, judge_is_updated: boo
         fake, _ = predict(params)
         logits = critic.apply(judge, fake.rgb, fake.hsv)
         adversarial = sum(-x.mean() for x in logits)
-        squares = sum(jnp.square(ours - theirs).mean() for ours, theirs in zip(fake, real))
+        squares = sum(
+            jnp.square(ours - theirs).mean() for ours, theirs in zip(fake, real, strict=True)
+        )
         return config.loss.adversarial * adversarial + config.loss.mse * squares
 
     return critic_grads, jax.grad(generator_loss)(state.generator["params"]), collections, judge

@@ -1,0 +1,289 @@
+"""A whole run: what it writes, that it continues exactly, and what it refuses.
+
+The networks are small stand-ins, except in the test marked slow: the loop does not look inside.
+"""
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+
+import haqagen_jax
+from haqagen_jax import artifact, imageio
+from haqagen_jax.config import Config
+from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.errors import InputError
+from haqagen_jax.models import factory
+from haqagen_jax.train import loop
+from haqagen_jax.train.checkpoint import Checkpoints
+from haqagen_jax.train.state import create_state
+from haqagen_jax.train.validation import Samples
+
+CONFIG = Config.from_dict(
+    {
+        "model": {"width": 8, "d_state": 2, "spade_hidden": 4, "hsv_width": 4, "critic_width": 4},
+        "data": {"precrop": 0},
+        "loss": {"feature": 0},
+        "optim": {"learning_rate": 1e-2},
+        "train": {
+            "steps": 5,
+            "batch_size": 4,
+            "log_every": 1,
+            "validate_every": 3,
+            "checkpoint_every": 2,
+            "validation_samples": 2,
+        },
+    }
+)
+
+
+def change(config: Config, section: str, **values) -> Config:
+    return dataclasses.replace(
+        config, **{section: dataclasses.replace(getattr(config, section), **values)}
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    depths = [Depth.PNG_8, Depth.TIFF_16]
+    write_pairs(folder / "train", count=3, sizes=[(256, 256), (270, 300)], depths=depths, seed=0)
+    write_pairs(folder / "val", count=3, sizes=[(256, 280)], depths=depths, seed=7)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(small_generator):
+    """Small networks; runs of one configuration share a step, so that it is compiled once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factory, "Generator", small_generator)
+        patch.setattr(loop, "make_train_step", functools.cache(loop.make_train_step))
+        yield CONFIG
+
+
+@pytest.fixture
+def true(monkeypatch):
+    """The true networks; they are slow, so one picture a step, on one device."""
+    mesh = Mesh(np.asarray(jax.devices()[:1]), ("data",))
+    monkeypatch.setattr(loop, "data_mesh", lambda batch_size: mesh)
+    monkeypatch.setattr(loop, "make_train_step", functools.cache(loop.make_train_step))
+    loss = {"alpha": 0.0, "gamma": 0.0, "delta": 0.0, "feature": 15.0}
+    return change(change(CONFIG, "train", batch_size=1), "loss", **loss)
+
+
+def run(data: Path, workdir: Path, config: Config, **options) -> Path:
+    options = {"progress": False, "command": "haqagen train ..."} | options
+    return loop.train([data], workdir, config, **options)
+
+
+def stopped_run(data: Path, workdir: Path, config: Config, *, at: int) -> None:
+    """A run that is interrupted before it takes its step number `at`."""
+    place, calls = loop.place_batch, []
+
+    def interrupt(batch, mesh):
+        calls.append(1)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return place(batch, mesh)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "place_batch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, workdir, config)
+
+
+def lines(workdir: Path) -> list[dict]:
+    """metrics.jsonl without what depends on the clock."""
+    text = (workdir / "metrics.jsonl").read_text("utf-8")
+    records = [json.loads(line) for line in text.splitlines()]
+    return [{k: v for k, v in line.items() if k != "rate/images"} for line in records]
+
+
+def last_checkpoint(workdir: Path, config: Config):
+    """State and position."""
+    steps = config.train.steps
+    template = jax.eval_shape(lambda k: create_state(k, config, steps=steps), jax.random.key(0))
+    with Checkpoints(workdir / "checkpoints", keep=2) as checkpoints:
+        restored = checkpoints.restore(template, settings={})
+    assert restored is not None
+    return restored
+
+
+def check_resume(data: Path, whole: Path, parts: Path, config: Config) -> None:
+    """A run that stops and continues equals an unbroken one to the last bit: state, position in
+    the data, record, best model."""
+    # The checkpoint is of step 2; step 3 is logged, validated and exported, then repeated.
+    stopped_run(data, parts, config, at=4)
+    assert [line["step"] for line in lines(parts)] == [1, 2, 3, 3]
+    assert sorted(path.name for path in (parts / "checkpoints").iterdir()) == ["2"]
+    run(data, parts, config)
+
+    state, position = last_checkpoint(whole, config)
+    other, other_position = last_checkpoint(parts, config)
+    jax.tree.map(np.testing.assert_array_equal, other, state)
+    assert int(state.step) == config.train.steps
+    assert position == other_position
+    assert lines(parts) == lines(whole)
+    for name in ("model.safetensors", "config.json"):
+        ours, theirs = ((w / "model" / name).read_bytes() for w in (parts, whole))
+        assert ours == theirs, name
+
+
+def check_model(directory: Path) -> None:
+    """The model colours; what it gives is a picture of the same size."""
+    model = haqagen_jax.load(directory)
+    nir = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
+    rgb = model.colorize(nir)
+    assert (rgb.shape, rgb.dtype) == ((40, 50, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def finished(small, data, tmp_path_factory) -> Path:
+    """The work directory of a finished run."""
+    return run(data, tmp_path_factory.mktemp("finished"), small).parent
+
+
+def test_a_stopped_run_ends_like_an_unbroken_one(finished, small, data, tmp_path):
+    check_resume(data, finished, tmp_path, small)
+    check_model(tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_the_same_with_the_true_networks(true, data, tmp_path):
+    run(data, tmp_path / "whole", true)
+    check_resume(data, tmp_path / "whole", tmp_path / "parts", true)
+    check_model(tmp_path / "parts" / "model")
+
+
+def test_what_a_run_writes(finished, small, data):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        *("checkpoints", "curves.png", "metrics.jsonl", "model", "samples", "tensorboard")
+    }
+    assert imageio.read(finished / "curves.png").shape[2] == 3
+    samples = sorted((finished / "samples").iterdir())
+    assert [path.name for path in samples] == ["step_0000003.png", "step_0000005.png"]
+    height, width, _ = imageio.read(samples[0]).shape
+    assert height > 2 * 256  # two rows, as validation_samples says
+    assert height < 3 * 256
+    assert width > 4 * 256
+    assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["4", "5"]
+
+    record = lines(finished)
+    assert [line["step"] for line in record] == [1, 2, 3, 3, 4, 5, 5]
+    assert {name for line in record for name in line} == {
+        "step",
+        *("train/generator", "train/critic", "train/critic_rgb", "train/critic_hsv"),
+        *(f"train/{t}_{s}" for t in ("mse", "adversarial") for s in ("rgb", "hsv")),
+        *(f"validation/{s}" for s in ("psnr", "ssim", "angular_error", "psnr_linear")),
+        "validation/angular_error_linear",
+    }
+    assert all(np.isfinite(value) for line in record for value in line.values())
+
+
+def test_the_model_says_how_it_was_trained(finished, small):
+    description = json.loads((finished / "model" / "config.json").read_text("utf-8"))
+    facts = description["training"]
+    assert Config.from_dict(description["config"]) == small
+    assert facts["command"] == "haqagen train ..."
+    assert (facts["pairs"], facts["validation_pairs"], facts["batch_size"]) == (3, 3, 4)
+    assert facts["of"] == 5
+    off = dict.fromkeys(("texture_l2", "texture_cosine", "cdf", "vgg"), 0.0)
+    assert facts["loss_weights"] == {"mse": 15.0, "adversarial": 1.0, **off}
+    scores = {line["step"]: line["validation/psnr"] for line in lines(finished)[3::3]}
+    assert facts["step"] == max(scores, key=scores.get)
+    assert facts["validation"]["psnr"] == max(scores.values())
+    stored = artifact.load(finished / "model")[1]
+    assert stored.keys() == {"params", "batch_stats", "spectral"}
+
+
+def test_a_finished_run_is_left_alone(finished, small, data, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a step was taken")
+
+    before = (finished / "metrics.jsonl").read_text("utf-8")
+    monkeypatch.setattr(loop, "place_batch", refuse)
+    assert run(data, finished, small) == finished / "model"
+    assert (finished / "metrics.jsonl").read_text("utf-8") == before
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("train", {"seed": 1}, r"train\.seed = 1: .*started with 0.*--workdir"),
+        ("train", {"steps": 6}, r"train\.steps = 6: .*started with 5"),
+        ("loss", {"beta": 2.0}, r"loss\.beta = 2\.0: .*started with 1\.5"),
+        ("optim", {"learning_rate": 0.5}, r"optim\.learning_rate = 0\.5: .*started with 0\.01"),
+        ("data", {"nir_percentiles": (1.0, 99.0)}, r"data\.nir_percentiles = \[1\.0, 99\.0\]"),
+    ],
+)
+def test_another_setting_is_refused_by_name(finished, small, data, section, values, message):
+    with pytest.raises(InputError, match=message) as caught:
+        run(data, finished, change(small, section, **values))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_rhythm_may_change(finished, small, data):
+    other = change(
+        small, "train", log_every=9, validate_every=9, checkpoint_every=9, validation_samples=1
+    )
+    other = change(change(other, "data", workers=1), "texture", steps=7)
+    assert run(data, finished, other) == finished / "model"
+
+
+def test_the_best_model_stays(small, data, tmp_path, monkeypatch):
+    scores = iter([20.0, 25.0, 24.0])
+    sample = np.zeros((1, 8, 8, 3), np.float32)
+
+    def validate(variables):
+        return {"psnr": next(scores)}, Samples(sample[..., :1], sample, sample, sample)
+
+    monkeypatch.setattr(loop, "make_validation", lambda *_: validate)
+    run(data, tmp_path, change(small, "train", validate_every=2))
+    description = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))
+    assert (description["training"]["step"], description["training"]["validation"]) == (
+        4,
+        {"psnr": 25.0},
+    )
+    assert last_checkpoint(tmp_path, small)[1]["best"] == 25.0
+
+
+def test_a_log_line_is_the_mean_since_the_last(finished, small, data, tmp_path, capsys):
+    run(data, tmp_path, change(small, "train", log_every=2, validate_every=9), progress=True)
+    term = "train/mse_rgb"
+    every = {line["step"]: line[term] for line in lines(finished) if term in line}
+    means = [(line["step"], line[term]) for line in lines(tmp_path)[:3]]
+    assert [step for step, _ in means] == [2, 4, 5]
+    expected = [np.mean([every[1], every[2]]), np.mean([every[3], every[4]]), every[5]]
+    np.testing.assert_allclose([mean for _, mean in means], expected, rtol=1e-6)
+    said = capsys.readouterr().err
+    assert "step 2/5: generator " in said
+    assert "images/s" in said
+    assert "step 5/5: validation " in said
+
+
+def test_steps_come_from_epochs(small, data, tmp_path):
+    config = change(small, "train", steps=0, epochs=2, batch_size=4)
+    with pytest.raises(InputError, match=r"batch_size = 4: more than the 3 training pairs"):
+        run(data, tmp_path, config)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_may_begin_with_another_model(finished, small, data, tmp_path, monkeypatch):
+    begin, seen = loop._start, []
+
+    def spy(*args):
+        seen.append(jax.device_get(begin(*args)[0]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_start", spy)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path, small, init_from=finished / "model")
+    stored = artifact.load(finished / "model")[1]
+    jax.tree.map(np.testing.assert_array_equal, seen[0].generator, stored)
+    assert int(seen[0].step) == 0
