@@ -208,9 +208,9 @@ def _demo(commands: argparse._SubParsersAction) -> None:
 
 def _pretrain_texture(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        config = load_config(args.config, args.set)  # before the import, which takes seconds
         from haqagen_jax.train.texture import pretrain_texture
 
-        config = load_config(args.config, args.set)
         pretrain_texture(args.data, args.workdir, config)
         return 0
 
@@ -222,9 +222,9 @@ def _pretrain_texture(commands: argparse._SubParsersAction) -> None:
 
 def _train(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        config = load_config(args.config, args.set)  # before the import, which takes seconds
         from haqagen_jax.train.loop import train
 
-        config = load_config(args.config, args.set)
         command = shlex.join(["haqagen", *sys.argv[1:]])
         model = train(
             args.data,

@@ -27,6 +27,16 @@ def run(*words: str) -> int:
     return code
 
 
+def complaint(capsys, *words: str) -> str:
+    """What a refused command says: one line, and nothing on stdout."""
+    assert run(*words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("haqagen: ")
+    return captured.err
+
+
 def test_help_lists_the_commands(capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
@@ -108,7 +118,8 @@ def test_evaluate(calls):
 
 
 def test_train(calls, monkeypatch, capsys):
-    words = ["train", "--data", "d", "--data", "e", "--workdir", "w", "--vgg", "v.pth"]
+    words = ["train", "--data", "d", "--data", "e", "--workdir", "w"]
+    words += ["--vgg", "v.pth", "--init-from", "m"]
     words += [
         "--config",
         "configs/haqagen.py:tiny",
@@ -122,7 +133,7 @@ def test_train(calls, monkeypatch, capsys):
     ((args, options),) = calls
     config = load_config("configs/haqagen.py:tiny", ["train.steps=5", "loss.mse=1"])
     assert args == (["d", "e"], "w", config)
-    assert options["vgg"] == "v.pth"
+    assert (options["vgg"], options["init_from"]) == ("v.pth", "m")
     assert options["command"].startswith("haqagen train --data d")
     assert options["command"].endswith("'with space'")  # can be pasted into a shell
     assert "haqagen colorize" in capsys.readouterr().out
@@ -147,21 +158,40 @@ def test_info_and_demo(calls):
     ]
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [
-        (InputError("x = 3: must be 4"), 2, "haqagen: x = 3: must be 4\n"),
-        (KeyboardInterrupt(), 130, "haqagen: interrupted; run the same command to go on\n"),
-    ],
-)
-def test_failures_are_one_line(calls, monkeypatch, capsys, error, code, message):
+def failing(monkeypatch, module: str, function: str, error: BaseException) -> None:
     def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(sys.modules["haqagen_jax.info"], "info", fail)
-    assert run("info") == code
+    monkeypatch.setattr(sys.modules[f"haqagen_jax.{module}"], function, fail)
+
+
+def test_bad_input_is_one_line(calls, monkeypatch, capsys):
+    failing(monkeypatch, "info", "info", InputError("x = 3: must be 4"))
+    assert complaint(capsys, "info") == "haqagen: x = 3: must be 4\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "function", "hint"),
+    [
+        (("info",), "info", "info", ""),
+        *(
+            ((command, "--data", "d", "--workdir", "w"), module, function, "; run the same command")
+            for command, module, function in (
+                ("train", "train.loop", "train"),
+                ("pretrain-texture", "train.texture", "pretrain_texture"),
+            )
+        ),
+    ],
+)
+def test_an_interrupt_says_what_can_go_on(
+    calls, monkeypatch, capsys, words, module, function, hint
+):
+    failing(monkeypatch, module, function, KeyboardInterrupt())
+    assert run(*words) == 130
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", message)
+    assert captured.out == ""
+    assert captured.err.startswith(f"haqagen: interrupted{hint}")
+    assert captured.err.count("\n") == 1
 
 
 def test_the_status_is_passed_on(calls, monkeypatch):
@@ -170,22 +200,9 @@ def test_the_status_is_passed_on(calls, monkeypatch):
 
 
 def test_a_bug_is_not_dressed_up_as_bad_input(calls, monkeypatch):
-    def fail(*_args, **_kwargs):
-        raise ValueError("a bug")
-
-    monkeypatch.setattr(sys.modules["haqagen_jax.info"], "info", fail)
+    failing(monkeypatch, "info", "info", ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
         cli.main(["info"])
-
-
-def complaint(capsys, *words: str) -> str:
-    """What a refused command says: one line, and nothing on stdout."""
-    assert run(*words) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert captured.err.startswith("haqagen: ")
-    return captured.err
 
 
 @pytest.mark.parametrize("command", ["train", "pretrain-texture"])

@@ -33,16 +33,27 @@ def test_instance_norm_keeps_the_dtype():
     assert instance_norm(jnp.ones((1, 2, 2, 1), jnp.bfloat16)).dtype == jnp.bfloat16
 
 
-@pytest.mark.parametrize(
-    ("layer", "fan_in"),
-    [(Conv3x3(32), 9 * 16), (DepthwiseConv3x3(), 9), (ConvTranspose4x4Up(32), 16 * 16)],
-)
+@pytest.mark.parametrize(("layer", "fan_in"), [(Conv3x3(32), 9 * 16), (DepthwiseConv3x3(), 9)])
 def test_initial_kernels_are_uniform_with_a_third_of_the_inverse_fan_in(layer, fan_in):
     params = jax.jit(layer.init)(jax.random.key(0), jnp.zeros((1, 4, 4, 16)))["params"]
     bound = fan_in**-0.5
     assert float(jnp.abs(params["kernel"]).max()) == pytest.approx(bound, rel=0.05)
     assert float(params["kernel"].var()) == pytest.approx(bound**2 / 3, rel=0.2)
     np.testing.assert_array_equal(params["bias"], 0)
+
+
+def test_transposed_convolutions_start_without_a_checkerboard():
+    # Bilinear upsampling of random mixtures: a slope stays a slope, except at the borders.
+    channels = np.random.default_rng(0).standard_normal(16)
+    rows, columns = np.mgrid[0:6, 0:8]
+    x = (rows + 3 * columns)[None, ..., None] * channels
+    layer = ConvTranspose4x4Up(32)
+    y, variables = jax.jit(layer.init_with_output)(jax.random.key(0), jnp.float32(x))
+    mixing = np.float64(variables["params"]["kernel"].sum((0, 1)) / 4)
+    rows, columns = np.mgrid[0:12, 0:16] / 2 - 0.25
+    expected = (rows + 3 * columns)[..., None] * (channels @ mixing)
+    np.testing.assert_allclose(y[0, 1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-4)
+    assert mixing.var() == pytest.approx(1 / (3 * 16), rel=0.2)
 
 
 CONVOLUTION = SpectralConv(6, 3, padding=0)
