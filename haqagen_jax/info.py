@@ -6,8 +6,8 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
+from haqagen_jax import cost
 from haqagen_jax.config import Config
-from haqagen_jax.models import cost
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg19

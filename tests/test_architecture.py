@@ -37,6 +37,7 @@ ROOMS = {
     "losses.objective": "config losses ops paper types",
     "data": "config errors imageio paper preprocess types",
     "artifact": "config errors version",
+    "cost": "config models models.factory paper",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
     "inference.postprocess": "errors ops paper types",
@@ -51,6 +52,7 @@ ROOMS = {
     "train": "artifact config console data errors imageio interop losses losses.objective metrics "
     "models models.factory ops paper preprocess train.optimizer train.state train.step "
     "train.texture_step types version",
+    "info": "config cost models models.factory presets train.state",
     "baselines": "config data errors imageio ops paper preprocess types",
     "api": "artifact baselines config errors inference models models.factory paper types",
     "colorize_files": "api console errors imageio inference inference.postprocess paper selection",

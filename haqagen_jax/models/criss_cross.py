@@ -71,7 +71,8 @@ def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Arra
     """Attention within each row: outputs [b h w c] and log-normalisers [b h w 1]."""
     b, h, w, _ = q.shape
     lines = tuple(x.reshape(b * h, w, -1).astype(jnp.float32) for x in (q, k, v))
-    out, norm = _attend(skip_self, *lines)
+    attended: Any = _attend(skip_self, *lines)
+    out, norm = attended
     return out.reshape(b, h, w, -1), norm.reshape(b, h, w, 1)
 
 
@@ -99,8 +100,8 @@ def _scores(skip_self: bool, q: Array, k: Array) -> Array:
 
 
 def _attend_fwd(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Any, Any]:
-    out, norm = _attend(skip_self, q, k, v)
-    return (out, norm), (q, k, v, out, norm)
+    attended: Any = _attend(skip_self, q, k, v)
+    return attended, (q, k, v, *attended)
 
 
 def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array, Array, Array]:

@@ -76,7 +76,7 @@ def test_each_weight_scales_its_own_terms(weight):
 
 
 def test_weightless_terms_are_absent_and_need_no_network():
-    value, terms = _objective(LossConfig(alpha=0, gamma=0, delta=0), texture=None, vgg=None)
+    value, terms = _objective(LossConfig(alpha=0.0, gamma=0.0, delta=0.0), texture=None, vgg=None)
     names = ("adversarial", "mse", "cdf")
     assert set(terms) == {f"{name}_{space}" for name in names for space in SPACES}
     assert np.isfinite(value)
@@ -86,8 +86,8 @@ def test_a_network_of_weight_zero_is_not_called():
     def refuse(image):
         raise AssertionError("called")
 
-    _objective(LossConfig(delta=0), vgg=refuse)
-    _objective(LossConfig(feature=0), texture=refuse, vgg=refuse)
+    _objective(LossConfig(delta=0.0), vgg=refuse)
+    _objective(LossConfig(feature=0.0), texture=refuse, vgg=refuse)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
-from haqagen_jax.models.cost import (
+from haqagen_jax.cost import (
     multiplications,
     nbytes,
     tile_multiplications,
