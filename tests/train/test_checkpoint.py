@@ -33,8 +33,8 @@ def test_nothing_saved(tmp_path):
 
 
 def test_the_latest_comes_back_bit_by_bit(tmp_path):
-    save(tmp_path, 1, 7)
-    with Checkpoints(tmp_path) as checkpoints:
+    save(tmp_path, 1, 7, keep=2)
+    with Checkpoints(tmp_path, keep=2) as checkpoints:
         restored = checkpoints.restore(template(), settings=SETTINGS)
     assert restored is not None
     got, position = restored
