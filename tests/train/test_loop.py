@@ -244,7 +244,9 @@ def test_the_best_model_stays(small, data, tmp_path, monkeypatch):
         return {"psnr": next(scores)}, Samples(sample[..., :1], sample, sample, sample)
 
     monkeypatch.setattr(loop, "make_validation", lambda *_: validate)
-    run(data, tmp_path, change(small, "train", validate_every=2))
+    config = change(small, "train", validate_every=2)
+    stopped_run(data, tmp_path, config, at=5)  # after the best, which must be remembered
+    run(data, tmp_path, config)
     description = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))
     assert (description["training"]["step"], description["training"]["validation"]) == (
         4,

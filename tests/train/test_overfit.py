@@ -13,7 +13,7 @@ from haqagen_jax.train.state import create_state
 from haqagen_jax.train.step import make_train_step
 from haqagen_jax.types import Batch
 
-STEPS = 120
+STEPS = 400
 # The squared terms alone: PSNR is what is asked for.
 OVERRIDES = (
     *("loss.feature=0", "loss.adversarial=0", f"train.steps={STEPS}", "train.batch_size=1"),
