@@ -12,7 +12,8 @@ export XLA_FLAGS="--xla_force_host_platform_device_count=${DEVICES:-2} ${XLA_FLA
 jemalloc=$(ldconfig -p 2>/dev/null | awk '/libjemalloc\.so\.2/ {print $NF; exit}')
 if [ -n "$jemalloc" ]; then
   export LD_PRELOAD="$jemalloc"
-  export MALLOC_CONF="thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1"
+  # One arena: a step runs on any thread, and each arena would keep a step's memory for ever.
+  export MALLOC_CONF="narenas:1,thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1"
 else
   export GLIBC_TUNABLES="glibc.malloc.hugetlb=1"
 fi

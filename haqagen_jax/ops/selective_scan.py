@@ -8,9 +8,9 @@ entering state, and a second sweep gives the outputs. With one segment this is t
 sequential recurrence, which is what a few CPU cores want; accelerators want many.
 
 The custom VJP keeps the states at every `STRIDE`-th step only and recomputes the others, one
-stretch at a time, while the adjoint runs backwards; memory is linear in length / STRIDE. The
-adjoint that a segment hands to its predecessor is again P m + S, so the same associative scan
-serves the backward pass.
+stretch at a time, while the adjoint runs backwards: length / STRIDE states are kept, and a few
+times STRIDE of every segment live while a stretch is recomputed. The adjoint that a segment hands
+to its predecessor is again P m + S, so the same associative scan serves the backward pass.
 
 Everything is float32 inside, whatever the inputs. Any length; padding steps have delta = 0, which
 leaves the state as it is.
