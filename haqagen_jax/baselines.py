@@ -16,9 +16,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Real
 
-from haqagen_jax import imageio
 from haqagen_jax.config import Config, DataConfig
 from haqagen_jax.data.folder import find_pairs
+from haqagen_jax.data.pair import decode_pair
 from haqagen_jax.errors import InputError
 from haqagen_jax.preprocess import prepare_nir
 
@@ -93,7 +93,7 @@ def fit_table_file(directory: str | Path, path: str | Path = TABLE_FILE) -> None
         InputError: no pairs, or an image that cannot be read.
     """
     pairs = find_pairs(directory)
-    table = fit_table((imageio.read_nir(p.nir), imageio.read_rgb(p.rgb)) for p in pairs)
+    table = fit_table(decode_pair(pair.encoded()) for pair in pairs)
     rows = ",\n".join(f"  {json.dumps([round(float(v), 5) for v in row])}" for row in table)
     text = f'{{"pairs": {len(pairs)}, "table": [\n{rows}\n]}}\n'
     Path(path).write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax import paper
+from haqagen_jax import dataset_cli, paper
 from haqagen_jax.errors import InputError
 from haqagen_jax.presets import DEFAULT, SIZES, load_config
 from haqagen_jax.version import __version__
@@ -51,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"haqagen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_colorize, _evaluate, _train, _pretrain_texture, _info, _demo):
+    for add in (_colorize, _evaluate, _train, _pretrain_texture):
+        add(commands)
+    dataset_cli.add(commands, _command)
+    for add in (_info, _demo):
         add(commands)
     return parser
 
@@ -72,8 +75,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="DIR",
-        help="folder of NAME_nir.* and NAME_rgb.* pairs, or with train/ and val/ folders of them; "
-        "give it again for a union",
+        help="data set that was built, or folder of pairs (see `haqagen dataset --help`); give it "
+        "again for a union",
     )
     parser.add_argument("--workdir", required=True, metavar="W", help="where the run lives")
     parser.add_argument(
@@ -152,6 +155,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         return evaluate(
             args.data,
             args.model.split(","),
+            split=args.split,
             out=args.out,
             tile=args.tile,
             stride=args.stride,
@@ -160,7 +164,12 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
 
     parser = _command(commands, "evaluate", "score models on pairs, side by side", run)
     parser.add_argument(
-        "--data", required=True, metavar="DIR", help="folder of NAME_nir.* and NAME_rgb.* pairs"
+        "--data", required=True, metavar="DIR", help="folder of pairs, or a data set that was built"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("train", "val", "test"),
+        help="which part of it (default: all of a folder without splits)",
     )
     parser.add_argument(
         "--model",

@@ -27,15 +27,16 @@ ROOMS = {
     "config": "paper errors",
     "preprocess": "errors",
     "presets": "config errors",
-    "imageio": "errors",
-    "selection": "errors imageio",
+    "decoding": "errors",
+    "imageio": "decoding errors",
+    "selection": "decoding errors imageio",
     "ops": "types",
     "metrics": "ops types",
     "models": "ops paper types",
     "models.factory": "config errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config losses ops paper types",
-    "data": "config errors imageio paper preprocess types",
+    "data": "config console decoding errors imageio paper preprocess types",
     "artifact": "config errors version",
     "cost": "config models models.factory paper",
     "inference.tiling": "errors ops paper types",
@@ -61,7 +62,7 @@ ROOMS = {
     "preprocess types",
 }
 # These may import anything of ours: they are the doors.
-DOORS = {"", "cli", "__main__"}
+DOORS = {"", "cli", "dataset_cli", "__main__"}
 
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (

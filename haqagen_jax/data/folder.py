@@ -1,69 +1,45 @@
-"""Pairs on disk: `NAME_nir.EXT` and `NAME_rgb.EXT` in one folder, and their splits.
+"""A data directory and its splits: a plain folder of pairs, or a data set that was built.
 
-EXT is png, jpg, jpeg, tif or tiff in any case, and the two may differ. Only headers are read here.
-Not handled: pairs in sub-folders other than `train`, `val` and `test`, other suffixes.
+A plain folder holds pairs in one of the ways of `haqagen_jax.data.pairing`, or `train`, `val` and
+`test` folders that do. Not handled: pairs in other sub-folders.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import tifffile
-from PIL import Image
-
+from haqagen_jax.data import built, pairing
+from haqagen_jax.data.pair import FilePair, Pair
+from haqagen_jax.data.pairing import TABLE, Found
+from haqagen_jax.data.split import SPLITS, split_of
 from haqagen_jax.errors import InputError
-from haqagen_jax.imageio import EXTENSIONS
-
-SPLITS = ("train", "val", "test")
-_BANDS = ("nir", "rgb")
-_ORIENTATION = 274  # the tag of TIFF and EXIF; 5 to 8 lie on their side
-_SHOWN = 3  # names in an error message
-_Files = dict[str, dict[str, list[Path]]]  # name -> band -> files
 
 
-class Pair(NamedTuple):
-    """One scene seen twice: the two files have the same size in pixels."""
-
-    name: str
-    nir: Path
-    rgb: Path
-
-
-def find_pairs(directory: str | Path) -> list[Pair]:
-    """Find the pairs that lie directly in a folder.
+def find_pairs(directory: str | Path) -> list[FilePair]:
+    """Find the pairs of a folder that is not split.
 
     Args:
-        directory: the folder; other files in it are ignored.
+        directory: the folder, or a CSV file; other files in it are ignored.
 
     Returns:
         The pairs, sorted by name.
 
     Raises:
         InputError: no such folder, no pairs, a missing or a second partner, an unreadable header,
-            or two sizes in one pair.
+            two sizes in one pair, or splits.
     """
-    directory = Path(directory)
-    files = _by_name(directory)
-    if not files:
-        raise InputError(
-            f"{directory}: holds no pairs; name them NAME_nir.png and NAME_rgb.png "
-            f"(or {', '.join(EXTENSIONS[1:])})"
-        )
-    _require_single(directory, files)
-    _require_partners(directory, files)
-    pairs = [Pair(name, bands["nir"][0], bands["rgb"][0]) for name, bands in sorted(files.items())]
-    for pair in pairs:
-        _check_sizes(pair)
-    return pairs
+    found = scan(directory)
+    if "" not in found:
+        raise InputError(f"{directory}: is split into {', '.join(found)}; choose one of them")
+    return pairing.require_sound(found[""], directory)
 
 
 def split_pairs(directories: Sequence[str | Path], split: str) -> list[Pair]:
     """Collect one split of one or several data directories.
 
-    A directory with a sub-folder named `train`, `val` or `test` is split by those; the pairs of
-    any other directory are split by `split_of` their names.
+    A folder with sub-folders named `train`, `val` or `test`, and a table with a column `split`, are
+    split by those; so is a data set that was built. The pairs of any other folder are split by
+    `split_of` their scenes.
 
     Args:
         directories: at least one; the result is their union, in this order.
@@ -80,31 +56,48 @@ def split_pairs(directories: Sequence[str | Path], split: str) -> list[Pair]:
     return [pair for directory in directories for pair in _split_one(Path(directory), split)]
 
 
-def split_of(scene: str) -> str:
-    """Assign a scene to a split: 80 % train, 10 % val, 10 % test, the same on every machine.
+def scan(directory: str | Path) -> dict[str, Found]:
+    """Look at a plain folder and judge every pair in it.
 
     Args:
-        scene: the scene's name; all views of a scene must share it.
+        directory: the folder, or a CSV file.
 
     Returns:
-        train, val or test.
+        What was found, by split: by "" where the folder does not say.
 
-    Reference: 80/10/10 is Sec. 4, "Datasets"; the hash (SHA-256 of the name) is ours.
+    Raises:
+        InputError: no such folder, nothing in it that looks like half a pair, a table that cannot
+            be read, or a split that does not exist.
     """
-    digest = hashlib.sha256(scene.encode()).digest()
-    tenth = int.from_bytes(digest[:8], "big") * 10 >> 64
-    return "train" if tenth < 8 else "val" if tenth < 9 else "test"
-
-
-def _by_name(directory: Path) -> _Files:
-    """Returns every file that is named as half of a pair."""
+    directory = Path(directory)
+    if directory.is_file() and directory.suffix.lower() == ".csv":
+        return _scan_table(directory)
     _require_directory(directory)
-    files: _Files = defaultdict(lambda: defaultdict(list))
-    for path in directory.iterdir():
-        name, _, band = path.stem.rpartition("_")
-        if name and band in _BANDS and path.suffix.lower() in EXTENSIONS:
-            files[name][band].append(path)
-    return files
+    folders = {name: directory / name for name in SPLITS if (directory / name).is_dir()}
+    if folders:
+        return {name: found for name, path in folders.items() for found in scan(path).values()}
+    if (directory / TABLE).is_file():
+        return _scan_table(directory / TABLE)
+    files = [path for path in directory.iterdir() if path.is_file()]
+    halves = pairing.by_suffix(files) + pairing.by_folder(directory)
+    if not halves:
+        raise InputError(
+            f"{directory}: holds no pairs; name them NAME_nir.png and NAME_rgb.png (or .jpg, "
+            f".tif), put them into folders nir and rgb, or list them in {TABLE}"
+        )
+    return {"": pairing.pair_up(halves)}
+
+
+def _scan_table(path: Path) -> dict[str, Found]:
+    halves = pairing.by_table(path)
+    if not halves:
+        raise InputError(f"{path}: has no rows; list a pair a row in columns nir and rgb")
+    wrong = sorted(set(halves) - {*SPLITS, ""})
+    if wrong:
+        raise InputError(f"{path}: split = {wrong[0]!r}: must be one of {', '.join(SPLITS)}")
+    if "" in halves and len(halves) > 1:
+        raise InputError(f"{path}: some rows have no split; fill in all of them or none")
+    return {split: pairing.pair_up(rows) for split, rows in halves.items()}
 
 
 def _require_directory(directory: Path) -> None:
@@ -113,69 +106,25 @@ def _require_directory(directory: Path) -> None:
         raise InputError(f"{directory}: {what}; give a folder of pairs")
 
 
-def _require_single(directory: Path, files: _Files) -> None:
-    for name, bands in files.items():
-        for band, paths in bands.items():
-            if len(paths) > 1:
-                both = " and ".join(path.name for path in sorted(paths))
-                raise InputError(
-                    f"{directory}: {name} has {len(paths)} {band} images, {both}; keep one"
-                )
-
-
-def _require_partners(directory: Path, files: _Files) -> None:
-    alone = sorted(next(iter(bands.values()))[0].name for bands in files.values() if len(bands) < 2)
-    if alone:
-        shown = ", ".join(alone[:_SHOWN]) + (", ..." if len(alone) > _SHOWN else "")
+def _split_one(directory: Path, split: str) -> Sequence[Pair]:
+    if built.is_built(directory):
+        return built.split_pairs(directory, split)
+    found = scan(directory)
+    if split in found:
+        pairs = pairing.require_sound(found[split], directory / split)
+        if pairs:
+            return pairs
+    if "" not in found:
         raise InputError(
-            f"{directory}: {len(alone)} of {len(files)} names have no partner: {shown}; "
-            "add the missing _nir or _rgb files or move these away"
+            f"{directory}: has {', '.join(found)} but no {split}; add {directory / split}"
         )
-
-
-def _check_sizes(pair: Pair) -> None:
-    (nir_h, nir_w), (rgb_h, rgb_w) = _size(pair.nir), _size(pair.rgb)
-    if (nir_h, nir_w) != (rgb_h, rgb_w):
+    by_split: dict[str, list[FilePair]] = defaultdict(list)
+    pairs = pairing.require_sound(found[""], directory)
+    for pair in pairs:
+        by_split[split_of(pair.scene)].append(pair)
+    if not by_split[split]:
         raise InputError(
-            f"{pair.nir} is {nir_w}x{nir_h} but {pair.rgb.name} is {rgb_w}x{rgb_h}; "
-            "a pair must have one size, pixel on pixel"
-        )
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Returns (h, w) of the upright image, from the file's header."""
-    try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            with tifffile.TiffFile(path) as file:
-                page = file.pages.first
-                h, w = page.imagelength, page.imagewidth
-                orientation = page.tags.valueof(_ORIENTATION, default=1)
-        else:
-            with Image.open(path) as image:
-                h, w = image.height, image.width
-                # A PNG's may come after the pixels, and `imageio` does not turn PNG.
-                exif = image.getexif() if image.format == "JPEG" else {}
-                orientation = exif.get(_ORIENTATION, 1)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as an image ({reason}); replace it") from error
-    return (w, h) if orientation >= 5 else (h, w)
-
-
-def _split_one(directory: Path, split: str) -> list[Pair]:
-    _require_directory(directory)
-    folders = [name for name in SPLITS if (directory / name).is_dir()]
-    if split in folders:
-        return find_pairs(directory / split)
-    if folders:
-        raise InputError(
-            f"{directory}: has {', '.join(folders)} but no {split} folder; add {directory / split}"
-        )
-    pairs = find_pairs(directory)
-    chosen = [pair for pair in pairs if split_of(pair.name) == split]
-    if not chosen:
-        raise InputError(
-            f"{directory}: none of its {len(pairs)} pairs falls into {split} (80/10/10 by name); "
+            f"{directory}: none of its {len(pairs)} pairs falls into {split} (80/10/10 by scene); "
             f"sort them into {', '.join(str(directory / name) for name in SPLITS)}"
         )
-    return chosen
+    return by_split[split]

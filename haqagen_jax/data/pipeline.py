@@ -1,8 +1,9 @@
-"""Streams of pairs: endless shuffled training batches, and whole images for evaluation.
+"""Streams of pairs: endless shuffled training batches, and evaluation batches that count once.
 
-Arrays are numpy float32 in [0, 1], channels last. A training sample depends on the seed, its
-position in the stream and its record only, so any batch can be rebuilt and the stream resumes
-exactly, on any number of processes or workers. Not handled: images larger than memory.
+Arrays are numpy float32 in [0, 1], channels last. A training sample depends on the seed, the epoch
+and its record only, and the order of an epoch on the seed and the epoch. So any batch can be
+rebuilt, and the stream resumes exactly, on any number of processes or workers. Not handled: images
+larger than memory.
 """
 
 import functools
@@ -12,20 +13,20 @@ from typing import Any, NamedTuple
 import grain
 import numpy as np
 from absl import flags
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import records, transforms
-from haqagen_jax.data.folder import Pair
+from haqagen_jax.data.pair import Pair
 from haqagen_jax.types import Batch
 
 
-class Example(NamedTuple):
-    """One whole preprocessed pair."""
+class EvaluationBatch(NamedTuple):
+    """Central crops; those where `real` is False fill the batch up and count for nothing."""
 
-    name: str
-    nir: Float[np.ndarray, "h w 1"]
-    rgb: Float[np.ndarray, "h w 3"]
+    nir: Float[np.ndarray, "b crop crop 1"]
+    rgb: Float[np.ndarray, "b crop crop 3"]
+    real: Bool[np.ndarray, " b"]
 
 
 class TrainIterator:
@@ -70,24 +71,6 @@ def train_iterator(
     return TrainIterator(_batches(pairs, data, batch_size=batch_size, seed=seed, shards=shards))
 
 
-def eval_examples(pairs: Sequence[Pair], data: DataConfig) -> Iterator[Example]:
-    """Yield whole pairs at their native size, one by one, in order.
-
-    Args:
-        pairs: any number.
-        data: its preprocessing applies; clamp, crops and augmentation do not.
-
-    Yields:
-        `Example` with nir (h, w, 1) and rgb (h, w, 3).
-
-    Raises:
-        InputError: a file cannot be decoded or holds no picture.
-    """
-    for pair in pairs:
-        image = records.load(pair, data)
-        yield Example(pair.name, image[..., :1], _transfer(image[..., 1:], data))
-
-
 def _batches(
     pairs: Sequence[Pair],
     data: DataConfig,
@@ -98,12 +81,14 @@ def _batches(
 ) -> grain.experimental.ElasticIterator:
     if data.workers and not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain's workers read absl flags, which only absl.app parses
+    images = records.Prepared(pairs, data)
     samples = (
-        grain.MapDataset.source(records.Prepared(pairs, data))
+        grain.MapDataset.range(len(pairs))
         .seed(seed)
         .shuffle()
         .repeat()
-        .random_map(functools.partial(_augment, data=data))  # before slicing: seeded by position
+        # The position counts on through the epochs, over all processes: this is before slicing.
+        .map_with_index(functools.partial(_sample, images, data=data, seed=seed))
     )
     return grain.experimental.ElasticIterator(
         samples,
@@ -117,11 +102,12 @@ def _batches(
     )
 
 
-def _augment(
-    image: np.ndarray, rng: np.random.Generator, *, data: DataConfig
+def _sample(
+    images: records.Prepared, position: int, record: int, *, data: DataConfig, seed: int
 ) -> dict[str, np.ndarray]:
     """Turns a prepared pair into one training sample."""
-    image = transforms.random_crop(image, rng, crop=data.crop, precrop=data.precrop)
+    rng = np.random.default_rng((seed, position // len(images), record))
+    image = transforms.random_crop(images[record], rng, crop=data.crop, precrop=data.precrop)
     image = transforms.random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
     factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
     image = image / records.FULL
@@ -133,27 +119,38 @@ def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:
     return transforms.srgb_to_linear(rgb) if data.rgb_transfer == "linear" else rgb
 
 
-def central_crops(
-    pairs: Sequence[Pair], data: DataConfig, *, batch_size: int
-) -> Iterator[tuple[Batch, int]]:
+def evaluation_batches(
+    pairs: Sequence[Pair],
+    data: DataConfig,
+    *,
+    batch_size: int,
+    process: int = 0,
+    processes: int = 1,
+) -> Iterator[EvaluationBatch]:
     """Yield the central crop of every pair, after the training's clamp, in batches of one size.
 
     Args:
-        pairs: any number.
+        pairs: any number; process p reads those at p, p + processes, ...
         data: preprocessing and the side of the crop.
-        batch_size: of every batch; the last is filled up with copies of its last pair.
+        batch_size: of every batch of one process.
+        process: number of this process.
+        processes: how many share the pairs; each yields the same number of batches.
 
     Yields:
-        A batch, and how many of its pairs count.
+        Batches; over all processes every pair is `real` exactly once.
 
     Raises:
         InputError: a file cannot be decoded or holds no picture.
     """
     images = records.Prepared(pairs, data)
-    for start in range(0, len(images), batch_size):
-        chosen = range(start, min(start + batch_size, len(images)))
+    own = range(process, len(images), processes)
+    most = -(-len(images) // processes)  # the longest share
+    blank = np.zeros((data.crop, data.crop, 4), np.float32)
+    for start in range(0, most, batch_size):
+        chosen = own[start : start + batch_size]
         crops = [transforms.central_crop(images[i], crop=data.crop) / records.FULL for i in chosen]
-        crops += crops[-1:] * (batch_size - len(chosen))
+        crops += [blank] * (batch_size - len(chosen))
         stacked = np.stack(crops)
         nir, rgb = np.ascontiguousarray(stacked[..., :1]), _transfer(stacked[..., 1:], data)
-        yield Batch(nir, np.ascontiguousarray(rgb)), len(chosen)
+        real = np.arange(batch_size) < len(chosen)
+        yield EvaluationBatch(nir, np.ascontiguousarray(rgb), real)

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt16
 
-from haqagen_jax import imageio
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import transforms
-from haqagen_jax.data.folder import Pair
+from haqagen_jax.data.pair import Pair, decode_pair
 from haqagen_jax.errors import InputError
 from haqagen_jax.preprocess import prepare_nir, to_unit
 
@@ -27,7 +26,7 @@ def load(pair: Pair, data: DataConfig) -> Float[np.ndarray, "h w 4"]:
     """Read a pair and bring both images to [0, 1], at their own size.
 
     Args:
-        pair: files of equal size, as `haqagen_jax.imageio` reads them.
+        pair: two images of equal size.
         data: its preprocessing applies; the RGB stays sRGB-encoded.
 
     Returns:
@@ -39,16 +38,12 @@ def load(pair: Pair, data: DataConfig) -> Float[np.ndarray, "h w 4"]:
 
     Reference: Sec. 4.1, preprocessing; before any crop, over the whole image.
     """
-    nir, rgb = imageio.read_nir(pair.nir), imageio.read_rgb(pair.rgb)
-    if nir.shape != rgb.shape[:2]:
-        raise InputError(
-            f"{pair.nir} is {nir.shape[1]}x{nir.shape[0]} but {pair.rgb.name} is "
-            f"{rgb.shape[1]}x{rgb.shape[0]}; a pair must have one size, pixel on pixel"
-        )
+    encoded = pair.encoded()
+    nir, rgb = decode_pair(encoded)
     try:
         prepared = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
     except InputError as error:
-        raise InputError(f"{pair.nir}: {error}") from error
+        raise InputError(f"{encoded.nir_place}: {error}") from error
     if data.rgb_minmax:
         rgb = to_unit(rgb)
     return np.concatenate([prepared, rgb], axis=-1)

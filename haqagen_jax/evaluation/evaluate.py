@@ -13,9 +13,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from haqagen_jax import api, imageio, metrics, paper
+from haqagen_jax import api, metrics, paper
 from haqagen_jax.console import bars, complain
-from haqagen_jax.data.folder import Pair, find_pairs
+from haqagen_jax.data.folder import find_pairs, split_pairs
+from haqagen_jax.data.pair import Pair, decode_pair
 from haqagen_jax.errors import InputError
 from haqagen_jax.evaluation import tables
 from haqagen_jax.evaluation.tables import Scores
@@ -36,6 +37,7 @@ def evaluate(
     data: str,
     models: Sequence[str] = MODELS,
     *,
+    split: str | None = None,
     out: str | None = None,
     tile: int = paper.PATCH,
     stride: int = paper.STRIDE,
@@ -45,8 +47,9 @@ def evaluate(
     """Scores models on the same pairs and prints their means side by side.
 
     Args:
-        data: folder of NAME_nir and NAME_rgb images.
+        data: folder of pairs, or a data set that was built.
         models: names or directories, see `haqagen_jax.load`.
+        split: train, val or test of it; None for a folder that has no splits.
         out: folder for `scores.csv` (every image) and `summary.json` and `table.md` (the means);
             None writes nothing.
         tile: see `haqagen_jax.load`.
@@ -61,7 +64,7 @@ def evaluate(
     Raises:
         InputError: no pairs, a model that cannot be loaded, or no pair that could be scored.
     """
-    pairs = find_pairs(data)
+    pairs = find_pairs(data) if split is None else split_pairs([data], split)
     colorizers = [api.load(model, tile=tile, stride=stride, batch=batch) for model in models]
     scores: dict[str, Scores] = {name: {} for name in models}
     with bars(progress) as display:
@@ -97,13 +100,12 @@ def score(model: Colorizer, pair: Pair) -> dict[str, float]:
     Raises:
         InputError: a file that cannot be read or coloured, or is too small for SSIM (7 pixels).
     """
-    nir, rgb = imageio.read_nir(pair.nir), imageio.read_rgb(pair.rgb)
-    if nir.shape != rgb.shape[:2]:
-        raise InputError(f"{pair.nir}: is {nir.shape} but {pair.rgb} {rgb.shape[:2]}; crop one")
+    encoded = pair.encoded()
+    nir, rgb = decode_pair(encoded)
     try:
         return measure(model.colorize(nir, dtype=np.float32), rgb)
     except ValueError as error:
-        raise InputError(f"{pair.nir}: {error}") from None
+        raise InputError(f"{encoded.nir_place}: {error}") from None
 
 
 def measure(

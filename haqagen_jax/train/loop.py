@@ -20,7 +20,8 @@ import numpy as np
 from haqagen_jax import artifact, imageio
 from haqagen_jax.config import Config
 from haqagen_jax.console import bars
-from haqagen_jax.data.folder import Pair, split_pairs
+from haqagen_jax.data.folder import split_pairs
+from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.vgg import load_vgg

@@ -14,8 +14,8 @@ from jax.sharding import Mesh
 
 from haqagen_jax import metrics
 from haqagen_jax.config import Config
-from haqagen_jax.data.folder import Pair
-from haqagen_jax.data.pipeline import central_crops
+from haqagen_jax.data.pair import Pair
+from haqagen_jax.data.pipeline import evaluation_batches
 from haqagen_jax.models.factory import make_generator
 from haqagen_jax.ops.color import linear_to_srgb, srgb_to_linear
 from haqagen_jax.train.sharding import place_batch
@@ -67,9 +67,10 @@ def make_validation(config: Config, pairs: Sequence[Pair], mesh: Mesh) -> Valida
 
     def validate(variables: Any) -> tuple[dict[str, float], Samples]:
         results = []
-        for batch, count in central_crops(pairs, config.data, batch_size=config.train.batch_size):
-            out = jax.device_get(predict(variables, place_batch(batch, mesh)))
-            results.append(jax.tree.map(lambda x, count=count: x[:count], out))
+        batches = evaluation_batches(pairs, config.data, batch_size=config.train.batch_size)
+        for nir, rgb, real in batches:
+            out = jax.device_get(predict(variables, place_batch(Batch(nir, rgb), mesh)))
+            results.append(jax.tree.map(lambda x, real=real: x[real], out))
         scores, samples = jax.tree.map(lambda *parts: np.concatenate(parts), *results)
         shown = Samples(*(x[: config.train.validation_samples] for x in samples))
         return {name: float(jnp.mean(values)) for name, values in scores.items()}, shown

@@ -3,7 +3,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax.data.folder import find_pairs, split_of, split_pairs
+from haqagen_jax.data.folder import find_pairs, split_pairs
+from haqagen_jax.data.split import split_by_counts, split_of
 from haqagen_jax.errors import InputError
 
 
@@ -137,3 +138,91 @@ def test_the_split_of_a_scene_never_changes():
 def test_an_empty_split_is_refused(tmp_path):
     write_pair(tmp_path, "x")
     assert "none of its 1 pairs falls into val" in message(split_pairs, [tmp_path], "val")
+
+
+def test_counts_are_met_exactly_in_an_order_that_names_alone_decide():
+    scenes = [f"s{i}" for i in range(477)]
+    counts = {"train": 382, "val": 48, "test": 47}
+    chosen = dict(zip(scenes, split_by_counts(scenes, counts), strict=True))
+    assert {split: list(chosen.values()).count(split) for split in counts} == counts
+    backwards = split_by_counts(scenes[::-1], counts)
+    assert dict(zip(scenes[::-1], backwards, strict=True)) == chosen
+
+
+def test_counts_never_part_the_views_of_a_scene():
+    scenes = [f"s{i // 3}" for i in range(90)] + ["alone"] * 10
+    chosen = split_by_counts(scenes, {"train": 80, "val": 10, "test": 10})
+    sides = {(scene, split) for scene, split in zip(scenes, chosen, strict=True)}
+    assert len(sides) == len(set(scenes))
+    sizes = [chosen.count(split) for split in ("train", "val", "test")]
+    np.testing.assert_allclose(sizes, [80, 10, 10], atol=3)
+
+
+def test_parallel_folders_with_and_without_suffixes(tmp_path):
+    for folder in ("NIR", "rgb"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "NIR" / "a.png")
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "rgb" / "a.jpg")
+    Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "NIR" / "b_nir.png")
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "rgb" / "b_rgb.png")
+    pairs = find_pairs(tmp_path)
+    assert [pair.name for pair in pairs] == ["a", "b"]
+    (tmp_path / "rgb" / "b_rgb.png").unlink()
+    assert "1 of 2 names have no partner: b_nir.png" in message(find_pairs, tmp_path)
+
+
+def write_table(directory, text):
+    (directory / "pairs.csv").write_text(text, encoding="utf-8")
+
+
+def test_a_table_names_scenes_and_splits(tmp_path):
+    write_pair(tmp_path / "deep", "x")
+    write_pair(tmp_path / "deep", "y")
+    rows = "".join(
+        f"deep/{name}_nir.png,deep/{name}_rgb.png,hill,{split}\n"
+        for name, split in (("x", "train"), ("y", "test"))
+    )
+    write_table(tmp_path, "nir,rgb,scene,split\n" + rows)
+    (pair,) = split_pairs([tmp_path], "train")
+    assert (pair.name, pair.scene) == ("x", "hill")
+    (pair,) = split_pairs([tmp_path / "pairs.csv"], "test")
+    assert pair.rgb == tmp_path / "deep" / "y_rgb.png"
+    assert "has test, train but no val" in message(split_pairs, [tmp_path], "val").replace(
+        "train, test", "test, train"
+    )
+    assert "is split into" in message(find_pairs, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "has no rows"),
+        ("nir,rgb\n", "has no rows"),
+        ("nir,colour\na,b\n", "pairs.csv:2: columns nir and rgb"),
+        ("nir,rgb\na_nir.png,\n", "pairs.csv:2: columns nir and rgb"),
+        ("nir,rgb,split\na,b,dev\n", "split = 'dev': must be one of train, val, test"),
+        ("nir,rgb,split\na,b,train\nc,d,\n", "some rows have no split"),
+    ],
+)
+def test_a_bad_table_is_refused(tmp_path, text, problem):
+    write_table(tmp_path, text)
+    assert problem in message(split_pairs, [tmp_path], "train")
+
+
+def test_a_scene_of_a_table_stays_on_one_side(tmp_path):
+    for index in range(12):
+        write_pair(tmp_path, f"v{index}", size=(1, 1))
+    rows = "".join(f"v{i}_nir.png,v{i}_rgb.png,place{i // 6}\n" for i in range(12))
+    write_table(tmp_path, "nir,rgb,scene\n" + rows)
+    for place in ("place0", "place1"):
+        views = [pair for pair in split_pairs([tmp_path], split_of(place)) if pair.scene == place]
+        assert len(views) == 6
+
+
+def test_several_mismatches_are_counted(tmp_path):
+    for name in "abcd":
+        write_pair(tmp_path, name, size=(6, 8), rgb_size=(6, 9))
+    write_pair(tmp_path, "e")
+    text = message(find_pairs, tmp_path)
+    assert "4 of 5 names have two sizes" in text
+    assert text.count(" but ") == 3  # the first three, then dots

@@ -11,8 +11,9 @@ from PIL import Image
 
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import pipeline, records
-from haqagen_jax.data.folder import Pair, find_pairs
-from haqagen_jax.data.pipeline import eval_examples, train_iterator
+from haqagen_jax.data.folder import find_pairs
+from haqagen_jax.data.pair import FilePair
+from haqagen_jax.data.pipeline import evaluation_batches, train_iterator
 from haqagen_jax.errors import InputError
 
 PLAIN = DataConfig(precrop=0, equalize=False, flip=0.0, rotate=False, saturation=0.0)
@@ -176,26 +177,57 @@ def test_the_cache_is_bounded_and_without_effect(pairs, monkeypatch):
     assert not pickle.loads(pickle.dumps(source))._cache  # workers start empty
 
 
-def test_evaluation_yields_every_image_whole_and_in_order(pairs):
-    examples = list(eval_examples(pairs, DataConfig(equalize=False)))
-    assert [example.name for example in examples] == ["0", "1", "2", "3", "4"]
-    for number, example in enumerate(examples):
-        assert example.nir.shape == (256 + 8 * number, 300, 1)
-        assert example.nir.dtype == example.rgb.dtype == np.float32
-        np.testing.assert_allclose(example.rgb[..., 1], 13_000 * number / 65_535, atol=1e-7)
+@pytest.mark.parametrize(("processes", "size"), [(1, 2), (2, 2), (3, 1), (4, 3)])
+def test_evaluation_counts_every_pair_once_whatever_the_processes_and_the_batch(
+    pairs, processes, size
+):
+    shares = [
+        list(evaluation_batches(pairs, PLAIN, batch_size=size, process=p, processes=processes))
+        for p in range(processes)
+    ]
+    assert len({len(share) for share in shares}) == 1  # or a collective would wait for ever
+    seen = []
+    for batch in (batch for share in shares for batch in share):
+        assert batch.nir.shape == (size, 256, 256, 1)
+        assert batch.rgb.shape == (size, 256, 256, 3)
+        assert batch.real.shape == (size,)
+        seen += [round(float(x) * 65_535 / 13_000) for x in batch.rgb[batch.real, 0, 0, 1]]
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+
+
+def test_an_evaluation_crop_is_the_middle_of_its_image(pairs):
+    (batch,) = evaluation_batches(pairs[4:], DataConfig(equalize=False), batch_size=1)
+    whole = records.load(pairs[4], DataConfig(equalize=False))  # 288 x 300
+    np.testing.assert_allclose(batch.rgb[0], whole[16:272, 22:278, 1:], atol=1e-5)
+    np.testing.assert_allclose(batch.nir[0], whole[16:272, 22:278, :1], atol=1e-5)
+
+
+def test_a_sample_depends_on_the_seed_the_epoch_and_its_record_alone(pairs):
+    """Rebuilt from `_sample`, outside of any stream."""
+    images = records.Prepared(pairs, DataConfig())
+    batches = take(train_iterator(pairs, DataConfig(), batch_size=1, seed=5), 10)
+    for position, batch in enumerate(batches):
+        rebuilt = [
+            pipeline._sample(images, position // 5 * 5, record, data=DataConfig(), seed=5)["nir"]
+            for record in range(5)
+        ]
+        assert sum(nir.tobytes() == batch.nir.tobytes() for nir in rebuilt) == 1
 
 
 def test_linear_transfer_and_minmax_apply_to_the_rgb(pairs):
-    srgb, linear, stretched = (
-        next(eval_examples(pairs[4:], DataConfig(**options)))
-        for options in ({}, {"rgb_transfer": "linear"}, {"rgb_minmax": True})
-    )
+    def crop(**options):
+        (batch,) = evaluation_batches(pairs[4:], DataConfig(**options), batch_size=1)
+        return batch
+
+    srgb, linear = crop(), crop(rgb_transfer="linear")
     encoded = srgb.rgb.astype(np.float64)
     decoded = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     np.testing.assert_allclose(linear.rgb, decoded, atol=1e-6)
     np.testing.assert_array_equal(linear.nir, srgb.nir)
-    low, high = encoded.min(), encoded.max()
-    np.testing.assert_allclose(stretched.rgb, (encoded - low) / (high - low), atol=1e-6)
+    whole = records.load(pairs[4], DataConfig())[..., 1:]
+    stretched = records.load(pairs[4], DataConfig(rgb_minmax=True))[..., 1:]
+    low, high = whole.min(), whole.max()
+    np.testing.assert_allclose(stretched, (whole - low) / (high - low), atol=1e-6)
     batch = next(train_iterator(pairs, DataConfig(rgb_transfer="linear"), batch_size=2, seed=0))
     assert batch.rgb.dtype == np.float32
 
@@ -207,7 +239,7 @@ def test_linear_transfer_and_minmax_apply_to_the_rgb(pairs):
         ("nir", np.arange(243).reshape(3, 9, 9).T.astype("u1"), "is a colour photograph"),
         ("rgb", np.zeros((9, 9), np.uint8), "has shape"),
         ("rgb", np.full((9, 9, 3), 2.0, np.float32), "is float32"),
-        ("rgb", np.zeros((9, 8, 3), np.uint8), r"a_nir.tif is 9x9 but a_rgb.tif is 8x9"),
+        ("rgb", np.zeros((9, 8, 3), np.uint8), r"a_nir.tif is 9x9 but .*a_rgb.tif is 8x9"),
     ],
 )
 def test_a_picture_of_the_wrong_kind_is_named(tmp_path, name, image, problem):
@@ -215,9 +247,9 @@ def test_a_picture_of_the_wrong_kind_is_named(tmp_path, name, image, problem):
     tifffile.imwrite(tmp_path / "a_rgb.tif", np.zeros((9, 9, 3), np.uint8))
     photometric = "rgb" if image.ndim == 3 else "minisblack"
     tifffile.imwrite(tmp_path / f"a_{name}.tif", image, photometric=photometric)
-    pair = Pair("a", tmp_path / "a_nir.tif", tmp_path / "a_rgb.tif")
+    pair = FilePair("a", tmp_path / "a_nir.tif", tmp_path / "a_rgb.tif")
     with pytest.raises(InputError, match=problem) as caught:
-        list(eval_examples([pair], DataConfig()))
+        records.load(pair, DataConfig())
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(str(getattr(pair, "nir" if "8x9" in problem else name)))
 
@@ -238,7 +270,7 @@ def test_a_truncated_file_is_named(tmp_path, extension):
         tifffile.imwrite(path, image) if extension == "tif" else Image.fromarray(image).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=rf"a_rgb\.{extension}: truncated"):
-        list(eval_examples(find_pairs(tmp_path), DataConfig()))
+        records.load(find_pairs(tmp_path)[0], DataConfig())
 
 
 def test_grey_saved_as_colour_is_taken_for_nir(tmp_path):
@@ -246,5 +278,5 @@ def test_grey_saved_as_colour_is_taken_for_nir(tmp_path):
     for path, image in (("a_nir", grey), ("b_nir", np.stack([grey] * 3, -1))):
         Image.fromarray(image).save(tmp_path / f"{path}.png")
         Image.fromarray(np.stack([grey] * 3, -1)).save(tmp_path / f"{path[0]}_rgb.png")
-    one, two = eval_examples(find_pairs(tmp_path), DataConfig())
-    np.testing.assert_array_equal(one.nir, two.nir)
+    one, two = (records.load(pair, DataConfig()) for pair in find_pairs(tmp_path))
+    np.testing.assert_array_equal(one, two)

@@ -14,7 +14,7 @@ import tifffile
 from jaxtyping import Float, UInt
 
 from haqagen_jax import imageio
-from haqagen_jax.data.folder import Pair
+from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.synthetic.scene import render
 from haqagen_jax.errors import InputError
 
@@ -63,7 +63,7 @@ def write_pairs(
     sizes: Sequence[tuple[int, int]],
     depths: Sequence[Depth],
     seed: int,
-) -> list[Pair]:
+) -> list[FilePair]:
     """Render scenes and write them as pairs; files of the same name are replaced.
 
     Args:
@@ -94,7 +94,7 @@ def write_pairs(
         rgb_path = directory / f"{name}_rgb{depth.suffix}"
         _write_grey(nir_path, quantize(scene.nir, depth.bits)[..., 0])
         imageio.write(rgb_path, quantize(scene.rgb, depth.bits))
-        pairs.append(Pair(name, nir_path, rgb_path))
+        pairs.append(FilePair(name, nir_path, rgb_path))
     return pairs
 
 

@@ -1,0 +1,206 @@
+"""Data sets as ArrayRecord files, through TensorFlow Datasets, without TensorFlow.
+
+A record is one pair: its name, its scene, and both image files as they are, byte for byte, so that
+reading a built set gives what reading the files gives. Every pair is decoded once while building;
+one that cannot be is refused by name, or skipped and listed. Records keep the order of the names.
+
+    Rgb2nir(data_dir=OUT).download_and_prepare(download_config=DownloadConfig(manual_dir=RAW))
+
+Reference: https://www.tensorflow.org/datasets (GeneratorBasedBuilder); the paper's Table 1.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tensorflow_datasets as tfds
+
+from haqagen_jax.data import catalog, folder, pairing
+from haqagen_jax.data.catalog import PublishedSet
+from haqagen_jax.data.pair import Encoded, Pair, decode_pair
+from haqagen_jax.data.split import SPLITS, split_by_counts
+from haqagen_jax.data.synthetic import quantize, render
+from haqagen_jax.errors import InputError
+
+Splits = Mapping[str, Sequence[Pair]]
+NAMES = "names"  # in metadata.json: the pairs of each split in the order of the records
+SKIPPED = "skipped"  # and those that were left out
+
+
+class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """What all sets share; a set says which pairs it has."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, *, skip_corrupt: bool = False, **options: Any):
+        super().__init__(file_format="array_record", **options)
+        self._skip_corrupt = skip_corrupt
+
+    def find(self, raw: Path) -> Splits:
+        """Finds the pairs of every split.
+
+        Args:
+            raw: the directory that the originals were unpacked into.
+
+        Raises:
+            InputError: missing, mismatched or incomplete files.
+        """
+        raise NotImplementedError
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "name": tfds.features.Text(doc="of the pair"),
+            "scene": tfds.features.Text(doc="shared by all views of one place"),
+            "nir": tfds.features.Tensor(shape=(), dtype=np.object_, doc="the NIR image file"),
+            "rgb": tfds.features.Tensor(shape=(), dtype=np.object_, doc="the colour image file"),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.describe(),
+            features=tfds.features.FeaturesDict(features),
+            metadata=tfds.core.MetadataDict({NAMES: {}, SKIPPED: []}),
+            disable_shuffling=True,
+        )
+
+    def describe(self) -> str:
+        """Says in a line what the set is."""
+        return "Pairs of near-infrared and colour images."
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        splits = self.find(Path(dl_manager.manual_dir))
+        empty = [split for split in SPLITS if not splits.get(split)]
+        if empty:
+            total = sum(len(pairs) for pairs in splits.values())
+            raise InputError(
+                f"{self.name}: {total} pairs leave {', '.join(empty)} empty; add pairs, or sort "
+                f"them into {', '.join(SPLITS)} yourself"
+            )
+        return {split: self._generate_examples(split, splits[split]) for split in SPLITS}
+
+    def _generate_examples(
+        self, split: str, pairs: Sequence[Pair]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        metadata: Any = self.info.metadata
+        names = metadata[NAMES].setdefault(split, [])
+        for index, pair in enumerate(pairs):
+            try:
+                encoded = pair.encoded()
+                decode_pair(encoded)
+            except InputError as error:
+                if not self._skip_corrupt:
+                    raise
+                metadata[SKIPPED].append(str(error))
+                continue
+            names.append(pair.name)
+            images = {"nir": encoded.nir, "rgb": encoded.rgb}
+            yield index, {"name": pair.name, "scene": pair.scene, **images}
+
+
+class PublishedBuilder(PairBuilder, skip_registration=True):
+    """One of the paper's four sets."""
+
+    SET: PublishedSet
+
+    def __init__(self, *, partial: bool = False, **options: Any):
+        super().__init__(**options)
+        self._partial = partial
+
+    def describe(self) -> str:
+        """Says in a line what the set is."""
+        return f"{self.SET.title}: {self.SET.kind}. {self.SET.source}"
+
+    def find(self, raw: Path) -> Splits:
+        """See `PairBuilder.find`."""
+        found = catalog.find(self.SET, raw)
+        if not self._partial:
+            catalog.require_whole(self.SET, found, raw)
+        return catalog.split(self.SET, pairing.require_sound(found, raw))
+
+
+class Vcip2020(PublishedBuilder):
+    """VCIP 2020."""
+
+    SET = catalog.VCIP2020
+    MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
+
+
+class Fanvid(PublishedBuilder):
+    """FANVID."""
+
+    SET = catalog.FANVID
+    MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
+
+
+class Omsiv(PublishedBuilder):
+    """OMSIV."""
+
+    SET = catalog.OMSIV
+    MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
+
+
+class Rgb2nir(PublishedBuilder):
+    """The RGB-NIR Scene Dataset."""
+
+    SET = catalog.RGB2NIR
+    MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
+
+
+PUBLISHED = {builder.SET.name: builder for builder in (Vcip2020, Fanvid, Omsiv, Rgb2nir)}
+
+
+class Pairs(PairBuilder):
+    """Any plain folder of pairs."""
+
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "a folder of pairs; see haqagen_jax.data.pairing"
+
+    def find(self, raw: Path) -> Splits:
+        """See `PairBuilder.find`."""
+        return {split: folder.split_pairs([raw], split) for split in SPLITS}
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderedPair(Pair):
+    """A rendered scene; see `haqagen_jax.data.synthetic`."""
+
+    seed: int
+    height: int
+    width: int
+
+    @property
+    def scene(self) -> str:
+        """See `Pair.scene`."""
+        return self.name
+
+    def encoded(self) -> Encoded:
+        """See `Pair.encoded`."""
+        scene = render(self.seed, self.height, self.width)
+        nir, rgb = (bytes(imagecodecs.png_encode(quantize(x, 16))) for x in scene)
+        return Encoded(nir, rgb, f"{self.name} (NIR)", f"{self.name} (RGB)")
+
+
+class Synthetic(PairBuilder):
+    """Rendered scenes, 16 bit."""
+
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "nothing: the scenes are rendered"
+
+    def __init__(self, *, count: int, size: tuple[int, int], seed: int, **options: Any):
+        super().__init__(**options)
+        self._pairs = [
+            RenderedPair(f"scene_{number:06d}", number, *size)
+            for number in range(seed, seed + count)
+        ]
+
+    def describe(self) -> str:
+        """Says in a line what the set is."""
+        return "Scenes rendered from published reflectances."
+
+    def find(self, raw: Path) -> Splits:
+        """See `PairBuilder.find`; `raw` is not used."""
+        chosen = split_by_counts([p.scene for p in self._pairs], {"train": 8, "val": 1, "test": 1})
+        return {
+            split: [pair for pair, where in zip(self._pairs, chosen, strict=True) if where == split]
+            for split in SPLITS
+        }

@@ -1,0 +1,117 @@
+"""Read data sets that `haqagen_jax.data.builders` built."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from haqagen_jax.data.pair import Encoded, Pair
+from haqagen_jax.errors import InputError
+
+_INFO, _METADATA = "dataset_info.json", "metadata.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordPair(Pair):
+    """A record of a built data set."""
+
+    directory: Path
+    split: str
+    index: int
+
+    @property
+    def scene(self) -> str:
+        """See `Pair.scene`."""
+        return self._record()["scene"].decode()
+
+    def encoded(self) -> Encoded:
+        """See `Pair.encoded`."""
+        record, place = self._record(), f"{self.directory}: {self.split}: {self.name}"
+        return Encoded(record["nir"], record["rgb"], f"{place} (NIR)", f"{place} (RGB)")
+
+    def _record(self) -> dict[str, Any]:
+        try:
+            return _source(self.directory, self.split)[self.index]
+        except Exception as error:  # whatever the file layers below raise
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{self.directory}: record {self.index} of {self.split} ({self.name}) cannot be "
+                f"read ({reason}); build the data set again"
+            ) from None
+
+
+def is_built(directory: str | Path) -> bool:
+    """Tell a built data set from a plain folder.
+
+    Args:
+        directory: any.
+
+    Returns:
+        Whether it is one, or holds some.
+    """
+    return bool(_roots(Path(directory)))
+
+
+def split_pairs(directory: str | Path, split: str) -> Sequence[RecordPair]:
+    """List one split of a built data set.
+
+    Args:
+        directory: what `haqagen dataset build` printed, or a directory above it.
+        split: train, val or test.
+
+    Returns:
+        Its pairs, in the order of the records.
+
+    Raises:
+        InputError: several data sets, no such split, or a damaged one.
+    """
+    roots = _roots(Path(directory))
+    if len(roots) > 1:
+        raise InputError(
+            f"{directory}: holds {len(roots)} data sets, {', '.join(map(str, roots))}; give one"
+        )
+    root = roots[0]
+    try:
+        names = json.loads((root / _METADATA).read_text(encoding="utf-8"))["names"]
+        there = len(_source(root, split)) if split in names else 0
+    except Exception as error:  # whatever the layers below raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{root}: cannot be read ({reason}); build the data set again") from None
+    if split not in names:
+        raise InputError(f"{root}: has {', '.join(names)} but no {split}; build the data set again")
+    if there != len(names[split]):
+        raise InputError(
+            f"{root}: {split} has {there} records but {len(names[split])} names; build the data "
+            "set again"
+        )
+    return [RecordPair(name, root, split, index) for index, name in enumerate(names[split])]
+
+
+def skipped(root: str | Path) -> list[str]:
+    """List what was left out while building.
+
+    Args:
+        root: the directory of one data set.
+
+    Returns:
+        A line for each pair, which says why.
+    """
+    return json.loads((Path(root) / _METADATA).read_text(encoding="utf-8"))["skipped"]
+
+
+def _roots(directory: Path) -> list[Path]:
+    """Built sets lie in NAME/VERSION."""
+    for pattern in (_INFO, f"*/{_INFO}", f"*/*/{_INFO}"):
+        found = sorted(path.parent for path in directory.glob(pattern))
+        if found:
+            return found
+    return []
+
+
+@functools.cache  # one open file a process, whatever the number of pairs
+def _source(directory: Path, split: str) -> Any:
+    import tensorflow_datasets as tfds  # here: plain folders need none of it
+
+    return tfds.builder_from_directory(directory).as_data_source(split)

@@ -1,0 +1,210 @@
+"""The paper's four data sets: what they are, where they come from, how they lie on disk.
+
+Counts and splits are those of the paper's Table 1. None of the sets states a licence with its
+copies unless it says so below; none may be shipped.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from haqagen_jax.data import pairing
+from haqagen_jax.data.pair import FilePair
+from haqagen_jax.data.pairing import Found, Half
+from haqagen_jax.data.split import SPLITS, split_by_counts
+from haqagen_jax.errors import InputError
+
+
+class PublishedSet(NamedTuple):
+    """One data set as its authors publish it."""
+
+    name: str
+    title: str
+    kind: str
+    counts: dict[str, int]  # pairs, by split
+    size: str
+    bits: int
+    year: int
+    licence: str
+    source: str
+    unpack: str  # what goes where below the raw directory
+    nir: str  # regular expressions of the path below the raw directory; their groups, joined by _,
+    rgb: str  # are the pair's name
+    names: tuple[str, ...] = ()  # folders that a whole copy has
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs the set has."""
+        return sum(self.counts.values())
+
+
+_UNSTATED = "none stated; ask the authors before anything but research"
+
+VCIP2020 = PublishedSet(
+    name="vcip2020",
+    title="VCIP 2020 Grand Challenge on NIR Image Colorization",
+    kind="indoor and outdoor patches",
+    counts={"train": 320, "val": 40, "test": 40},
+    size="256x256",
+    bits=8,
+    year=2020,
+    licence="open research and education, within the challenge's terms",
+    source="https://jchenhkg.github.io/projects/NIR2RGB_VCIP_Challenge/",
+    unpack="NIR_VCIP_Challenge_dataset: NIR/ and RGB-Registered/, Validation/, Testing/ "
+    "(X_nir.png or X_nir_reg.png with X_rgb_reg.png); RGB-Online/ is not used",
+    nir=r"(?:.*/)?([^/]+)_nir(?:_reg)?\.png",
+    rgb=r"(?:.*/)?([^/]+)_rgb(?:_reg)?\.png",
+)
+FANVID = PublishedSet(
+    name="fanvid",
+    title="FANVID",
+    kind="faces and urban scenes, 700 to 800 nm",
+    counts={"train": 4100, "val": 514, "test": 530},
+    size="2048x1536",
+    bits=8,
+    year=2024,
+    licence=_UNSTATED,
+    source="on request from its authors (the paper's reference [9])",
+    unpack="nir/ and rgb/ (or NIR/ and RGB/, VIS/) with equal file names, or X_nir and X_rgb",
+    nir=r"(?:(.*)/)?nir/(.+?)(?:_nir)?\.(?:png|jpe?g|tiff?)|(.+)_nir\.(?:png|jpe?g|tiff?)",
+    rgb=r"(?:(.*)/)?(?:rgb|vis)/(.+?)(?:_rgb|_vis)?\.(?:png|jpe?g|tiff?)"
+    r"|(.+)_(?:rgb|vis)\.(?:png|jpe?g|tiff?)",
+)
+OMSIV = PublishedSet(
+    name="omsiv",
+    title="Outdoor Multi-Spectral Images with Vegetation",
+    kind="outdoor, single sensor",
+    counts={"train": 426, "val": 53, "test": 53},
+    size="580x320",
+    bits=8,
+    year=2017,
+    licence=_UNSTATED,
+    source="https://github.com/xavysp/ssmid-dataset",
+    unpack="its MATLAB file exported as images: nir/ and rgb/ with equal file names, or X_nir and "
+    "X_rgb",
+    nir=FANVID.nir,
+    rgb=FANVID.rgb,
+)
+RGB2NIR = PublishedSet(
+    name="rgb2nir",
+    title="RGB-NIR Scene Dataset (EPFL)",
+    kind="nine categories of scenes",
+    counts={"train": 382, "val": 48, "test": 47},
+    size="up to 1024x768",
+    bits=16,
+    year=2011,
+    licence=_UNSTATED,
+    source="https://www.epfl.ch/labs/ivrl/research/downloads/rgb-nir-scene-dataset/",
+    unpack="nirscene1: a folder a category with NNNN_nir.tiff and NNNN_rgb.tiff",
+    nir=r"(?:.*/)?([a-z]+)/(\d{4})_nir\.tiff?",
+    rgb=r"(?:.*/)?([a-z]+)/(\d{4})_rgb\.tiff?",
+    names=(
+        *("country", "field", "forest", "indoor", "mountain"),
+        *("oldbuilding", "street", "urban", "water"),
+    ),
+)
+SETS = {published.name: published for published in (VCIP2020, FANVID, OMSIV, RGB2NIR)}
+
+
+def text() -> str:
+    """Describe the sets for a terminal.
+
+    Returns:
+        A paragraph for each.
+    """
+    return "\n\n".join(_paragraph(published) for published in SETS.values())
+
+
+def _paragraph(published: PublishedSet) -> str:
+    counts = " / ".join(f"{published.counts[split]:,}" for split in SPLITS)
+    rows = {
+        "what": f"{published.kind}, {published.year}",
+        "pairs": f"{published.pairs:,} ({counts} train / val / test)",
+        "size": f"{published.size}, {published.bits} bit",
+        "licence": published.licence,
+        "from": published.source,
+        "unpack": published.unpack,
+        "build": f"haqagen dataset build {published.name} --raw DIR --out DIR",
+    }
+    lines = (
+        textwrap.fill(value, 100, initial_indent=f"  {key:9}", subsequent_indent=" " * 11)
+        for key, value in rows.items()
+    )
+    return "\n".join([f"{published.name}: {published.title}", *lines])
+
+
+def find(published: PublishedSet, raw: str | Path) -> Found:
+    """Find a set's pairs below the directory that it was unpacked into.
+
+    Args:
+        published: the set.
+        raw: any directory above its files.
+
+    Returns:
+        Its pairs and what is wrong with the others.
+
+    Raises:
+        InputError: no such directory, or none of the set's files in it.
+    """
+    raw = Path(raw)
+    if not raw.is_dir():
+        raise InputError(f"{raw}: is no directory; unpack {published.name} there and give it")
+    halves = list(_halves(published, raw))
+    if not halves:
+        raise InputError(
+            f"{raw}: holds nothing of {published.name}; unpack there: {published.unpack}"
+        )
+    return pairing.pair_up(halves)
+
+
+def require_whole(published: PublishedSet, found: Found, raw: str | Path) -> None:
+    """Refuse a set that is only partly unpacked.
+
+    Args:
+        published: the set.
+        found: what there is of it.
+        raw: where, for the message.
+
+    Raises:
+        InputError: another number of pairs than Table 1 has.
+    """
+    there = len(found.pairs) + len(found.problems)
+    if there == published.pairs:
+        return
+    seen = {part for pair in found.pairs for part in pair.nir.parts}
+    missing = [name for name in published.names if name not in seen]
+    lacks = f" (no {', '.join(missing)})" if missing else ""
+    raise InputError(
+        f"{raw}: holds {there} of the {published.pairs} pairs of {published.name}{lacks}; unpack "
+        "all of it, or give --partial to build what is there"
+    )
+
+
+def split(published: PublishedSet, pairs: Sequence[FilePair]) -> dict[str, list[FilePair]]:
+    """Split a set as Table 1 does, scene by scene.
+
+    Args:
+        published: the set.
+        pairs: all of its pairs, or some; then the splits keep their shares.
+
+    Returns:
+        Pairs by split.
+    """
+    chosen = split_by_counts([pair.scene for pair in pairs], published.counts)
+    return {
+        name: [pair for pair, where in zip(pairs, chosen, strict=True) if where == name]
+        for name in SPLITS
+    }
+
+
+def _halves(published: PublishedSet, raw: Path) -> Iterator[Half]:
+    patterns = {"nir": re.compile(published.nir, re.I), "rgb": re.compile(published.rgb, re.I)}
+    for path in sorted(raw.rglob("*")):
+        place = path.relative_to(raw).as_posix()
+        for band, pattern in patterns.items():
+            match = pattern.fullmatch(place)
+            if match:
+                name = "_".join(group for group in match.groups() if group).replace("/", "_")
+                yield Half(name, band, path)

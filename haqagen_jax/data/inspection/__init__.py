@@ -1,0 +1,1 @@
+"""What a data set holds: counts, sizes, depths, histograms, registration, duplicates, faults."""

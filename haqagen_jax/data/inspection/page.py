@@ -1,0 +1,168 @@
+"""The report of an inspection: text for a terminal, one self-contained HTML page."""
+
+import base64
+import io
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float, Real
+from matplotlib.figure import Figure
+from PIL import Image
+
+from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
+from haqagen_jax.data.split import SPLITS
+from haqagen_jax.errors import InputError
+
+LOOSE = 1.0  # pixels of shift from where on a pair is badly registered
+Couples = Sequence[tuple[PairMeasure, PairMeasure]]
+Row = dict[str, Any]
+
+
+def summary(measures: Sequence[PairMeasure]) -> list[Row]:
+    """Sums each split up.
+
+    Args:
+        measures: of all pairs.
+
+    Returns:
+        A row a split that has pairs: counts, sizes, depths, median and 90th percentile of the
+        shift, and how many pairs are shifted by a pixel or more.
+    """
+    rows = []
+    for split in SPLITS:
+        own = [one for one in measures if one.split == split]
+        if not own:
+            continue
+        shifts = np.array([one.shift for one in own])
+        rows.append(
+            {
+                "split": split,
+                "pairs": len(own),
+                "sizes": _most(f"{w}x{h}" for h, w in (one.size for one in own)),
+                "depths": _most(one.depth for one in own),
+                "shift": f"{np.median(shifts):.2f} / {np.percentile(shifts, 90):.2f}",
+                "loose": int((shifts >= LOOSE).sum()),
+            }
+        )
+    return rows
+
+
+def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couples) -> str:
+    """Writes the report for a terminal.
+
+    Args:
+        measures: of all readable pairs.
+        faults: a line each.
+        couples: pairs of two splits that look alike.
+
+    Returns:
+        Lines.
+    """
+    head = ("split", "pairs", "sizes", "depths", "shift px (median / 90 %)", f">= {LOOSE:g} px")
+    table = [head, *(tuple(str(value) for value in row.values()) for row in summary(measures))]
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    lines = ["  ".join(f"{x:{w}}" for x, w in zip(row, widths, strict=True)) for row in table]
+    lines += ["", f"{len(faults)} faults", *(f"  {fault}" for fault in faults)]
+    lines += [f"{len(couples)} look-alikes across splits"]
+    lines += [f"  {a.split}/{a.name} and {b.split}/{b.name}" for a, b in couples]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Float[np.ndarray, "h w 3"]) -> str:
+    """Draws a pair small, NIR beside colour.
+
+    Args:
+        nir: any type and range; shown from its minimum to its maximum.
+        rgb: in [0, 1].
+
+    Returns:
+        A JPEG as a data URI.
+    """
+    wide = nir.astype(np.float64)
+    grey = (wide - wide.min()) / max(wide.max() - wide.min(), 1e-12)
+    both = np.concatenate([np.repeat(grey[..., None], 3, -1), rgb], axis=1)
+    image = Image.fromarray(np.rint(255 * both).astype(np.uint8))
+    image.thumbnail((2 * THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return _uri(buffer.getvalue(), "image/jpeg")
+
+
+def write(
+    path: Path,
+    place: str,
+    measures: Sequence[PairMeasure],
+    faults: Sequence[str],
+    couples: Couples,
+    thumbnails: Sequence[str],
+) -> None:
+    """Writes the page; it appears when it is complete.
+
+    Args:
+        path: of the HTML file.
+        place: the data set.
+        measures: of all readable pairs.
+        faults: a line each.
+        couples: pairs of two splits that look alike.
+        thumbnails: data URIs, one for each of `measures`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    html = environment.get_template("page.html").render(
+        place=place,
+        rows=summary(measures),
+        faults=faults,
+        couples=couples,
+        loose=LOOSE,
+        histograms=_histograms(measures) if measures else None,
+        pairs=list(zip(measures, thumbnails, strict=True)),
+    )
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(html, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _histograms(measures: Sequence[PairMeasure]) -> str:
+    """Shares of grey levels over all pairs, as an SVG picture."""
+    nir = sum(one.nir_histogram / one.nir_histogram.sum() for one in measures)
+    rgb = sum(one.rgb_histogram / one.rgb_histogram[0].sum() for one in measures)
+    figure = Figure(figsize=(8, 2.6), layout="constrained")
+    levels = (np.arange(BINS) + 0.5) / BINS
+    left, right = figure.subplots(1, 2)
+    left.plot(levels, np.asarray(nir) / len(measures), color="black")
+    left.set_title("NIR, each from its minimum to its maximum", fontsize=9)
+    for line, colour in zip(np.asarray(rgb) / len(measures), ("red", "green", "blue"), strict=True):
+        right.plot(levels, line, color=colour)
+    right.set_title("R, G, B", fontsize=9)
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "haqagen"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return _uri(buffer.getvalue(), "image/svg+xml")
+
+
+def _uri(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _most(values: Iterable[str]) -> str:
+    """The three most frequent values, with their counts."""
+    counts = Counter(values)
+    shown = [f"{value} ({count})" for value, count in counts.most_common(3)]
+    return ", ".join(shown) + (f", {len(counts) - 3} more" if len(counts) > 3 else "")

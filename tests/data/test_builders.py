@@ -1,0 +1,240 @@
+"""Data sets as they are published, in miniature, built and read again."""
+
+import json
+import subprocess
+import sys
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from haqagen_jax.config import DataConfig
+from haqagen_jax.data import build, built, catalog, records
+from haqagen_jax.data.folder import split_pairs
+from haqagen_jax.data.pipeline import train_iterator
+from haqagen_jax.errors import InputError
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of tensorflow-datasets' own imports
+SPLITS = ("train", "val", "test")
+
+
+def noise(seed, h=9, w=12, bits=8):
+    rng = np.random.default_rng(seed)
+    kind = np.uint8 if bits == 8 else np.uint16
+    return rng.integers(0, 2**bits, (h, w), kind), rng.integers(0, 2**bits, (h, w, 3), kind)
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".tiff":
+        tifffile.imwrite(path, image)
+    else:
+        Image.fromarray(image).save(path)
+
+
+def vcip2020(raw, index):
+    base = raw / "NIR_VCIP_Challenge_dataset"
+    if index % 10 == 0:  # the validation and the test part lie in one folder each
+        folder, name = ("Validation", "Testing")[index // 10 % 2], f"{index:04d}"
+        return base / folder / f"{name}_nir_reg.png", base / folder / f"{name}_rgb_reg.png"
+    name = f"country_{index:04d}"
+    return base / "NIR" / f"{name}_nir.png", base / "RGB-Registered" / f"{name}_rgb_reg.png"
+
+
+def folders(raw, index):
+    return raw / "NIR" / f"{index:05d}.png", raw / "RGB" / f"{index:05d}.png"
+
+
+def suffixes(raw, index):
+    return raw / f"{index:05d}_nir.png", raw / f"{index:05d}_rgb.png"
+
+
+def rgb2nir(raw, index):
+    folder = raw / "nirscene1" / catalog.RGB2NIR.names[index % 9]
+    return folder / f"{index // 9:04d}_nir.tiff", folder / f"{index // 9:04d}_rgb.tiff"
+
+
+LAYOUTS = [
+    ("vcip2020", vcip2020, 8),
+    ("fanvid", folders, 8),
+    ("omsiv", suffixes, 8),
+    ("rgb2nir", rgb2nir, 16),
+]
+
+
+@pytest.mark.parametrize(("name", "layout", "bits"), LAYOUTS, ids=[row[0] for row in LAYOUTS])
+def test_a_published_layout_builds_and_reads_back_byte_for_byte(tmp_path, name, layout, bits):
+    for index in range(30):
+        for path, image in zip(
+            layout(tmp_path / "raw", index), noise(index, bits=bits), strict=True
+        ):
+            write(path, image)
+    write(tmp_path / "raw" / "RGB-Online" / "country_0000_rgb_onl.png", noise(0)[1])
+    target = build.build(name, tmp_path / "out", raw=tmp_path / "raw", partial=True)
+    assert target == tmp_path / "out" / name / "1.0.0"
+    files = {path.read_bytes() for index in range(30) for path in layout(tmp_path / "raw", index)}
+    stored, names = [], []
+    for split in SPLITS:
+        for pair in split_pairs([tmp_path / "out"], split):
+            encoded = pair.encoded()
+            stored += [encoded.nir, encoded.rgb]
+            names.append(pair.name)
+            nir, _ = noise(0)
+            image = records.load(pair, DataConfig(equalize=False))
+            assert image.shape == (*nir.shape, 4)
+    assert len(stored) == 60
+    assert set(stored) == files
+    assert len(set(names)) == 30
+    assert not list((tmp_path / "out").glob("**/*incomplete*"))
+
+
+def test_16_bits_stay_16(tmp_path):
+    nir, rgb = noise(3, bits=16)
+    for name in ("a", "b", "c"):
+        tifffile.imwrite(tmp_path / f"{name}_nir.tif", nir, byteorder=">", compression="zlib")
+        tifffile.imwrite(tmp_path / f"{name}_rgb.tif", rgb, tile=(16, 16), compression="lzw")
+    rows = "".join(f"{n}_nir.tif,{n}_rgb.tif,{s}\n" for n, s in zip("abc", SPLITS, strict=True))
+    (tmp_path / "pairs.csv").write_text("nir,rgb,split\n" + rows)
+    target = build.build("pairs", tmp_path / "out", raw=tmp_path)
+    (pair,) = split_pairs([target], "val")
+    image = records.load(pair, DataConfig(equalize=False))
+    low, high = int(nir.min()), int(nir.max())
+    np.testing.assert_allclose(image[..., 0], (nir - low) / (high - low), atol=1e-7)
+    np.testing.assert_array_equal(image[..., 1:], (rgb / np.float32(65_535)).astype("f4"))
+
+
+@pytest.mark.parametrize("published", catalog.SETS.values(), ids=lambda one: one.name)
+def test_table_1_from_a_full_tree_of_tiny_files(tmp_path, published):
+    layout = {name: layout for name, layout, _ in LAYOUTS}[published.name]
+    contents = []
+    for image in noise(0, 1, 2):
+        encode = (
+            imagecodecs.png_encode if published is not catalog.RGB2NIR else imagecodecs.tiff_encode
+        )
+        contents.append(bytes(encode(image)))
+    for index in range(published.pairs):
+        for path, content in zip(layout(tmp_path, index), contents, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    found = catalog.find(published, tmp_path)
+    catalog.require_whole(published, found, tmp_path)
+    splits = catalog.split(published, found.pairs)
+    table_1 = {
+        "vcip2020": (320, 40, 40),
+        "fanvid": (4100, 514, 530),
+        "omsiv": (426, 53, 53),
+        "rgb2nir": (382, 48, 47),
+    }
+    assert tuple(len(splits[split]) for split in SPLITS) == table_1[published.name]
+    names = [pair.name for split in SPLITS for pair in splits[split]]
+    assert len(set(names)) == published.pairs
+
+
+def test_a_set_that_is_partly_unpacked_is_refused(tmp_path):
+    for index in range(18):
+        if index % 9 != 8:  # no water
+            for path, image in zip(rgb2nir(tmp_path, index), noise(index), strict=True):
+                write(path, image)
+    with pytest.raises(InputError, match=r"holds 16 of the 477 pairs of rgb2nir \(no water\)"):
+        build.build("rgb2nir", tmp_path / "out", raw=tmp_path)
+    assert not list((tmp_path / "out").rglob("*.array_record*"))
+    with pytest.raises(InputError, match="holds nothing of vcip2020"):
+        build.build("vcip2020", tmp_path / "out", raw=tmp_path / "nirscene1" / "country")
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Thirty pairs in train, val and test; train/a_03 is damaged."""
+    for index in range(30):
+        for band, image in zip(("nir", "rgb"), noise(index), strict=True):
+            folder = SPLITS[0 if index < 20 else index % 2 + 1]
+            write(tmp_path / "raw" / folder / f"a_{index:02d}_{band}.png", image)
+    damaged = tmp_path / "raw" / "train" / "a_03_rgb.png"
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    return tmp_path
+
+
+def test_a_corrupt_pair_stops_the_build_and_leaves_nothing(plain):
+    with pytest.raises(InputError, match=r"a_03_rgb\.png: truncated or damaged"):
+        build.build("pairs", plain / "out", raw=plain / "raw")
+    assert not list((plain / "out").rglob("*.array_record*"))
+    assert not list((plain / "out").rglob("*.json"))
+
+
+def test_a_corrupt_pair_can_be_skipped_with_a_count(plain):
+    target = build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
+    assert len(split_pairs([target], "train")) == 19
+    (line,) = built.skipped(target)
+    assert "a_03_rgb.png: truncated or damaged" in line
+    assert "1 skipped" in build.report(target)
+    assert "a_03" not in [pair.name for pair in split_pairs([target], "train")]
+
+
+def test_a_data_set_that_exists_is_kept_unless_told_otherwise(plain):
+    options = {"raw": plain / "raw", "skip_corrupt": True}
+    target = build.build("pairs", plain / "out", **options)
+    before = (target / "metadata.json").stat().st_mtime_ns
+    with pytest.raises(InputError, match="exists; give --overwrite"):
+        build.build("pairs", plain / "out", **options)
+    assert (target / "metadata.json").stat().st_mtime_ns == before
+    (plain / "raw" / "train" / "a_03_nir.png").unlink()
+    (plain / "raw" / "train" / "a_03_rgb.png").unlink()
+    build.build("pairs", plain / "out", overwrite=True, **options)
+    assert not built.skipped(target)
+
+
+def test_a_failed_overwrite_keeps_the_old_data_set(plain):
+    target = build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
+    with pytest.raises(InputError, match="truncated or damaged"):
+        build.build("pairs", plain / "out", raw=plain / "raw", overwrite=True)
+    assert len(split_pairs([target], "train")) == 19
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    for band, image in zip(("nir", "rgb"), noise(0), strict=True):
+        write(tmp_path / "raw" / f"a_{band}.png", image)
+    with pytest.raises(InputError, match="falls into"):
+        build.build("pairs", tmp_path / "out", raw=tmp_path / "raw")
+
+
+def test_rendered_scenes_are_a_data_set_that_trains(tmp_path):
+    target = build.build("synthetic", tmp_path, count=10, size=(40, 60), seed=3)
+    names = [pair.name for split in SPLITS for pair in split_pairs([target], split)]
+    assert sorted(names) == [f"scene_{seed:06d}" for seed in range(3, 13)]
+    pairs = split_pairs([target], "train")
+    batch = next(train_iterator(pairs, DataConfig(), batch_size=2, seed=0))
+    assert batch.rgb.std() > 0.05
+    with pytest.raises(InputError, match="--count 9"):
+        build.build("synthetic", tmp_path, count=9)
+
+
+def test_a_damaged_data_set_is_named(tmp_path):
+    target = build.build("synthetic", tmp_path, count=10, size=(8, 8))
+    metadata = json.loads((target / "metadata.json").read_text())
+    metadata["names"]["val"].append("one too many")
+    (target / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(InputError, match="val has 1 records but 2 names"):
+        split_pairs([target], "val")
+    build.build("synthetic", tmp_path / "more", count=10, size=(8, 8))
+    build.build("synthetic", tmp_path / "more" / "again", count=10, size=(8, 8))
+
+
+def test_two_data_sets_in_one_directory_are_not_guessed_between(tmp_path):
+    build.build("synthetic", tmp_path, count=10, size=(8, 8))
+    for index in range(30):
+        for band, image in zip(("nir", "rgb"), noise(index), strict=True):
+            write(tmp_path / "raw" / f"a_{index:02d}_{band}.png", image)
+    build.build("pairs", tmp_path, raw=tmp_path / "raw")
+    with pytest.raises(InputError, match="holds 2 data sets"):
+        split_pairs([tmp_path], "train")
+
+
+def test_no_tensorflow_at_run_time(tmp_path):
+    code = (
+        "import sys; from haqagen_jax.data import build; from haqagen_jax.data.folder import "
+        "split_pairs; t = build.build('synthetic', sys.argv[1], count=10, size=(8, 8)); "
+        "split_pairs([t], 'train')[0].encoded(); assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
