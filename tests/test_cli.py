@@ -112,7 +112,7 @@ def test_evaluate(calls):
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
     assert args == ("d", ["small", "grey", "table"])
-    assert options == {"out": None, "tile": 256, "stride": 222, "batch": None}
+    assert options == {"split": None, "out": None, "tile": 256, "stride": 222, "batch": None}
     assert other == ("d", ["m", "grey"])
     assert (with_batch["out"], with_batch["batch"]) == ("o", 2)
 

@@ -26,7 +26,8 @@ def split_by_counts(scenes: Sequence[str], counts: Mapping[str, int]) -> list[st
     """Assign pairs to splits of given sizes, whole scenes at a time.
 
     Scenes are taken in the order of their hashes, the largest first, each into the split that
-    lacks the largest share of its size and has room for all of it. With one pair a scene the sizes are met exactly.
+    lacks the largest share of its size and has room for all of it. With one pair a scene the sizes
+    are met exactly.
 
     Args:
         scenes: the scene of every pair.

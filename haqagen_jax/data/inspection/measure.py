@@ -79,8 +79,8 @@ def registration_shift(one: Real[np.ndarray, "h w"], two: Real[np.ndarray, "h w"
         return 0.0
     peak = np.fft.irfft2(cross / np.maximum(size, 1e-9 * size.max()), one.shape)
     best = np.unravel_index(int(peak.argmax()), peak.shape)
-    offset = [_offset(peak, best, axis) for axis in (0, 1)]
-    return float(np.hypot(*offset))
+    down, across = (_offset(peak, best, axis) for axis in (0, 1))
+    return float(np.hypot(down, across))
 
 
 def fingerprint(image: Real[np.ndarray, "h w"]) -> int:

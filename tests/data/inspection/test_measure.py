@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.registration import phase_cross_correlation
+
+from haqagen_jax.data.inspection.measure import (
+    duplicates,
+    fingerprint,
+    measure,
+    registration_shift,
+)
+from haqagen_jax.data.synthetic import render
+
+SCENE = render(1, 160, 200)
+
+
+def moved(image, down, right):
+    return ndimage.shift(image, (down, right), order=3, mode="reflect")
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (1, 0), (0, -2), (3, 4), (-7, 5), (0.5, 0), (-1.3, 2.6)])
+def test_a_known_shift_is_measured_across_the_bands(shift):
+    nir, grey = SCENE.nir[..., 0], SCENE.rgb.mean(-1)
+    result = registration_shift(nir, moved(grey, *shift))
+    assert result == pytest.approx(np.hypot(*shift), abs=0.25)
+
+
+@pytest.mark.parametrize("shift", [(0.4, 1.1), (-2.5, 0.8)])
+def test_the_shift_is_that_of_another_implementation(shift):
+    one = SCENE.rgb.mean(-1)
+    two = moved(one, *shift)
+    edges = [np.hypot(*np.gradient(x)) for x in (one, two)]
+    other, *_ = phase_cross_correlation(*edges, upsample_factor=20)
+    assert registration_shift(one, two) == pytest.approx(np.hypot(*other), abs=0.2)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (8, 8)])
+def test_a_picture_without_edges_has_no_shift(shape):
+    assert registration_shift(np.ones(shape), np.ones(shape)) == 0
+
+
+def test_a_fingerprint_survives_size_and_brightness_but_not_another_scene():
+    nir = SCENE.nir[..., 0]
+    small = nir.reshape(80, 2, 100, 2).mean((1, 3))
+    other = render(2, 160, 200).nir[..., 0]
+
+    def distance(a, b):
+        return (fingerprint(a) ^ fingerprint(b)).bit_count()
+
+    assert distance(nir, small) <= 3
+    assert distance(nir, 0.3 * nir + 0.2) == 0
+    assert distance(nir, other) > 10
+
+
+def test_duplicates_are_sought_across_splits_only():
+    def one(name, split, seed):
+        scene = render(seed, 64, 80)
+        return measure(name, split, scene.nir[..., 0], scene.rgb)
+
+    measures = [one("a", "train", 1), one("b", "train", 1), one("c", "val", 1), one("d", "test", 2)]
+    found = {(x.name, y.name) for x, y in duplicates(measures)}
+    assert found == {("a", "c"), ("b", "c")}
+
+
+def test_histograms_count_every_pixel():
+    one = measure("a", "train", (SCENE.nir[..., 0] * 65_535).astype(np.uint16), SCENE.rgb)
+    assert one.depth == "uint16"
+    assert one.size == (160, 200)
+    assert one.nir_histogram.sum() == 160 * 200
+    np.testing.assert_array_equal(one.rgb_histogram.sum(1), [160 * 200] * 3)
