@@ -3,12 +3,12 @@
 import argparse
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax import dataset_cli, paper
+from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
 from haqagen_jax.presets import DEFAULT, SIZES, load_config
 from haqagen_jax.version import __version__
@@ -20,21 +20,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: the words after `haqagen`; by default the process's own.
     """
-    args = _parser().parse_args(argv)
-    _quiet()
-    # A polite kill is an interrupt: unfinished files are removed on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with Ending() as ending:
+        args = _parser().parse_args(argv)
+        ending.hint = args.resume_hint or ""
+        _require_words(args)
+        _quiet()
         sys.exit(args.run(args))
-    except InputError as error:
-        print(f"haqagen: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print(f"haqagen: interrupted{args.resume_hint}", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+
+
+def _require_words(args: argparse.Namespace) -> None:
+    """Refuses empty words: as a path, one would mean the current folder."""
+    for name, value in vars(args).items():
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise InputError(
+                f"{name.replace('_', '-')} = '': must not be empty; name it, or leave it out"
+            )
 
 
 def _quiet() -> None:
@@ -63,7 +63,7 @@ def _command(
     commands: argparse._SubParsersAction, name: str, summary: str, run
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary)
-    parser.set_defaults(run=run, resume_hint="")
+    parser.set_defaults(run=run, resume_hint=None)
     return parser
 
 
@@ -160,6 +160,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
             tile=args.tile,
             stride=args.stride,
             batch=args.batch,
+            overwrite=args.overwrite,
         )
 
     parser = _command(commands, "evaluate", "score models on pairs, side by side", run)
@@ -181,6 +182,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         "--out", metavar="OUT", help="folder for scores.csv, summary.json, table.md"
     )
     _add_tile_arguments(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
 
 
 def _info(commands: argparse._SubParsersAction) -> None:

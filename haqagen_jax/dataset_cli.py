@@ -58,7 +58,7 @@ def _build(commands: argparse._SubParsersAction, command: Command) -> None:
             partial=args.partial,
             overwrite=args.overwrite,
             count=args.count,
-            size=args.size,
+            size=_size(args.size),
             seed=args.seed,
         )
         print(report(target))
@@ -92,7 +92,7 @@ def _build(commands: argparse._SubParsersAction, command: Command) -> None:
         "--count", type=int, default=100, metavar="N", help="scenes (default: %(default)s)"
     )
     synthetic.add_argument(
-        "--size", type=_size, default=(384, 512), metavar="HxW", help="(default: 384x512)"
+        "--size", default="384x512", metavar="HxW", help="(default: %(default)s)"
     )
     synthetic.add_argument("--seed", type=int, default=0, metavar="S", help="(default: 0)")
 
@@ -112,6 +112,6 @@ def _inspect(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _size(text: str) -> tuple[int, int]:
     height, x, width = text.partition("x")
-    if not (x and height.isdecimal() and width.isdecimal()):
-        raise InputError(f"--size {text}: must be HEIGHTxWIDTH, as 384x512")
+    if not (x and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise InputError(f"--size {text}: must be HEIGHTxWIDTH in pixels; give it as 384x512")
     return int(height), int(width)

@@ -4,11 +4,13 @@ import ast
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-
-from ml_collections import ConfigDict
+from typing import TYPE_CHECKING
 
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 SIZES = ("paper", "base", "small", "tiny")
 DEFAULT = "configs/haqagen.py"
@@ -46,7 +48,9 @@ def _find(name: str) -> Path:
     raise InputError(f"{name}: no such configuration file; try --config {DEFAULT}:small")
 
 
-def _evaluate(path: Path, argument: str) -> ConfigDict:
+def _evaluate(path: Path, argument: str) -> "ConfigDict":
+    from ml_collections import ConfigDict  # here: the command line starts quickly without it
+
     spec = importlib.util.spec_from_file_location("haqagen_config", path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: not a Python file; a configuration ends in .py")
@@ -59,7 +63,7 @@ def _evaluate(path: Path, argument: str) -> ConfigDict:
         config = get_config(argument) if argument else get_config()
     except ValueError as error:  # how a configuration refuses its argument
         raise InputError(f"{path}: {error}") from None
-    except Exception as error:  # whatever else a file of the user's can raise
+    except (Exception, SystemExit) as error:  # whatever else a file of the user's can raise
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: {type(error).__name__}: {reason}; correct the file") from error
     if not isinstance(config, ConfigDict):
@@ -71,5 +75,5 @@ def _evaluate(path: Path, argument: str) -> ConfigDict:
 def _literal(text: str) -> object:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return {"true": True, "false": False}.get(text.lower(), text)

@@ -24,6 +24,7 @@ ROOMS = {
     "paper": "",
     "types": "",
     "console": "errors",
+    "ending": "errors",
     "config": "paper errors",
     "preprocess": "errors",
     "presets": "config errors",
@@ -72,7 +73,17 @@ PURE = (
 )
 PURE_IMPORTS = {
     *("abc", "collections", "dataclasses", "difflib", "enum", "functools", "itertools", "math"),
-    *("operator", "typing", "warnings", "flax", "jax", "jaxtyping", "numpy", "optax"),
+    *(
+        "operator",
+        "typing",
+        "unicodedata",
+        "warnings",
+        "flax",
+        "jax",
+        "jaxtyping",
+        "numpy",
+        "optax",
+    ),
 }
 PURE_FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 # Reading data must not wait for an accelerator, and its worker processes must not open one.

@@ -16,7 +16,7 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.presets import load_config
 from haqagen_jax.version import __version__
 
-COMMANDS = ("colorize", "evaluate", "train", "pretrain-texture", "info", "demo")
+COMMANDS = ("colorize", "evaluate", "train", "pretrain-texture", "dataset", "info", "demo")
 
 
 def run(*words: str) -> int:
@@ -81,6 +81,7 @@ def calls(monkeypatch):
         "train.texture": "pretrain_texture",
         "info": "info",
         "demo": "demo",
+        "data.inspection.survey": "inspect",
     }
 
     def note(*args, **kwargs):
@@ -112,7 +113,8 @@ def test_evaluate(calls):
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
     assert args == ("d", ["small", "grey", "table"])
-    assert options == {"split": None, "out": None, "tile": 256, "stride": 222, "batch": None}
+    tiles = {"tile": 256, "stride": 222, "batch": None}
+    assert options == {"split": None, "out": None, "overwrite": False, **tiles}
     assert other == ("d", ["m", "grey"])
     assert (with_batch["out"], with_batch["batch"]) == ("o", 2)
 
@@ -156,6 +158,24 @@ def test_info_and_demo(calls):
         ((Path("o"),), {"image": Path("photo.tif"), "model": "grey"}),
         ((Path("demo"),), {"image": None, "model": None}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("colorize", "", "-o", "out"), "input"),
+        (("colorize", "a.png", "", "-o", "out"), "input"),
+        (("colorize", "a.png", "-o", ""), "out"),
+        (("colorize", "a.png", "-o", "out", "--model", ""), "model"),
+        (("evaluate", "--data", ""), "data"),
+        (("train", "--data", "d", "--workdir", "w", "--init-from", ""), "init-from"),
+        (("demo", "--image="), "image"),
+        (("dataset", "inspect", ""), "data"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder(calls, capsys, words, name):
+    assert complaint(capsys, *words).startswith(f"haqagen: {name} = '': must not be empty; ")
+    assert not calls
 
 
 def failing(monkeypatch, module: str, function: str, error: BaseException) -> None:

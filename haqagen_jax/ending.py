@@ -1,0 +1,114 @@
+"""How a command ends: its exit status, and one line on stderr where the user can do something.
+
+Not handled: errors of the program itself, which keep their traceback.
+"""
+
+import _thread
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, TextIO
+
+from haqagen_jax.errors import InputError
+
+_LATER = 0.02  # seconds until an interrupt is tried again
+
+
+class Ending:
+    """A context that turns bad input, interrupts and an unwritable stdout into an exit.
+
+    Attributes:
+        hint: what is added after "interrupted".
+    """
+
+    def __init__(self) -> None:
+        self.hint = ""
+        self._stdout: TextIO | None = None
+
+    def __enter__(self) -> "Ending":
+        """Takes the signals over, unless the process was started to ignore them."""
+        # A polite kill is an interrupt: unfinished files are removed on the way out.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _interrupt)
+        self._stdout = sys.stdout  # None when it was closed before we began
+        if self._stdout is not None:
+            sys.stdout = _Watched(self._stdout)  # pyright: ignore
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Ends the process; what is none of the above passes through."""
+        unwritten = self._close_stdout()
+        if isinstance(error, KeyboardInterrupt):
+            _fail(130, f"interrupted{self.hint}")
+        if isinstance(error, InputError):
+            _fail(2, str(error))
+        if unwritten is None or not isinstance(error, OSError | SystemExit | None):
+            return
+        if isinstance(unwritten, BrokenPipeError):  # the reader went away, as `head` does
+            sys.exit(1)
+        _fail(1, f"standard output: cannot be written ({unwritten.strerror}); send it elsewhere")
+
+    def _close_stdout(self) -> OSError | None:
+        """Writes what waits; after a failure, nothing is tried again at the very end."""
+        watched, sys.stdout = sys.stdout, self._stdout  # pyright: ignore
+        if self._stdout is None:
+            return None
+        with contextlib.suppress(OSError):
+            watched.flush()
+        failure = watched.failure  # pyright: ignore
+        if failure is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stdout.fileno())
+        return failure
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt, but never inside an import: compiled modules do not survive it."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            again = threading.Timer(_LATER, _thread.interrupt_main)
+            again.daemon = True
+            again.start()
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+class _Watched:
+    """A stream that remembers its first failure, which a library may have swallowed."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Writes as the stream does."""
+        return self._try(self._stream.write, text)
+
+    def flush(self) -> None:
+        """Flushes as the stream does."""
+        self._try(self._stream.flush)
+
+    def _try(self, call: Callable[..., Any], *args: str) -> Any:
+        try:
+            return call(*args)
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _fail(status: int, message: str) -> NoReturn:
+    print(f"haqagen: {message}", file=sys.stderr)
+    sys.exit(status)
