@@ -9,6 +9,9 @@ colour profiles.
 import contextlib
 import io
 import os
+import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import imagecodecs
@@ -16,7 +19,7 @@ import numpy as np
 import tifffile
 from jaxtyping import Float, Real
 
-from haqagen_jax.decoding import decode, decode_nir, decode_rgb
+from haqagen_jax.decoding import decode, decode_nir, decode_rgb, upright_size
 from haqagen_jax.errors import InputError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -34,7 +37,7 @@ def read(path: str | Path) -> Real[np.ndarray, "h w *c"]:
 
     Raises:
         InputError: missing, a directory, unreadable, empty, not an image, truncated or damaged,
-            or more than one image in the file.
+            larger than memory, or more than one image in the file.
     """
     return decode(read_bytes(path), path)
 
@@ -67,6 +70,22 @@ def read_rgb(path: str | Path) -> Float[np.ndarray, "h w 3"]:
         InputError: all of `read` and of `decode_rgb`.
     """
     return decode_rgb(read_bytes(path), path)
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """Reads the size of an upright image from its file's header.
+
+    Args:
+        path: of a PNG, JPEG or TIFF file, whatever its extension.
+
+    Returns:
+        (h, w).
+
+    Raises:
+        InputError: all of `read_bytes`, and of `haqagen_jax.decoding.upright_size`.
+    """
+    with _opened(path) as file:
+        return upright_size(file, path)
 
 
 def check_depth(path: str | Path, dtype: np.dtype) -> None:
@@ -116,6 +135,30 @@ def write(path: str | Path, rgb: Real[np.ndarray, "h w 3"]) -> None:
         ) from None
 
 
+def prepare_folder(folder: Path) -> None:
+    """Makes a folder, and proves that files can be written into it.
+
+    Args:
+        folder: may exist.
+
+    Raises:
+        InputError: it cannot be made, or nothing can be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made ({_line(error)}); choose another folder with --out"
+        ) from None
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written into ({_line(error)}); choose another folder with --out"
+        ) from None
+
+
 def _write_bytes(path: Path, data: bytes | bytearray) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -138,19 +181,32 @@ def read_bytes(path: str | Path) -> bytes:
         Its bytes, at least one.
 
     Raises:
-        InputError: missing, a directory, unreadable or empty.
+        InputError: missing, a directory, a pipe or device, unreadable, larger than memory or empty.
     """
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[io.BufferedIOBase]:
+    """Opens a file that is not empty; failures to read it are named, too."""
+    path = Path(path)
     try:
-        data = Path(path).read_bytes()
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise InputError(f"{path}: is a directory; give an image file")
+        if not stat.S_ISREG(found.st_mode):  # reading it might never end
+            raise InputError(f"{path}: is a pipe or a device; give an image file")
+        if not found.st_size:
+            raise InputError(f"{path}: is empty (0 bytes); copy or export it again")
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the name") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a directory; give an image file") from None
+    except MemoryError:
+        raise InputError(f"{path}: needs more memory than there is; cut it up") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({_line(error)}); check its rights") from None
-    if not data:
-        raise InputError(f"{path}: is empty (0 bytes); copy or export it again")
-    return data
 
 
 def _line(error: Exception) -> str:

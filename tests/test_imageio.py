@@ -134,8 +134,14 @@ def test_unreadable(tmp_path, monkeypatch):
     def deny(_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(tmp_path), "read_bytes", deny)
+    monkeypatch.setattr(type(tmp_path), "stat", deny)
     assert "cannot be read (Permission denied)" in refused(tmp_path / "a.png")
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    for reader in (imageio.read_nir, imageio.read_size):
+        assert "is a pipe or a device" in refused(tmp_path / "a.png", reader)
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
@@ -166,7 +172,7 @@ def test_transparent_pixels(tmp_path):
     image = np.stack([GREY8, np.full_like(GREY8, 255)], -1)
     image[0, :2, 1] = 0
     Image.fromarray(image).save(tmp_path / "a.png")
-    assert "2 of 35 pixels are transparent" in refused(tmp_path / "a.png")
+    assert "2 of 35 pixels are not opaque" in refused(tmp_path / "a.png")
 
 
 def test_unsupported_layouts(tmp_path):

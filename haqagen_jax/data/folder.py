@@ -4,7 +4,6 @@ A plain folder holds pairs in one of the ways of `haqagen_jax.data.pairing`, or 
 `test` folders that do. Not handled: pairs in other sub-folders.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,10 +27,7 @@ def find_pairs(directory: str | Path) -> list[FilePair]:
         InputError: no such folder, no pairs, a missing or a second partner, an unreadable header,
             two sizes in one pair, or splits.
     """
-    found = scan(directory)
-    if "" not in found:
-        raise InputError(f"{directory}: is split into {', '.join(found)}; choose one of them")
-    return pairing.require_sound(found[""], directory)
+    return pairing.require_sound(_undivided(directory), directory)
 
 
 def split_pairs(directories: Sequence[str | Path], split: str) -> list[Pair]:
@@ -56,6 +52,31 @@ def split_pairs(directories: Sequence[str | Path], split: str) -> list[Pair]:
     return [pair for directory in directories for pair in _split_one(Path(directory), split)]
 
 
+def usable_pairs(
+    directory: str | Path, split: str | None = None
+) -> tuple[Sequence[Pair], list[str]]:
+    """Collect what can be used of a data directory, and say what cannot.
+
+    Args:
+        directory: the folder, or a CSV file, or, with a split, a data set that was built.
+        split: train, val or test; None for a folder that is not split.
+
+    Returns:
+        The pairs, and a line for each name that is none.
+
+    Raises:
+        InputError: no such directory or split, or nothing in it, sound or not.
+    """
+    directory = Path(directory)
+    if split is None:
+        part = _undivided(directory)
+    elif built.is_built(directory):
+        return built.split_pairs(directory, split), []
+    else:
+        part = _part(scan(directory), directory, split)
+    return part.pairs, [pairing.explain(problem, directory) for problem in part.problems]
+
+
 def scan(directory: str | Path) -> dict[str, Found]:
     """Look at a plain folder and judge every pair in it.
 
@@ -66,16 +87,23 @@ def scan(directory: str | Path) -> dict[str, Found]:
         What was found, by split: by "" where the folder does not say.
 
     Raises:
-        InputError: no such folder, nothing in it that looks like half a pair, a table that cannot
-            be read, or a split that does not exist.
+        InputError: no such folder, one that cannot be listed, nothing in it that looks like half a
+            pair, a table that cannot be read, or a split that does not exist.
     """
-    directory = Path(directory)
+    try:
+        return _scan(Path(directory))
+    except OSError as error:
+        reason = f"{directory}: cannot be listed ({error.strerror})"
+        raise InputError(f"{reason}; check its rights") from None
+
+
+def _scan(directory: Path) -> dict[str, Found]:
     if directory.is_file() and directory.suffix.lower() == ".csv":
         return _scan_table(directory)
     _require_directory(directory)
     folders = {name: directory / name for name in SPLITS if (directory / name).is_dir()}
     if folders:
-        return {name: found for name, path in folders.items() for found in scan(path).values()}
+        return {name: found for name, path in folders.items() for found in _scan(path).values()}
     if (directory / TABLE).is_file():
         return _scan_table(directory / TABLE)
     files = [path for path in directory.iterdir() if path.is_file()]
@@ -106,25 +134,38 @@ def _require_directory(directory: Path) -> None:
         raise InputError(f"{directory}: {what}; give a folder of pairs")
 
 
+def _undivided(directory: str | Path) -> Found:
+    found = scan(directory)
+    if "" not in found:
+        raise InputError(f"{directory}: is split into {', '.join(found)}; choose one of them")
+    return found[""]
+
+
 def _split_one(directory: Path, split: str) -> Sequence[Pair]:
     if built.is_built(directory):
         return built.split_pairs(directory, split)
     found = scan(directory)
-    if split in found:
-        pairs = pairing.require_sound(found[split], directory / split)
-        if pairs:
-            return pairs
+    for name in {split, ""} & set(found):
+        pairing.require_sound(found[name], directory / name)
+    return _part(found, directory, split).pairs
+
+
+def _part(found: dict[str, Found], directory: Path, split: str) -> Found:
+    """What belongs to a split, at least one name."""
+    if split in found and any(found[split]):
+        return found[split]
     if "" not in found:
         raise InputError(
             f"{directory}: has {', '.join(found)} but no {split}; add {directory / split}"
         )
-    by_split: dict[str, list[FilePair]] = defaultdict(list)
-    pairs = pairing.require_sound(found[""], directory)
-    for pair in pairs:
-        by_split[split_of(pair.scene)].append(pair)
-    if not by_split[split]:
+    pairs, problems = found[""]
+    part = Found(
+        [pair for pair in pairs if split_of(pair.scene) == split],
+        [problem for problem in problems if split_of(problem.scene) == split],
+    )
+    if not any(part):
         raise InputError(
             f"{directory}: none of its {len(pairs)} pairs falls into {split} (80/10/10 by scene); "
             f"sort them into {', '.join(str(directory / name) for name in SPLITS)}"
         )
-    return by_split[split]
+    return part

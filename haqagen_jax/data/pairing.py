@@ -14,16 +14,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import tifffile
-from PIL import Image
-
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.errors import InputError
-from haqagen_jax.imageio import EXTENSIONS
+from haqagen_jax.imageio import EXTENSIONS, read_size
 
 BANDS = ("nir", "rgb")
 TABLE = "pairs.csv"
-_ORIENTATION = 274  # the tag of TIFF and EXIF; 5 to 8 lie on their side
 _SHOWN = 3  # names in an error message
 
 
@@ -41,6 +37,7 @@ class Problem(NamedTuple):
 
     kind: str  # one of `REMEDIES`
     text: str
+    scene: str
 
 
 class Found(NamedTuple):
@@ -55,6 +52,12 @@ REMEDIES = {
     "partner": ("have no partner", "add the missing half or move these away"),
     "unreadable": ("cannot be read as images", "replace them"),
     "sizes": ("have two sizes", "a pair must have one size, pixel on pixel"),
+}
+_LINES = {
+    "second": "{place}: {text}; keep one of each",
+    "partner": "{place}: {text} has no partner; add the missing half or move this away",
+    "unreadable": "{text}; replace it",
+    "sizes": "{text}; a pair must have one size, pixel on pixel",
 }
 
 
@@ -72,7 +75,8 @@ def pair_up(halves: Iterable[Half]) -> Found:
         names[half.name][half.band].append(half)
     found = Found([], [])
     for name, bands in sorted(names.items()):
-        problem = _double(name, bands) or _alone(bands)
+        there = [half for halves in bands.values() for half in halves]
+        problem = _double(name, bands) or _alone(there)
         if problem is None:
             nir, rgb = bands["nir"][0], bands["rgb"][0]
             pair = FilePair(name, nir.path, rgb.path, nir.scene)
@@ -104,6 +108,16 @@ def require_sound(found: Found, place: object) -> list[FilePair]:
             shown = ", ".join(texts[:_SHOWN]) + (", ..." if len(texts) > _SHOWN else "")
             raise InputError(f"{place}: {len(texts)} of {total} names {what}: {shown}; {remedy}")
     return found.pairs
+
+
+def explain(problem: Problem, place: object) -> str:
+    """Say in one line what is wrong with a name.
+
+    Args:
+        problem: of it.
+        place: the folder.
+    """
+    return _LINES[problem.kind].format(place=place, text=problem.text)
 
 
 def by_suffix(files: Iterable[Path]) -> list[Half]:
@@ -197,56 +211,28 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Read the size of the upright image from a file's header.
-
-    Args:
-        path: of a PNG, JPEG or TIFF file.
-
-    Returns:
-        (h, w).
-
-    Raises:
-        InputError: no header can be read.
-    """
-    try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            with tifffile.TiffFile(path) as file:
-                page = file.pages.first
-                h, w = page.imagelength, page.imagewidth
-                orientation = page.tags.valueof(_ORIENTATION, default=1)
-        else:
-            with Image.open(path) as image:
-                h, w = image.height, image.width
-                # A PNG's may come after the pixels, and `imageio` does not turn PNG.
-                exif = image.getexif() if image.format == "JPEG" else {}
-                orientation = exif.get(_ORIENTATION, 1)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as an image ({reason}); replace it") from error
-    return (w, h) if orientation >= 5 else (h, w)
-
-
 def _double(name: str, bands: dict[str, list[Half]]) -> Problem | None:
     for band, halves in bands.items():
         if len(halves) > 1:
             both = " and ".join(sorted(half.path.name for half in halves))
-            return Problem("second", f"{name} has {len(halves)} {band} images, {both}")
+            text = f"{name} has {len(halves)} {band} images, {both}"
+            return Problem("second", text, halves[0].scene or name)
     return None
 
 
-def _alone(bands: dict[str, list[Half]]) -> Problem | None:
-    there: Sequence[Half] = [half for halves in bands.values() for half in halves]
-    return Problem("partner", there[0].path.name) if len(there) == 1 else None
+def _alone(there: Sequence[Half]) -> Problem | None:
+    if len(there) > 1:
+        return None
+    half = there[0]
+    return Problem("partner", half.path.name, half.scene or half.name)
 
 
 def _header_problem(pair: FilePair) -> Problem | None:
     try:
-        (nir_h, nir_w), (rgb_h, rgb_w) = image_size(pair.nir), image_size(pair.rgb)
+        (nir_h, nir_w), (rgb_h, rgb_w) = read_size(pair.nir), read_size(pair.rgb)
     except InputError as error:
-        return Problem("unreadable", str(error).removesuffix("; replace it"))
+        return Problem("unreadable", str(error).rpartition("; ")[0], pair.scene)
     if (nir_h, nir_w) != (rgb_h, rgb_w):
-        return Problem(
-            "sizes", f"{pair.nir} is {nir_w}x{nir_h} but {pair.rgb.name} is {rgb_w}x{rgb_h}"
-        )
+        text = f"{pair.nir} is {nir_w}x{nir_h} but {pair.rgb.name} is {rgb_w}x{rgb_h}"
+        return Problem("sizes", text, pair.scene)
     return None

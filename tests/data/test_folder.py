@@ -3,7 +3,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax.data.folder import find_pairs, split_pairs
+from haqagen_jax.data.folder import find_pairs, split_pairs, usable_pairs
 from haqagen_jax.data.split import split_by_counts, split_of
 from haqagen_jax.errors import InputError
 
@@ -91,9 +91,42 @@ def test_sizes_are_those_of_the_upright_images(tmp_path, extension):
 @pytest.mark.parametrize("extension", ["png", "tif", "jpg"])
 def test_a_file_that_is_no_image_is_named(tmp_path, extension):
     write_pair(tmp_path, "a", rgb=extension)
-    for content in (b"", b"no image at all"):
+    for content, problem in ((b"", "is empty"), (b"no image at all", "not a PNG, JPEG or TIFF")):
         (tmp_path / f"a_rgb.{extension}").write_bytes(content)
-        assert f"a_rgb.{extension}: cannot be read" in message(find_pairs, tmp_path)
+        text = message(find_pairs, tmp_path)
+        assert (
+            f"1 of 1 names cannot be read as images: {tmp_path}/a_rgb.{extension}: {problem}"
+            in text
+        )
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+    def deny(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", deny)
+    assert f"{tmp_path}: cannot be listed (Permission denied); " in message(find_pairs, tmp_path)
+
+
+def test_what_is_wrong_is_said_beside_the_pairs_that_can_be_used(tmp_path):
+    names = [f"s{number:02}" for number in range(40)]
+    for name in names:
+        write_pair(tmp_path, name, size=(2, 2))
+    bad = {split: next(n for n in names if split_of(n) == split) for split in ("train", "val")}
+    (tmp_path / f"{bad['train']}_rgb.png").unlink()
+    (tmp_path / f"{bad['val']}_rgb.png").write_bytes(b"no image")
+    pairs, (first, second) = usable_pairs(tmp_path)
+    assert [pair.name for pair in pairs] == [n for n in names if n not in bad.values()]
+    # A problem belongs to the split of its scene.
+    for split, part in (("train", "has no partner; add"), ("val", "not a PNG")):
+        pairs, (line,) = usable_pairs(tmp_path, split)
+        assert len(pairs) == sum(split_of(n) == split for n in names) - 1
+        assert str(tmp_path) in line
+        assert f"{bad[split]}_" in line
+        assert part in line
+        assert line in (first, second)
+    with pytest.raises(InputError, match="1 of 40 names have no partner"):
+        split_pairs([tmp_path], "val")  # training wants all of it in order
 
 
 def test_split_folders_win_and_directories_are_joined(tmp_path):
