@@ -5,6 +5,7 @@ one line on stderr and does not stop the others. Not handled: sub-folders, resum
 than memory.
 """
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from rich.progress import TaskID
 
 from haqagen_jax import api, imageio, paper
 from haqagen_jax.console import bars, complain
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, printable
 from haqagen_jax.inference.colorizer import Colorizer, Progress
 from haqagen_jax.inference.postprocess import known_depth, output_dtype
 from haqagen_jax.selection import Selection, plan_outputs, select
@@ -48,17 +49,21 @@ def colorize_files(
 
     Raises:
         InputError: before any work: nothing to do, two inputs for one output, an output that is
-            an input, an output folder that cannot be made, or a model that cannot be loaded.
+            an input, an output folder that cannot be made or written into, or a model that cannot
+            be loaded.
     """
     selection = select(inputs)
     jobs = plan_outputs(selection.files, Path(out))
     colorizer = api.load(model, tile=tile, stride=stride, batch=batch)
-    _make_folder(jobs[0][1].parent)
-    start, pixels, failed = time.perf_counter(), 0, 0
+    for folder in {target.parent for _, target in jobs}:
+        imageio.prepare_folder(folder)
+    for line in selection.refused:
+        complain(line)
+    start, pixels, failed = time.perf_counter(), 0, len(selection.refused)
     with bars(progress) as display:
         files = display.add_task("files", total=len(jobs))
         for source, target in jobs:
-            tiles = display.add_task(source.name, total=None)
+            tiles = display.add_task(printable(source.name), total=None)
 
             def advance(done: int, total: int, task: TaskID = tiles) -> None:
                 display.update(task, completed=done, total=total)
@@ -71,7 +76,8 @@ def colorize_files(
             display.remove_task(tiles)
             display.advance(files)
     seconds = time.perf_counter() - start
-    print(_summary(selection, len(jobs) - failed, failed, pixels, seconds, out))
+    done = len(jobs) + len(selection.refused) - failed
+    print(_summary(selection, done, failed, pixels, seconds, out))
     sys.stdout.flush()
     return 1 if failed else 0
 
@@ -80,7 +86,9 @@ def _colorize_file(
     source: Path, target: Path, model: Colorizer, overwrite: bool, progress: Progress
 ) -> int:
     """Colours one file and returns its number of pixels."""
-    if target.exists() and not overwrite:
+    if os.path.isdir(target):
+        raise InputError(f"{target}: is a folder; choose another output")
+    if os.path.lexists(target) and not overwrite:
         raise InputError(f"{target}: exists; add --overwrite or choose another folder")
     nir = imageio.read_nir(source)
     try:
@@ -97,22 +105,13 @@ def _colorize_file(
     return nir.size
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made ({error.strerror}); choose another folder with -o"
-        ) from None
-
-
 def _summary(
     selection: Selection, done: int, failed: int, pixels: int, seconds: float, out: str
 ) -> str:
     megapixels = pixels / 1e6
     text = (
         f"{done} coloured, {failed} failed; {megapixels:.2f} megapixels in {seconds:.1f} s "
-        f"({megapixels / max(seconds, 1e-9):.3f} megapixels/s); {out}"
+        f"({megapixels / max(seconds, 1e-9):.3f} megapixels/s); {printable(out)}"
     )
     if selection.beside:
         text += f"\n{selection.beside} images beside *_nir ones were left alone (a data set)"

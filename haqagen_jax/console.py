@@ -18,7 +18,7 @@ def bars(show: bool) -> Progress:
         show: False for none. Away from a terminal only the final state is printed.
     """
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names of files hold brackets
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,39 +18,47 @@ class Selection:
         files: in the order given; a folder's or a glob's by name; each file once.
         beside: images in data-set folders that are not `*_nir`.
         other: files in folders that are not images by their extension.
+        refused: a line for each folder without an image, or that cannot be listed.
     """
 
     files: tuple[Path, ...]
     beside: int = 0
     other: int = 0
+    refused: tuple[str, ...] = ()
 
 
 def select(inputs: Sequence[str]) -> Selection:
     """Resolves files, folders and globs.
 
     A folder stands for its images; one that holds both `*_nir` and `*_rgb` images is a data set
-    and stands for the `*_nir` ones. What does not exist, a glob without a match and a folder
-    without an image are kept as they are: reading them will say so, and the others are done.
+    and stands for the `*_nir` ones. What does not exist or cannot be reached and a glob without a
+    match are kept as they are: reading them will say so, and the others are done.
 
     Args:
         inputs: names as the user typed them.
 
     Returns:
-        At least one file.
+        At least one file or refused folder.
 
     Raises:
-        InputError: no input at all, or a folder that cannot be listed.
+        InputError: no input at all.
     """
-    files: dict[Path, Path] = {}
-    beside = other = 0
-    for name in inputs:
-        for path in _expand(name):
-            found = _folder(path) if path.is_dir() else Selection((path,))
-            files |= {file.resolve(): file for file in found.files if file.resolve() not in files}
-            beside, other = beside + found.beside, other + found.other
-    if not files:
+    if not inputs:
         raise InputError("no input; name image files, folders or globs")
-    return Selection(tuple(files.values()), beside, other)
+    files: dict[str, Path] = {}
+    found = [
+        _folder(path) if os.path.isdir(path) else Selection((path,))
+        for name in inputs
+        for path in _expand(name)
+    ]
+    for file in (file for one in found for file in one.files):
+        files.setdefault(os.path.realpath(file), file)
+    return Selection(
+        tuple(files.values()),
+        sum(one.beside for one in found),
+        sum(one.other for one in found),
+        tuple(line for one in found for line in one.refused),
+    )
 
 
 def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
@@ -58,7 +67,7 @@ def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     `X_nir.png` becomes `X_rgb.png`, any other `X.png` becomes `X_rgb.png` too.
 
     Args:
-        files: at least one.
+        files: the images.
         out: a folder, or a file name with an image extension for a single file.
 
     Returns:
@@ -68,52 +77,51 @@ def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
         InputError: two sources for one target, a target that is a source, a file where a folder
             is needed or the other way round.
     """
-    if out.suffix.lower() in EXTENSIONS and not out.is_dir():
+    if out.suffix.lower() in EXTENSIONS and not os.path.isdir(out):
         if len(files) > 1:
             raise InputError(f"{out}: one output file for {len(files)} inputs; give a folder")
-        jobs = [(files[0], out)]
-    elif out.exists() and not out.is_dir():
+        jobs = [(file, out) for file in files]
+    elif os.path.exists(out) and not os.path.isdir(out):
         raise InputError(
             f"{out}: is a file without an image extension; give a folder or NAME{EXTENSIONS[0]}"
         )
     else:
         jobs = [(file, out / _coloured_name(file)) for file in files]
-    sources = {file.resolve(): file for file in files}
-    targets: dict[Path, Path] = {}
+    sources = {os.path.realpath(file): file for file in files}
+    targets: dict[str, Path] = {}
     for source, target in jobs:
-        if target.resolve() in sources:
+        place = os.path.realpath(target)
+        if place in sources:
+            raise InputError(f"{target}: is an input ({sources[place]}); choose another output")
+        if place in targets:
             raise InputError(
-                f"{target}: is an input ({sources[target.resolve()]}); choose another output"
-            )
-        if target.resolve() in targets:
-            raise InputError(
-                f"{targets[target.resolve()]} and {source} would both become {target}; "
+                f"{targets[place]} and {source} would both become {target}; "
                 "colour them into separate folders"
             )
-        targets[target.resolve()] = source
+        targets[place] = source
     return jobs
 
 
 def _expand(name: str) -> list[Path]:
     """Returns what a glob matches, without folders; any other name as it is."""
     path = Path(name)
-    if path.exists() or not glob.has_magic(name):
+    if os.path.exists(path) or not glob.has_magic(name):
         return [path]
     matches = [Path(match) for match in sorted(glob.glob(name))]
-    return [match for match in matches if not match.is_dir()] or [path]
+    return [match for match in matches if not os.path.isdir(match)] or [path]
 
 
 def _folder(folder: Path) -> Selection:
     try:
-        entries = sorted(path for path in folder.iterdir() if not path.is_dir())
+        entries = sorted(path for path in folder.iterdir() if not os.path.isdir(path))
     except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be listed ({error.strerror}); check its rights"
-        ) from None
+        line = f"{folder}: cannot be listed ({error.strerror}); check its rights"
+        return Selection((), refused=(line,))
     visible = [path for path in entries if not path.name.startswith(".")]
     images = [path for path in visible if path.suffix.lower() in EXTENSIONS]
     if not images:
-        return Selection((folder,))
+        line = f"{folder}: holds no PNG, JPEG or TIFF image; give a folder that does, or files"
+        return Selection((), other=len(visible), refused=(line,))
     chosen = images
     if {"nir", "rgb"} <= {_band(path) for path in images}:
         chosen = [path for path in images if _band(path) == "nir"]

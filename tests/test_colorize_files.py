@@ -1,5 +1,7 @@
 """Whole runs over files with the grey baseline: the identity, so pixels can be compared."""
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
@@ -160,6 +162,48 @@ def test_an_output_folder_that_cannot_be_made(good, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"file/out: cannot be made .*another folder"):
         colour(good, out=tmp_path / "file" / "out")
+
+
+def test_an_output_folder_that_cannot_be_written_into(good, tmp_path, monkeypatch):
+    def deny(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(imageio.tempfile, "TemporaryFile", deny)
+    monkeypatch.setattr(imageio, "read_nir", lambda _: pytest.fail("worked"))
+    with pytest.raises(InputError, match=r"out: cannot be written into \(Perm.*another folder"):
+        colour(good, out=tmp_path / "out")
+
+
+def test_a_folder_in_the_way_is_seen_before_the_work(good, tmp_path, capfd, monkeypatch):
+    (tmp_path / "out" / "good_rgb.png").mkdir(parents=True)
+    monkeypatch.setattr(imageio, "read_nir", lambda _: pytest.fail("worked"))
+    assert colour(good, out=tmp_path / "out", overwrite=True, progress=False) == 1
+    assert "good_rgb.png: is a folder; choose another output" in capfd.readouterr().err
+
+
+def test_what_is_no_picture_is_a_line_each(good, tmp_path, capfd):
+    (tmp_path / "empty").mkdir()
+    (good / "loop.png").symlink_to("loop.png")
+    os.mkfifo(good / "pipe.png")
+    (good / "a\n[bold]b.png").touch()
+    assert colour(good, tmp_path / "empty", out=tmp_path / "out") == 1
+    out, err = capfd.readouterr()
+    lines = [line for line in err.splitlines() if line.startswith("haqagen: ")]
+    assert len(lines) == 4
+    for part in (
+        "empty: holds no PNG, JPEG or TIFF image; ",
+        "loop.png: cannot be read (Too many levels of symbolic links); ",
+        "pipe.png: is a pipe or a device; ",
+        r"a\n[bold]b.png: is empty (0 bytes); ",
+    ):
+        assert any(part in line for line in lines), part
+    assert out.startswith("1 coloured, 4 failed; ")
+
+
+def test_nothing_but_an_empty_folder(tmp_path, capfd):
+    (tmp_path / "empty").mkdir()
+    assert colour(tmp_path / "empty", out=tmp_path / "a.png", progress=False) == 1
+    assert capfd.readouterr().out.startswith("0 coloured, 1 failed; ")
 
 
 def test_an_interrupt_leaves_no_file(good, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Which files are meant, and what their coloured versions are called."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,40 @@ def test_a_name_with_brackets_is_a_name(folder):
     assert names(select(["in/[1].png"])) == ["in/[1].png"]
 
 
-@pytest.mark.parametrize("name", ["nothing.png", "in/*.bmp", "in/sub.png"])
+@pytest.mark.parametrize("name", ["nothing.png", "in/*.bmp", "loop.png", "x" * 300 + ".png"])
 def test_what_cannot_be_read_is_kept_for_the_reader_to_report(folder, name):
+    Path("loop.png").symlink_to("loop.png")
     assert names(select(["in/a.TIF", name])) == ["in/a.TIF", name]
+    sources = [Path("in/a.TIF"), Path(name)]
+    assert [source for source, _ in plan_outputs(sources, Path("out"))] == sources
+
+
+def test_a_folder_without_an_image_or_rights_does_not_stop_the_others(folder, monkeypatch):
+    listing = Path.iterdir
+
+    def deny(path):
+        if path.name == "secret":
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", deny)
+    Path("secret").mkdir()
+    selection = select(["in/sub.png", "secret", "in/b.png"])
+    assert names(selection) == ["in/b.png"]
+    empty, secret = selection.refused
+    assert empty.startswith("in/sub.png: holds no PNG, JPEG or TIFF image; ")
+    assert secret == "secret: cannot be listed (Permission denied); check its rights"
+    assert plan_outputs((), Path("out.png")) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_parent_folder_without_rights(folder):
+    Path("in").chmod(0)
+    try:
+        assert names(select(["in/b.png", "x.png"])) == ["in/b.png", "x.png"]
+        assert plan_outputs([Path("x.png")], Path("in/out"))
+    finally:
+        Path("in").chmod(0o700)
 
 
 def test_nothing_to_do(folder):
