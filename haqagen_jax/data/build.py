@@ -88,7 +88,7 @@ def _make(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{directory}: cannot be made ({error.strerror}); choose another"
+            f"{directory}: cannot be made ({error.strerror}); choose another directory with --out"
         ) from None
 
 

@@ -15,15 +15,14 @@ from jaxtyping import Float
 
 from haqagen_jax import api, metrics, paper
 from haqagen_jax.console import bars, complain
-from haqagen_jax.data.folder import find_pairs, split_pairs
+from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.data.pair import Pair, decode_pair
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import tables
 from haqagen_jax.evaluation.tables import Scores
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.ops.color import srgb_to_linear
 
-MODELS = ("small", "grey", "table")
 # Compiled one by one: sizes differ from image to image, and one large program compiles far slower.
 _METRICS: dict[str, Callable[..., Array]] = {
     "PSNR": jax.jit(metrics.psnr),
@@ -35,13 +34,14 @@ _to_linear = jax.jit(srgb_to_linear)
 
 def evaluate(
     data: str,
-    models: Sequence[str] = MODELS,
+    models: Sequence[str] = api.NAMES,
     *,
     split: str | None = None,
     out: str | None = None,
     tile: int = paper.PATCH,
     stride: int = paper.STRIDE,
     batch: int | None = None,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> int:
     """Scores models on the same pairs and prints their means side by side.
@@ -55,6 +55,7 @@ def evaluate(
         tile: see `haqagen_jax.load`.
         stride: see `haqagen_jax.load`.
         batch: see `haqagen_jax.load`.
+        overwrite: replace files of these names in `out`.
         progress: show bars on stderr.
 
     Returns:
@@ -62,10 +63,15 @@ def evaluate(
         stderr and counts for no model.
 
     Raises:
-        InputError: no pairs, a model that cannot be loaded, or no pair that could be scored.
+        InputError: no pairs, a model that cannot be loaded, results that exist or cannot be
+            written, or no pair that could be scored.
     """
-    pairs = find_pairs(data) if split is None else split_pairs([data], split)
+    pairs, problems = usable_pairs(data, split)
     colorizers = [api.load(model, tile=tile, stride=stride, batch=batch) for model in models]
+    if out is not None:
+        tables.prepare(Path(out), overwrite=overwrite)
+    for problem in problems:
+        complain(problem)
     scores: dict[str, Scores] = {name: {} for name in models}
     with bars(progress) as display:
         task = display.add_task("pairs", total=len(pairs))
@@ -78,13 +84,14 @@ def evaluate(
                 for name, row in zip(models, rows, strict=True):
                     scores[name][pair.name] = row
             display.advance(task)
-    done = len(scores[models[0]])
+    done, total = len(scores[models[0]]), len(pairs) + len(problems)
     if not done:
-        raise InputError(f"{data}: none of its {len(pairs)} pairs could be scored")
-    print(f"{data}: means over {done} pairs\n\n{tables.text(scores)}")
+        raise InputError(f"{data}: none of its {total} pairs could be scored; mend what is named")
+    noun = "pair" if done == 1 else "pairs"
+    print(f"{printable(data)}: means over {done} {noun}\n\n{tables.text(scores)}")
     if out is not None:
         tables.write(Path(out), scores, data)
-    return 0 if done == len(pairs) else 1
+    return 0 if done == total else 1
 
 
 def score(model: Colorizer, pair: Pair) -> dict[str, float]:

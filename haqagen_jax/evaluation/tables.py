@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+import os
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.imageio import prepare_folder
 
 Scores = dict[str, dict[str, float]]  # image -> column -> value
 
+FILES = ("scores.csv", "summary.json", "table.md")
 _DIGITS = {"PSNR": 2, "SSIM": 3, "AE": 2}
 _BETTER = {"PSNR": "up", "SSIM": "up", "AE": "down"}
 
@@ -32,7 +35,8 @@ def text(scores: Mapping[str, Scores]) -> str:
         scores: by model; every model has the same columns and at least one image.
 
     Returns:
-        A line a model; the best value of each column is marked with an asterisk.
+        A line a model; with several, the best value of each column is marked with an asterisk, and
+        a line below says so.
     """
     averages = {model: means(rows) for model, rows in scores.items()}
     columns = list(next(iter(averages.values())))
@@ -43,14 +47,34 @@ def text(scores: Mapping[str, Scores]) -> str:
     lines = ["| " + " | ".join(_pad(line, widths)) + " |" for line in grid]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines.insert(1, "| " + " | ".join(rule) + " |")
+    if len(averages) > 1:
+        lines += ["", "The best of each column is marked *."]
     return "\n".join(lines)
+
+
+def prepare(folder: Path, *, overwrite: bool) -> None:
+    """Makes sure that results can be written, before the work.
+
+    Args:
+        folder: made if need be.
+        overwrite: files of an earlier run may be replaced.
+
+    Raises:
+        InputError: there are such files, or the folder cannot be written into.
+    """
+    for name in FILES:
+        if not overwrite and os.path.lexists(folder / name):
+            raise InputError(
+                f"{folder / name}: exists; add --overwrite or choose another folder with --out"
+            )
+    prepare_folder(folder)
 
 
 def write(folder: Path, scores: Mapping[str, Scores], data: str) -> None:
     """Writes `scores.csv`, `summary.json` and `table.md`.
 
     Args:
-        folder: made if need be; files of these names are replaced.
+        folder: of `prepare`; files of these names are replaced.
         scores: by model.
         data: where the pairs came from, for the record.
 
@@ -69,14 +93,13 @@ def write(folder: Path, scores: Mapping[str, Scores], data: str) -> None:
         "pairs": len(next(iter(scores.values()))),
         "models": {model: means(rows) for model, rows in scores.items()},
     }
+    contents = (table.getvalue(), json.dumps(summary, indent=2) + "\n", text(scores) + "\n")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "scores.csv").write_text(table.getvalue(), encoding="utf-8")
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        (folder / "table.md").write_text(text(scores) + "\n", encoding="utf-8")
+        for name, content in zip(FILES, contents, strict=True):
+            (folder / name).write_text(content, encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another"
+            f"{folder}: cannot be written into ({error.strerror}); choose another folder with --out"
         ) from None
 
 

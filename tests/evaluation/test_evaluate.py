@@ -9,6 +9,7 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.evaluation import evaluate as module
 from haqagen_jax.evaluation.evaluate import evaluate
 
 
@@ -74,7 +75,7 @@ def test_a_bad_pair_is_named_and_left_out(folder, capfd):
     Image.fromarray(np.zeros((12, 14), np.uint8)).save(folder / "b_nir.png")
     assert evaluate(str(folder), ("grey", "table"), progress=False) == 1
     out, err = capfd.readouterr()
-    assert "means over 1 pairs" in out
+    assert "means over 1 pair\n" in out
     (line,) = err.splitlines()
     assert line.startswith(f"haqagen: {folder / 'b_nir.png'}: all 168 pixels have the value 0")
 
@@ -82,8 +83,43 @@ def test_a_bad_pair_is_named_and_left_out(folder, capfd):
 def test_no_good_pair(folder):
     write_pair(folder, "a", 0)
     Image.fromarray(np.zeros((12, 14), np.uint8)).save(folder / "a_nir.png")
-    with pytest.raises(InputError, match="none of its 1 pairs could be scored"):
+    with pytest.raises(InputError, match="none of its 1 pairs could be scored; "):
         evaluate(str(folder), ("grey",), progress=False)
+
+
+def test_names_that_are_no_pairs_do_not_stop_the_others(folder, capfd):
+    for seed, name in enumerate("abcd"):
+        write_pair(folder, name, seed)
+    (folder / "a_rgb.png").unlink()
+    (folder / "b_nir.png").write_bytes(b"no image")
+    Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(folder / "c_rgb.png")
+    assert evaluate(str(folder), ("grey", "table"), progress=False) == 1
+    out, err = capfd.readouterr()
+    assert "means over 1 pair\n" in out
+    alone, unreadable, sizes = err.splitlines()
+    assert alone.startswith(f"haqagen: {folder}: a_nir.png has no partner; ")
+    assert unreadable.startswith(f"haqagen: {folder / 'b_nir.png'}: not a PNG")
+    assert sizes == (
+        f"haqagen: {folder / 'c_nir.png'} is 14x12 but c_rgb.png is 5x5; "
+        "a pair must have one size, pixel on pixel"
+    )
+
+
+def test_results_are_not_replaced_unasked(folder, tmp_path, monkeypatch):
+    write_pair(folder, "a", 0)
+    out = tmp_path / "out"
+    assert evaluate(str(folder), ("grey",), out=str(out), progress=False) == 0
+    (out / "scores.csv").unlink()
+    assert evaluate(str(folder), ("grey",), out=str(out), overwrite=True, progress=False) == 0
+    monkeypatch.setattr(module, "score", lambda *_: pytest.fail("worked"))
+    with pytest.raises(InputError, match=r"scores\.csv: exists; add --overwrite or choose another"):
+        evaluate(str(folder), ("grey",), out=str(out), progress=False)
+    (out / "scores.csv").unlink()
+    with pytest.raises(InputError, match=r"summary\.json: exists"):
+        evaluate(str(folder), ("grey",), out=str(out), progress=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: cannot be made \(File exists\); choose another f"):
+        evaluate(str(folder), ("grey",), out=str(tmp_path / "file"), progress=False)
 
 
 def test_too_small_for_ssim(folder, capfd):

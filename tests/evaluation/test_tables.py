@@ -17,6 +17,8 @@ def test_text():
         "| ---------------------- | --------: | ------: |",
         "| model with a long name |    20.00* |    5.00 |",
         "| grey                   |     10.00 |   4.00* |",
+        "",
+        "The best of each column is marked *.",
     ]
 
 
@@ -31,5 +33,5 @@ def test_means():
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file/out: cannot be written"):
+    with pytest.raises(InputError, match=r"file/out: cannot be written into .*another folder"):
         tables.write(tmp_path / "file" / "out", SCORES, "data")

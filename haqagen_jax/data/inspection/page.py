@@ -134,7 +134,9 @@ def write(
         part.write_text(html, encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another") from None
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); choose another file with --out"
+        ) from None
     finally:
         part.unlink(missing_ok=True)
 
