@@ -1,6 +1,8 @@
 """`load`: from the name of a model to a `Colorizer`; `colorize`: the same in one call."""
 
+import difflib
 import functools
+import os
 from pathlib import Path
 
 import jax
@@ -11,8 +13,9 @@ from numpy.typing import ArrayLike
 
 from haqagen_jax import artifact, baselines, paper
 from haqagen_jax.errors import InputError
-from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.colorizer import Colorizer, check_options
 
+NAMES = ("small", "grey", "table")
 BUNDLED = Path(__file__).parent / "assets" / "small"
 
 
@@ -40,6 +43,14 @@ def load(
             range.
     """
     name = "small" if name_or_dir is None else str(name_or_dir)
+    if name not in NAMES and not os.path.exists(name):
+        close = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise InputError(
+            f"{name or repr(name)}: no such model directory, nor one of {', '.join(NAMES)}; give "
+            f"one of these{hint}"
+        )
+    check_options(tile, stride, batch)
     options = {"tile": tile, "stride": stride, "batch": batch}
     if name == "grey":
         return Colorizer(baselines.Grey(), {}, baselines.CONFIG, name=name, **options)

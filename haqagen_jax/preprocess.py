@@ -5,6 +5,8 @@ training and inference share it. Not handled here: colour images, batches, image
 memory. `haqagen_jax.ops.histogram.equalize` is the same equalization inside `jit`.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Integer, Real
 
@@ -91,6 +93,9 @@ def to_unit(
     if not 0.0 <= low < high <= 100.0:
         raise InputError(f"percentiles {low} and {high} must satisfy 0 <= low < high <= 100")
     # float64: the difference of two float32 extremes may overflow, and 16 bits must stay apart.
+    image = image.astype(np.float64)
+    if math.isinf(float(image.max()) - float(image.min())):
+        image *= 0.5  # even the difference of two float64 extremes; halves have the same place
     bottom, top = _range(image, low, high)
     if bottom == top:
         if image.min() != image.max():
@@ -98,14 +103,14 @@ def to_unit(
                 f"percentiles {low} and {high} of the image are both {bottom}; widen them"
             )
         return np.zeros(image.shape, np.float32)
-    unit = (image.astype(np.float64) - bottom) / (top - bottom)
-    return np.clip(unit, 0.0, 1.0).astype(np.float32)
+    # Clipped first: what lies far outside of a narrow range would overflow in the division.
+    return ((np.clip(image, bottom, top) - bottom) / (top - bottom)).astype(np.float32)
 
 
 def _range(image: np.ndarray, low: float, high: float) -> tuple[float, float]:
     if (low, high) == (0.0, 100.0):  # percentiles sort; the extremes need not
         return float(image.min()), float(image.max())
-    bottom, top = np.percentile(image.astype(np.float64), [low, high])
+    bottom, top = np.percentile(image, [low, high])
     return float(bottom), float(top)
 
 

@@ -68,3 +68,37 @@ def test_refused():
         haqagen_jax.load("grey", stride=257)
     with pytest.raises(InputError, match=r"nowhere: no such model directory"):
         haqagen_jax.load("nowhere")
+
+
+def test_a_misspelt_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"smal: .*one of small, grey, table; .*mean small\?\)"):
+        haqagen_jax.load("smal")
+    with pytest.raises(InputError, match=r"^'': no such model"):
+        haqagen_jax.load("")
+
+
+def test_options_are_refused_before_the_model_is_read(monkeypatch):
+    monkeypatch.setattr(api.artifact, "load", lambda _: pytest.fail("read"))
+    for option, value in (("tile", 0), ("stride", 300), ("batch", 0)):
+        with pytest.raises(InputError, match=f"{option} = {value}"):
+            haqagen_jax.load(**{option: value})
+
+
+def test_options_of_another_type_are_named():
+    # In a process of its own, without the tests' checks of types.
+    code = """
+import haqagen_jax
+from haqagen_jax.errors import InputError
+options = {"stride": (2.5, None, True), "batch": (1.5, "a"), "tile": ("a", 256.0)}
+for name in ("grey", "small"):
+    for option, values in options.items():
+        for value in values:
+            try:
+                haqagen_jax.load(name, **{option: value})
+            except InputError as error:
+                assert str(error).startswith(f"{option} = {value!r}: must be a whole number"), error
+            else:
+                raise AssertionError(option)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -59,6 +59,16 @@ def test_to_unit_survives_the_float32_range():
     np.testing.assert_array_equal(to_unit(np.float32([-extreme, 0, extreme])), [0, 0.5, 1])
 
 
+def test_to_unit_survives_the_float64_range():
+    extreme = np.finfo(np.float64).max
+    image = np.array([-extreme, 0, extreme / 2, extreme])
+    np.testing.assert_allclose(to_unit(image), [0, 0.5, 0.75, 1], atol=1e-7)
+    got = to_unit(np.linspace(-1, 1, 101) * extreme, 10.0, 90.0)
+    np.testing.assert_allclose(got, np.clip((np.arange(101) - 10) / 80, 0, 1), atol=1e-6)
+    far = np.array([*np.linspace(0, 1e-300, 99), 1e300])
+    assert to_unit(far, 0.0, 90.0)[-1] == 1
+
+
 @pytest.mark.parametrize(("low", "high"), [(50.0, 50.0), (-1.0, 100.0), (0.0, 101.0)])
 def test_to_unit_percentiles_out_of_order(low, high):
     with pytest.raises(InputError, match="percentiles"):

@@ -22,6 +22,26 @@ from haqagen_jax.preprocess import prepare_nir
 Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
 
 
+def check_options(tile: int, stride: int, batch: int | None) -> None:
+    """Refuses what `Colorizer` cannot work with.
+
+    Args:
+        tile: see `Colorizer`.
+        stride: see `Colorizer`.
+        batch: see `Colorizer`.
+
+    Raises:
+        InputError: another type, or out of range.
+    """
+    TilePlan(1, 1, tile, stride)
+    if batch is None:
+        return
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer):
+        raise InputError(f"batch = {batch!r}: must be a whole number of tiles, or None")
+    if batch < 1:
+        raise InputError(f"batch = {batch}: must be at least 1")
+
+
 class Colorizer:
     """A model that colours arrays.
 
@@ -55,11 +75,10 @@ class Colorizer:
             batch: tiles predicted at once, at least 1; None: 1 on a CPU, more elsewhere.
 
         Raises:
-            InputError: a tile, stride or batch out of range.
+            InputError: a tile, stride or batch of another type or out of range, or a model that
+                does not fit into memory.
         """
-        TilePlan(1, 1, tile, stride)
-        if batch is not None and batch < 1:
-            raise InputError(f"batch = {batch}: must be at least 1")
+        check_options(tile, stride, batch)
         self.network = network
         self.variables = variables
         self.config = config
@@ -92,19 +111,17 @@ class Colorizer:
             (h, w, 3) or (b, h, w, 3), sRGB-encoded; floats in [0, 1].
 
         Raises:
-            InputError: another shape or type, NaN or infinity, or an image of one value only
-                (unless it is a single pixel).
+            InputError: another shape or type, NaN or infinity, an image of one value only
+                (unless it is a single pixel), or tiles that do not fit into memory.
 
         Reference: Sec. 3.3, Algorithm 1.
         """
-        images = known_depth(np.asarray(nir))
+        images = known_depth(_as_array(nir))
         if images.ndim not in (2, 3, 4) or (images.ndim > 2 and images.shape[-1] != 1):
             raise InputError(
                 f"nir has shape {images.shape}; give (h, w), (h, w, 1) or (b, h, w, 1)"
             )
-        out = output_dtype(images.dtype) if dtype is None else np.dtype(dtype)
-        if out not in (np.uint8, np.uint16, np.float32):
-            raise InputError(f"dtype = {out}: must be uint8, uint16 or float32")
+        out = output_dtype(images.dtype) if dtype is None else _as_dtype(dtype)
         if images.ndim < 4:
             return quantize(self._colorize(images.reshape(images.shape[:2]), progress), out)
         if len(images) == 0:
@@ -128,3 +145,21 @@ class Colorizer:
             if progress is not None:
                 progress(start + len(chosen), len(origins))
         return blender.result()
+
+
+def _as_array(nir: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(nir)
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"nir is not an array ({reason}); give rows of equal length") from None
+
+
+def _as_dtype(dtype: DTypeLike) -> np.dtype:
+    try:
+        out = np.dtype(dtype)
+    except (TypeError, ValueError):
+        out = dtype
+    if out not in (np.uint8, np.uint16, np.float32):
+        raise InputError(f"dtype = {out}: must be uint8, uint16 or float32")
+    return np.dtype(out)

@@ -4,6 +4,7 @@ numpy arrays, channels last, sRGB-encoded. Models that predict linear light are 
 `predictor.py`. Not handled: dithering, colour profiles.
 """
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Real
 
@@ -14,7 +15,8 @@ def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
     """Brings an array to a type whose depth is known: uint8, uint16 or float.
 
     Args:
-        nir: any integer or float type; floats stay as they are. Integers other than uint8 and
+        nir: any integer or float type; floats stay as they are, but bfloat16 and the like, which
+            numpy does not know, become float32. Integers other than uint8 and
             uint16 have no depth of their own: they are taken as uint8 if all values are in
             [0, 255], else as uint16.
 
@@ -26,6 +28,8 @@ def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
     """
     if nir.dtype in (np.uint8, np.uint16) or nir.dtype.kind == "f":
         return nir
+    if jnp.issubdtype(nir.dtype, jnp.floating):
+        return nir.astype(np.float32)
     if nir.dtype.kind not in "iu":
         raise InputError(f"pixels are {nir.dtype}; give integers or floats")
     if nir.size and (nir.min() < 0 or nir.max() > 65_535):

@@ -4,13 +4,15 @@ float32, (b, tile, tile, 1) to (b, tile, tile, 3), in [0, 1]. One (batch, tile) 
 compilation: a short last batch is filled up. Not handled: several devices, other precisions.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 from jaxtyping import Float, Float32
 
+from haqagen_jax.errors import InputError
 from haqagen_jax.ops.color import linear_to_srgb
 
 ACCELERATOR_BATCH = 8  # on a CPU a batch gains nothing and costs memory
@@ -42,7 +44,8 @@ class TilePredictor:
             return linear_to_srgb(rgb) if rgb_transfer == "linear" else rgb
 
         self.batch = batch
-        self._variables = jax.device_put(variables)
+        with _memory("the model needs"):
+            self._variables = jax.device_put(variables)
         self._predict = jax.jit(predict)
 
     def __call__(
@@ -55,7 +58,25 @@ class TilePredictor:
 
         Returns:
             As many sRGB-encoded tiles.
+
+        Raises:
+            InputError: they do not fit into the device's memory.
         """
         missing = self.batch - len(nir)
         full = np.concatenate([nir, np.repeat(nir[-1:], missing, axis=0)])
-        return np.asarray(self._predict(self._variables, full))[: len(nir)]
+        with _memory(f"batch = {self.batch}: so many tiles of {nir.shape[1]} pixels need"):
+            return np.asarray(self._predict(self._variables, full))[: len(nir)]
+
+
+@contextlib.contextmanager
+def _memory(needs: str) -> Iterator[None]:
+    """Turns the device's lack of memory into the user's choice."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise InputError(
+            f"{needs} more memory than the device has free; give a smaller batch or tile, or end "
+            "what else runs on it"
+        ) from None

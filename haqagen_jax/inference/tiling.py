@@ -35,6 +35,9 @@ class TilePlan:
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 1:
             raise InputError(f"image of {self.height}x{self.width} pixels: needs at least 1x1")
+        for name, value in (("tile", self.tile), ("stride", self.stride)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise InputError(f"{name} = {value!r}: must be a whole number of pixels")
         if self.tile < 1:
             raise InputError(f"tile = {self.tile}: must be at least 1")
         if not 1 <= self.stride <= self.tile:

@@ -145,8 +145,34 @@ def test_result_type_on_request():
     exact = model.colorize(nir, dtype=np.float32)
     np.testing.assert_allclose(exact[..., 0], nir / 255 * 0.3, atol=1e-6)
     np.testing.assert_array_equal(model.colorize(nir), np.rint(exact * 255))
-    with pytest.raises(InputError, match="dtype = float64"):
-        model.colorize(nir, dtype=np.float64)
+    for dtype in ("float64", "foo"):
+        with pytest.raises(InputError, match=f"dtype = {dtype}: must be uint8, uint16 or float32"):
+            model.colorize(nir, dtype=dtype)
+
+
+def test_bfloat16_is_a_float():
+    nir = jnp.asarray([[0.0, 0.25], [0.5, 1.0]], jnp.bfloat16)
+    got = identity(8, 5).colorize(nir)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got[..., 0], np.asarray(nir, np.float32), atol=1e-6)
+
+
+def test_extreme_floats():
+    got = identity(8, 5).colorize(np.array([[1e308, -1e308, 0.0]]))
+    np.testing.assert_allclose(got[0, :, 0], [1, 0, 0.5], atol=1e-6)
+
+
+class Exhausted(Identity):
+    """What a device without memory does."""
+
+    def apply(self, variables, nir):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+
+
+def test_a_device_without_memory_is_one_line():
+    model = Colorizer(Exhausted(), {}, PLAIN, tile=8, stride=5, batch=3)
+    with pytest.raises(InputError, match=r"^batch = 3: .*more memory .* smaller batch or tile"):
+        model.colorize(full_range(5, 6, 0, "uint8"))
 
 
 def test_linear_models_are_encoded():
@@ -178,6 +204,8 @@ def test_progress_counts_tiles():
         (np.zeros(4, np.uint8), r"shape \(4,\)"),
         (np.zeros((0, 4, 4, 1), np.uint8), "no images"),
         (np.zeros((0, 4), np.uint8), "no pixels"),
+        ([[1, 2], [3]], "nir is not an array .*; give rows of equal length"),
+        ([["a"]], "pixels are <U1; give integers or floats"),
         (np.full((4, 5), 3, np.uint8), "all 20 pixels have the value 3"),
         (np.full((4, 5), np.nan, np.float32), "20 of 20 pixels are NaN or infinite"),
     ],
