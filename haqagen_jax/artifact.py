@@ -105,6 +105,8 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
     directory = Path(directory)
     config = _read_config(directory)
     path = directory / TENSOR_FILE
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; copy the model again")
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

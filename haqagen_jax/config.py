@@ -13,6 +13,8 @@ from typing import Any
 from haqagen_jax import paper
 from haqagen_jax.errors import InputError
 
+_LARGEST = 3.4e38  # in float32, which everything is computed in
+
 
 def _require(ok: bool, name: str, value: object, constraint: str) -> None:
     if not ok:
@@ -251,11 +253,21 @@ def _section(section: type, name: str, values: object) -> Any:
 def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
     """Takes an int for a float and a list for a tuple, and refuses every other mismatch."""
     default = field.default
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if isinstance(default, float) and _is_number(value):
+        return _finite(name, value)
     if isinstance(default, tuple) and isinstance(value, list | tuple):
-        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+        numbers = all(_is_number(v) for v in value)
         _require(numbers and len(value) == len(default), name, value, f"{len(default)} numbers")
-        return tuple(float(v) for v in value)
+        return tuple(_finite(name, v) for v in value)
     _require(type(value) is type(default), name, value, f"of type {type(default).__name__}")
     return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _finite(name: str, value: int | float) -> float:
+    # Integers are compared exactly, however large; NaN fails too.
+    _require(abs(value) <= _LARGEST, name, value, "a finite number in float32")
+    return float(value)

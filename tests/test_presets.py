@@ -76,6 +76,9 @@ def test_overrides():
         ("trian.steps=3", r"trian: unknown section .* did you mean train\?"),
         ("train.steps=three", r"train\.steps = 'three': must be of type int"),
         ("train.steps=", r"train\.steps = '': must be of type int"),
+        ("loss.delta=1e999", r"loss\.delta = inf: must be a finite number"),
+        ("loss.delta=1" + "0" * 400, r"loss\.delta = 10+: must be a finite number"),
+        ("train.steps={[]: 1}", r"train\.steps = '\{\[\]: 1\}': must be of type int"),
         ("train.steps=-1", r"train\.steps = -1: must be 0 or more"),
     ],
 )
@@ -102,6 +105,10 @@ def test_a_bad_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"broken\.py: SyntaxError: .*correct the file") as caught:
         load_config(str(broken))
     assert "\n" not in str(caught.value)
+    leaving = tmp_path / "leaving.py"
+    leaving.write_text("import sys\nsys.exit('bye')\n")
+    with pytest.raises(InputError, match=r"leaving\.py: SystemExit: bye; correct the file"):
+        load_config(str(leaving))
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def get_config():\n    return 3\n")
     with pytest.raises(InputError, match=r"wrong\.py: get_config must return a ConfigDict"):

@@ -90,7 +90,7 @@ def read_state_dict(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     except InputError as error:
         raise InputError(f"{path}: {error}; {_REMEDY}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {_REMEDY}") from None
     except Exception as error:  # a damaged pickle can fail in any way
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: is no PyTorch checkpoint ({reason}); {_REMEDY}") from None

@@ -35,6 +35,8 @@ def load_vgg(path: str | Path) -> dict[str, Any]:
       InputError: no such file, not a checkpoint, or tensors of another network.
     """
     path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; {_REMEDY}")
     if path.suffix.lower() != ".safetensors":
         state_dict = read_state_dict(path)
     else:

@@ -57,8 +57,9 @@ def test_files(state_dict, tmp_path):
     path.write_bytes(b"no")
     with pytest.raises(InputError, match="cannot be read"):
         load_vgg(path)
-    with pytest.raises(InputError, match=r"absent\.pth"):
-        load_vgg(tmp_path / "absent.pth")
+    for name in ("absent.pth", "absent.safetensors"):
+        with pytest.raises(InputError, match=rf"{name}: no such file; give the weights"):
+            load_vgg(tmp_path / name)
 
 
 def test_other_networks_are_refused_by_tensor(state_dict):
