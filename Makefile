@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup check test test-slow demo format clean
+.PHONY: help setup check test test-slow bench-data demo format clean
 
 help:
 	@echo "make demo             colour rendered scenes with the bundled model"
 	@echo "make demo IMAGE=FILE  colour your own NIR photograph"
 	@echo "make test             formatter, lint, types and the test suite"
 	@echo "make test-slow        the tests that take minutes"
+	@echo "make bench-data       how fast training samples come"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv and demo/"
 
@@ -32,6 +33,9 @@ test: check
 
 test-slow: setup
 	$(BIN)/pytest -m slow
+
+bench-data: setup
+	$(BIN)/python benchmarks/data.py
 
 demo: setup
 	$(BIN)/haqagen demo --out demo $(if $(IMAGE),--image "$(IMAGE)")

@@ -20,7 +20,7 @@ import tensorflow_datasets as tfds
 
 from haqagen_jax.data import catalog, folder, pairing
 from haqagen_jax.data.catalog import PublishedSet
-from haqagen_jax.data.pair import Encoded, Pair, decode_pair
+from haqagen_jax.data.pair import Encoded, Pair, check_pair
 from haqagen_jax.data.split import SPLITS, split_by_counts
 from haqagen_jax.data.synthetic import quantize, render
 from haqagen_jax.errors import InputError
@@ -88,7 +88,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for index, pair in enumerate(pairs):
             try:
                 encoded = pair.encoded()
-                decode_pair(encoded)
+                check_pair(encoded)
             except InputError as error:
                 if not self._skip_corrupt:
                     raise

@@ -11,6 +11,7 @@ from jaxtyping import Float, Real
 from haqagen_jax.decoding import decode_nir, decode_rgb
 from haqagen_jax.errors import InputError
 from haqagen_jax.imageio import read_bytes
+from haqagen_jax.preprocess import prepare_nir
 
 
 class Encoded(NamedTuple):
@@ -81,4 +82,24 @@ def decode_pair(
             f"{encoded.nir_place} is {nir.shape[1]}x{nir.shape[0]} but {encoded.rgb_place} is "
             f"{rgb.shape[1]}x{rgb.shape[0]}; a pair must have one size, pixel on pixel"
         )
+    return nir, rgb
+
+
+def check_pair(encoded: Encoded) -> tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
+    """Decodes both images of a pair and makes sure that they can be prepared, too.
+
+    Args:
+        encoded: their bytes.
+
+    Returns:
+        See `decode_pair`.
+
+    Raises:
+        InputError: all of `decode_pair`; a NIR image with NaN, infinity or one value only.
+    """
+    nir, rgb = decode_pair(encoded)
+    try:
+        prepare_nir(nir, equalize=False)
+    except InputError as error:
+        raise InputError(f"{encoded.nir_place}: {error}") from None
     return nir, rgb

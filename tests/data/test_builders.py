@@ -163,6 +163,22 @@ def test_a_corrupt_pair_stops_the_build_and_leaves_nothing(plain):
     assert not list((plain / "out").rglob("*.json"))
 
 
+@pytest.mark.parametrize(
+    ("image", "problem"),
+    [
+        (np.full((9, 12), 7, np.uint8), "all 108 pixels have the value 7"),
+        (np.full((9, 12), np.nan, np.float32), "108 of 108 pixels are NaN"),
+    ],
+)
+def test_a_pair_that_no_training_could_use_is_refused(plain, image, problem):
+    damaged = plain / "raw" / "train" / "a_03_rgb.png"
+    Image.fromarray(noise(3)[1]).save(damaged)
+    (plain / "raw" / "train" / "a_03_nir.png").unlink()
+    tifffile.imwrite(plain / "raw" / "train" / "a_03_nir.tiff", image)
+    with pytest.raises(InputError, match=rf"a_03_nir\.tiff: {problem}"):
+        build.build("pairs", plain / "out", raw=plain / "raw")
+
+
 def test_a_corrupt_pair_can_be_skipped_with_a_count(plain):
     target = build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
     assert len(split_pairs([target], "train")) == 19

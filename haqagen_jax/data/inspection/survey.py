@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from haqagen_jax.console import bars
 from haqagen_jax.data import built, folder
 from haqagen_jax.data.inspection import page
 from haqagen_jax.data.inspection.measure import duplicates, measure
-from haqagen_jax.data.pair import Pair, decode_pair
+from haqagen_jax.data.pair import Pair, check_pair
 from haqagen_jax.data.split import SPLITS, split_of
 from haqagen_jax.errors import InputError
 
@@ -33,9 +31,7 @@ def inspect(directory: str, out: str, *, progress: bool = True) -> int:
         task = display.add_task("pairs", total=len(pairs))
         for split, pair in pairs:
             try:
-                nir, rgb = decode_pair(pair.encoded())
-                if nir.dtype.kind == "f" and not np.isfinite(nir).all():
-                    raise InputError(f"{pair.name}: holds NaN or infinite values; replace them")
+                nir, rgb = check_pair(pair.encoded())
             except InputError as error:
                 faults.append(str(error))
             else:

@@ -51,7 +51,7 @@ def test_every_fault_is_listed_and_the_others_are_measured(folder, capsys):
         "scene_0001_nir.png is 64x48 but scene_0001_rgb.png is 60x48 (sizes)",
         "scene_0010_rgb.png: truncated or damaged",
         "scene_0011_rgb.png: not a PNG, JPEG or TIFF image (it starts with b'no i') (unreadable)",
-        "nan: holds NaN",
+        "nan_nir.tif: 1 of 3072 pixels are NaN",
     ):
         assert part in text
     assert "scene_0010_rgb.png" in (folder / "page.html").read_text()
