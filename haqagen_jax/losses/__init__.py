@@ -6,7 +6,6 @@ The objective, which weighs them, is in `haqagen_jax.losses.objective`.
 from haqagen_jax.losses.adversarial import hinge_critic, hinge_generator
 from haqagen_jax.losses.feature import (
     cosine_distance,
-    instance_normalize,
     squared_distance,
     texture_cosine,
     texture_l2,
@@ -24,7 +23,6 @@ __all__ = [
     "hinge_critic",
     "hinge_generator",
     "hsv_mse",
-    "instance_normalize",
     "mse",
     "reconstruction",
     "squared_distance",

@@ -9,28 +9,10 @@ from jax import Array
 from jaxtyping import Float
 
 from haqagen_jax.ops.checks import Images, Like, paired
+from haqagen_jax.ops.normalize import instance_norm
 
-# Variance below which instance normalisation stops amplifying, as in nn.InstanceNorm.
-_NORM_EPSILON = 1e-5
 # Squared length of the constant coordinate that keeps the cosine of zero vectors defined.
 _COSINE_EPSILON = 1e-8
-
-
-def instance_normalize(features: Images) -> Float[Array, "b h w c"]:
-    """Scale each image's channels to zero mean and unit variance over the pixels.
-
-    Args:
-        features: any range.
-
-    Returns:
-        Normalised features in float32, the same shape; a constant channel becomes zeros.
-
-    Reference: HAQAGen Sec. 3.2, "Autoencoder pretraining".
-    """
-    features = jnp.asarray(features, jnp.float32)
-    centred = features - features.mean((1, 2), keepdims=True)
-    variance = jnp.square(centred).mean((1, 2), keepdims=True)
-    return centred * jax.lax.rsqrt(variance + _NORM_EPSILON)
 
 
 def squared_distance(prediction: Images, target: Like) -> Float[Array, " b"]:
@@ -93,7 +75,7 @@ def texture_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
     Reference: HAQAGen Eq. (3), the alpha term.
     """
     prediction, target = paired(prediction, target)
-    return squared_distance(instance_normalize(prediction), instance_normalize(target))
+    return squared_distance(instance_norm(prediction), instance_norm(target))
 
 
 def texture_cosine(prediction: Images, target: Like) -> Float[Array, " b"]:
@@ -112,7 +94,7 @@ def texture_cosine(prediction: Images, target: Like) -> Float[Array, " b"]:
     Reference: HAQAGen Eq. (3), the gamma term.
     """
     prediction, target = paired(prediction, target)
-    return cosine_distance(instance_normalize(prediction), instance_normalize(target))
+    return cosine_distance(instance_norm(prediction), instance_norm(target))
 
 
 def vgg_l2(prediction: Images, target: Like) -> Float[Array, " b"]:

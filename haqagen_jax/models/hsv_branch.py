@@ -14,13 +14,8 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.layers import (
-    Conv3x3,
-    Dense,
-    DepthwiseConv3x3,
-    instance_norm,
-    leaky_relu,
-)
+from haqagen_jax.models.layers import Conv3x3, Dense, DepthwiseConv3x3, leaky_relu
+from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import halve, resize_nearest
 
 SCALES = 5

@@ -15,6 +15,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.ops import conv
+from haqagen_jax.ops.normalize import EPSILON
 
 kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 Conv3x3 = functools.partial(nn.Conv, kernel_size=(3, 3), padding=1, kernel_init=kernel_init)
@@ -22,9 +23,9 @@ Conv4x4Down = functools.partial(
     nn.Conv, kernel_size=(4, 4), strides=(2, 2), padding=1, kernel_init=kernel_init
 )
 Dense = functools.partial(nn.Dense, kernel_init=kernel_init)
-LayerNorm = functools.partial(nn.LayerNorm, epsilon=1e-5)
-
-EPSILON = 1e-5  # of every normalisation
+LayerNorm = functools.partial(nn.LayerNorm, epsilon=EPSILON)
+# Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
+_product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def smooth_upsampling(key: Array, shape: tuple[int, ...]) -> Array:
@@ -46,23 +47,6 @@ def smooth_upsampling(key: Array, shape: tuple[int, ...]) -> Array:
     taps = jnp.array([1.0, 3.0, 3.0, 1.0]) / 4
     mixing = kernel_init(key, (1, 1, *shape[2:]))
     return (taps[:, None] * taps[None])[..., None, None] * mixing
-
-
-def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-    """Normalises each channel of each image to mean 0 and variance 1, without parameters.
-
-    Args:
-        x: a map; statistics are taken in float32, over two passes.
-
-    Returns:
-        The normalised map, in the dtype of `x`.
-
-    Reference: Ulyanov et al., "Instance Normalization" (2016).
-    """
-    wide = x.astype(jnp.float32)
-    centred = wide - wide.mean((1, 2), keepdims=True)
-    variance = jnp.square(centred).mean((1, 2), keepdims=True)
-    return (centred * lax.rsqrt(variance + EPSILON)).astype(x.dtype)
 
 
 def leaky_relu(x: Array) -> Array:
@@ -130,12 +114,12 @@ class SpectralConv(nn.Module):
         matrix = kernel.reshape(-1, self.features)
         fixed = lax.stop_gradient(matrix)
         u_state = self.variable("spectral", "u", lambda: _converged(fixed, self._start()))
-        v_state = self.variable("spectral", "v", lambda: _unit(fixed @ u_state.value))
+        v_state = self.variable("spectral", "v", lambda: _unit(_product(fixed, u_state.value)))
         if train and not self.is_initializing():
-            v_state.value = _unit(fixed @ u_state.value)
-            u_state.value = _unit(v_state.value @ fixed)
+            v_state.value = _unit(_product(fixed, u_state.value))
+            u_state.value = _unit(_product(v_state.value, fixed))
         u, v = lax.stop_gradient((u_state.value, v_state.value))
-        kernel = (kernel / (v @ matrix @ u)).astype(self.dtype)
+        kernel = (kernel / _product(_product(v, matrix), u)).astype(self.dtype)
         padding = ((self.padding, self.padding),) * 2
         y = lax.conv_general_dilated(
             x.astype(self.dtype),
@@ -159,4 +143,8 @@ def _unit(x: Array) -> Array:
 
 def _converged(matrix: Array, start: Array) -> Array:
     """The right singular vector of the largest singular value, after 15 power iterations."""
-    return lax.fori_loop(0, 15, lambda _, u: _unit(_unit(matrix @ u) @ matrix), _unit(start))
+
+    def iterate(_: Array, u: Array) -> Array:
+        return _unit(_product(_unit(_product(matrix, u)), matrix))
+
+    return lax.fori_loop(0, 15, iterate, _unit(start))

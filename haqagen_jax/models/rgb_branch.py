@@ -18,9 +18,10 @@ from jaxtyping import Float
 
 from haqagen_jax import paper
 from haqagen_jax.models.criss_cross import CrissCrossFusion
-from haqagen_jax.models.layers import Conv3x3, Conv4x4Down, instance_norm, leaky_relu
+from haqagen_jax.models.layers import Conv3x3, Conv4x4Down, leaky_relu
 from haqagen_jax.models.mamba import ScanGroup
 from haqagen_jax.models.spade import DecoderStage, SpadeResnetBlock
+from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import resize_bilinear
 
 

@@ -11,13 +11,8 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.layers import (
-    Conv3x3,
-    ConvTranspose4x4Up,
-    SpectralConv,
-    instance_norm,
-    leaky_relu,
-)
+from haqagen_jax.models.layers import Conv3x3, ConvTranspose4x4Up, SpectralConv, leaky_relu
+from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import resize_nearest
 
 

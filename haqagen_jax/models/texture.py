@@ -1,15 +1,15 @@
 """The texture autoencoder f: the features of its encoder are compared in the texture loss.
 
-Images are [b h w c], channels last, in [0, 1], RGB and HSV alike; arithmetic is float32. The number
-of channels in and out is the input's, three in the paper. Any height and width from 1 up: a
-stride-2 block rounds up, so features are [b ceil(h/8) ceil(w/8) 128], and the decoder drops the
-surplus row or column where it doubles. Features are not normalised here; the loss does that.
+Images are [b h w c], channels last, in [0, 1], RGB and HSV alike; arithmetic is float32, on
+accelerators too. The number of channels in and out is the input's, three in the paper. Any height
+and width from 1 up: a stride-2 block rounds up, so features are [b ceil(h/8) ceil(w/8) 128], and
+the decoder drops the surplus row or column where it doubles. Features are not normalised here; the
+loss does that.
 """
-
-from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from haqagen_jax import paper
@@ -43,20 +43,21 @@ class ReplicateConv(nn.Module):
         strides = (self.stride, self.stride)
         initial = nn.initializers.he_normal()
         return nn.Conv(
-            self.features, (3, 3), strides, padding="VALID", kernel_init=initial, name="conv"
+            self.features,
+            (3, 3),
+            strides,
+            padding="VALID",
+            kernel_init=initial,
+            precision=lax.Precision.HIGHEST,
+            name="conv",
         )(x)
 
 
 class TextureEncoder(nn.Module):
     """Four convolution blocks with strides 1, 2, 2, 2.
 
-    Attributes:
-      widths: channels of the four blocks.
-
     Reference: Sec. 3.2, Sec. 3.3.
     """
-
-    widths: Sequence[int] = paper.TEXTURE_WIDTHS
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w c"]) -> Float[Array, "b h8 w8 d"]:
@@ -69,7 +70,8 @@ class TextureEncoder(nn.Module):
           Features at an eighth of the size, rounded up.
         """
         x = image
-        for index, (width, stride) in enumerate(zip(self.widths, STRIDES, strict=True), start=1):
+        blocks = zip(paper.TEXTURE_WIDTHS, STRIDES, strict=True)
+        for index, (width, stride) in enumerate(blocks, start=1):
             x = nn.leaky_relu(ReplicateConv(width, stride, name=f"block{index}")(x), SLOPE)
         return x
 
@@ -77,13 +79,8 @@ class TextureEncoder(nn.Module):
 class TextureDecoder(nn.Module):
     """The encoder mirrored: nearest upsampling where it strides; no skips, no last activation.
 
-    Attributes:
-      widths: channels of the encoder's four blocks.
-
     Reference: Sec. 3.2; that it mirrors the encoder is ours.
     """
-
-    widths: Sequence[int] = paper.TEXTURE_WIDTHS
 
     @nn.compact
     def __call__(
@@ -100,28 +97,23 @@ class TextureDecoder(nn.Module):
         """
         height, width, channels = shape
         x = features
-        for level, outputs in ((3, self.widths[2]), (2, self.widths[1]), (1, self.widths[0])):
+        for level in (3, 2, 1):
             size = (-(-height // 2 ** (level - 1)), -(-width // 2 ** (level - 1)))
-            x = _double(x, size)
-            x = nn.leaky_relu(ReplicateConv(outputs, name=f"block{level + 1}")(x), SLOPE)
+            x, width = _double(x, size), paper.TEXTURE_WIDTHS[level - 1]
+            x = nn.leaky_relu(ReplicateConv(width, name=f"block{level + 1}")(x), SLOPE)
         return ReplicateConv(channels, name="block1")(x)
 
 
 class TextureAutoencoder(nn.Module):
     """The network f.
 
-    Attributes:
-      widths: channels of the encoder's four blocks.
-
     Reference: Sec. 3.2, Sec. 3.3; the widths are ours.
     """
 
-    widths: Sequence[int] = paper.TEXTURE_WIDTHS
-
     def setup(self) -> None:
         """Create the two halves."""
-        self.encoder = TextureEncoder(self.widths)
-        self.decoder = TextureDecoder(self.widths)
+        self.encoder = TextureEncoder()
+        self.decoder = TextureDecoder()
 
     def __call__(self, image: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         """Reconstruct an image from its features.
@@ -142,7 +134,7 @@ class TextureAutoencoder(nn.Module):
           image: in [0, 1]; any height and width.
 
         Returns:
-          The fourth block's activations, [b ceil(h/8) ceil(w/8) widths[3]], un-normalised.
+          The fourth block's activations, [b ceil(h/8) ceil(w/8) 128], un-normalised.
         """
         return self.encoder(image)
 

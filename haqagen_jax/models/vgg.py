@@ -1,12 +1,14 @@
 """VGG-19 up to relu4_2: the features g of the perceptual loss.
 
 Images are [b h w 3] RGB in [0, 1], sRGB-encoded, channels last; ImageNet's mean and standard
-deviation are applied here. Arithmetic is float32. Sizes that are no multiple of 8 lose the
-remainder, as the pooling does. The weights come from the user: see `haqagen_jax.interop.vgg`.
+deviation are applied here. Arithmetic is float32, on accelerators too. Sizes that are no multiple
+of 8 lose the remainder, as the pooling does. The weights come from the user: see
+`haqagen_jax.interop.vgg`.
 """
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from haqagen_jax.types import Rgb
@@ -43,5 +45,7 @@ class Vgg19(nn.Module):
             if index > 0:
                 x = nn.max_pool(x, (2, 2), strides=(2, 2))
             for name, channels in stage:
-                x = nn.relu(nn.Conv(channels, (3, 3), padding=1, name=name)(x))
+                exact = lax.Precision.HIGHEST
+                conv = nn.Conv(channels, (3, 3), padding=1, precision=exact, name=name)
+                x = nn.relu(conv(x))
         return x

@@ -10,27 +10,7 @@ from haqagen_jax.models.layers import (
     ConvTranspose4x4Up,
     DepthwiseConv3x3,
     SpectralConv,
-    instance_norm,
 )
-
-
-def test_instance_norm_takes_each_channel_of_each_image():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 5, 7, 3)) * [1, 10, 0.01] + [0, 100, 1]
-    expected = (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
-    result = instance_norm(jnp.asarray(x, jnp.float32))
-    np.testing.assert_allclose(result, expected, rtol=0, atol=2e-5)
-
-
-def test_instance_norm_of_a_flat_map_is_zero_with_a_finite_gradient():
-    flat = jnp.full((1, 4, 4, 2), 0.3)
-    result, gradient = jax.value_and_grad(lambda x: jnp.abs(instance_norm(x)).sum())(flat)
-    assert float(result) < 1e-3
-    assert np.isfinite(gradient).all()
-
-
-def test_instance_norm_keeps_the_dtype():
-    assert instance_norm(jnp.ones((1, 2, 2, 1), jnp.bfloat16)).dtype == jnp.bfloat16
 
 
 @pytest.mark.parametrize(("layer", "fan_in"), [(Conv3x3(32), 9 * 16), (DepthwiseConv3x3(), 9)])

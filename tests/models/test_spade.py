@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from haqagen_jax.models.layers import instance_norm
 from haqagen_jax.models.spade import DecoderStage, Spade, SpadeResnetBlock
+from haqagen_jax.ops.normalize import instance_norm
 
 CONVOLUTIONS = ("conv_0", "conv_1", "conv_s")
 NORMS = ("norm_0", "norm_1", "norm_s")
