@@ -37,7 +37,6 @@ SATURATION_JITTER = 0.1
 
 # Sliding-window inference: Sec. 3.3, Algorithm 1.
 STRIDE = 222
-STRIDE_NARROW = 240
 
 # Architecture. Depth and widths are those of the ColorMamba generator that Sec. 3.1 adopts.
 LEVELS = 8  # stride-2 levels: 256 -> 1
@@ -50,4 +49,3 @@ ATTENTION_HEADS = 8
 AGENT_TOKENS = 49
 TEXTURE_WIDTHS = (16, 32, 64, 128)  # Sec. 3.3 says four layers; the widths are ours
 CRITIC_WIDTH = 64  # 70x70 PatchGAN: Sec. 3.2
-RECEPTIVE_FIELD = 70

@@ -61,8 +61,7 @@ def test_a_logit_sees_seventy_pixels_square_of_its_own_picture(critic, head):
     seen, unseen = (np.abs(slopes(pictures)[i][0]).max(-1) > 0 for i in (head, 1 - head))
     assert not unseen.any()
     rows, columns = np.nonzero(seen.any(1))[0], np.nonzero(seen.any(0))[0]
-    field = paper.RECEPTIVE_FIELD
-    assert field == 70
+    field = 70  # HAQAGen Sec. 3.2
     assert (len(rows), len(columns)) == (field, field)
     assert (rows[-1] - rows[0], columns[-1] - columns[0]) == (field - 1, field - 1)
     assert rows[0] - columns[0] == 8  # neighbouring patches are eight pixels apart
