@@ -7,8 +7,7 @@ the checkpoints of `haqagen_jax.train`).
 """
 
 import json
-import os
-import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,13 +63,13 @@ def save(
         "training": dict(training or {}),
     }
     directory.parent.mkdir(parents=True, exist_ok=True)
-    scratch = directory.with_name(f".{directory.name}.{os.getpid()}.part")
-    scratch.mkdir()
-    try:
-        write_files(scratch, description, tensors)
-        _swap(scratch, directory)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{directory.name}.", dir=directory.parent, ignore_cleanup_errors=True
+    ) as scratch:
+        new = Path(scratch, "new")  # the scratch itself is for its owner only, this for everybody
+        new.mkdir()
+        write_files(new, description, tensors)
+        _swap(new, directory)
 
 
 def write_files(
@@ -99,8 +98,8 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
         The configuration, and the variables as nested dicts of float32 numpy arrays.
 
     Raises:
-        InputError: no model there, another format or version, a bad configuration, or a damaged
-            tensor file.
+        InputError: no model there, another format or version, a bad configuration, a damaged
+            tensor file, or a tensor that is not finite.
     """
     directory = Path(directory)
     config = _read_config(directory)
@@ -111,7 +110,18 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read ({_line(error)}); copy the model again") from None
-    return config, unflatten({name: t.astype(np.float32) for name, t in tensors.items()})
+    with np.errstate(over="ignore"):  # reported below, by name
+        tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise InputError(
+                f"{path}: tensor {name} has values that are not finite; copy the model again, or "
+                "train another"
+            )
+    try:
+        return config, unflatten(tensors)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def check(variables: Mapping[str, Any], expected: Mapping[str, Any], name: str) -> None:
@@ -153,12 +163,26 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def unflatten(flat: Mapping[str, Any]) -> Variables:
-    """Turns "/"-joined names back into nested dicts."""
+    """Turns "/"-joined names back into nested dicts.
+
+    Args:
+        flat: name to value.
+
+    Returns:
+        The tree of which `flatten` makes `flat`.
+
+    Raises:
+        InputError: a name that goes on where another ends, as "a/b/x" beside "a/b".
+    """
     tree: Variables = {}
     for name, value in flat.items():
         *parents, leaf = name.split("/")
         node = tree
-        for parent in parents:
+        for depth, parent in enumerate(parents, start=1):
+            if "/".join(parents[:depth]) in flat:
+                raise InputError(
+                    f"tensor {name}: goes on where the name of another ends; export it again"
+                )
             node = node.setdefault(parent, {})
         node[leaf] = value
     return tree
@@ -174,14 +198,16 @@ def _stored(name: str, tensor: Any, dtype: str) -> np.ndarray:
 
 
 def _swap(new: Path, directory: Path) -> None:
-    """Puts `new` under the name `directory`; what was there goes only after that."""
-    if not directory.exists():
+    """Puts `new` under the name `directory`; what was there is left beside where `new` was."""
+    old = new.with_name("old")
+    try:
+        if directory.exists():
+            directory.rename(old)
         new.rename(directory)
-        return
-    old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
-    directory.rename(old)
-    new.rename(directory)
-    shutil.rmtree(old)
+    except BaseException:  # an interrupt too: the old model must not go before the new one is there
+        if old.exists() and not directory.exists():
+            old.rename(directory)
+        raise
 
 
 def _read_config(directory: Path) -> Config:

@@ -1,7 +1,9 @@
 """A model directory survives the round trip, and every damage to it is named."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +73,34 @@ def test_files_are_readable_as_any_other(directory):
     (directory / "other").touch()
     modes = {path.stat().st_mode for path in directory.iterdir()}
     assert len(modes) == 1  # what the user's umask gives
+    (directory.parent / "other").mkdir()
+    assert directory.stat().st_mode == (directory.parent / "other").stat().st_mode
+
+
+def test_what_a_killed_run_left_is_not_in_the_way(directory, variables):
+    # Processes in containers have the same few numbers again and again.
+    for ending in ("part", "old"):
+        left = directory.with_name(f".m.{os.getpid()}.{ending}")
+        left.mkdir()
+        (left / "config.json").touch()
+    artifact.save(directory, Config(), variables, training={"steps": 9})
+    assert json.loads((directory / "config.json").read_text())["training"] == {"steps": 9}
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_failed_swap_puts_the_old_model_back(directory, variables, monkeypatch, error):
+    rename = Path.rename
+
+    def fail(self, target):
+        if Path(target) == directory and self.name == "new":
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(error):
+        artifact.save(directory, Config(), variables, training={"steps": 9})
+    assert json.loads((directory / "config.json").read_text())["training"] == {"steps": 3}
+    assert [p.name for p in directory.parent.iterdir()] == ["m"]
 
 
 def test_failure_leaves_the_old_model(directory, variables, monkeypatch):
@@ -164,6 +194,29 @@ def test_tensors_that_do_not_fit_the_network(directory, variables, change, messa
     _, loaded = artifact.load(directory)
     with pytest.raises(InputError, match=message):
         artifact.check(loaded, variables, "m")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_model_that_is_not_finite_is_refused_by_tensor(directory, value):
+    path = directory / "model.safetensors"
+    tensors = load_file(path)
+    tensors["batch_stats/norm/mean"] = np.float32([value])
+    save_file(tensors, path)
+    message = r"model\.safetensors: tensor batch_stats/norm/mean has values that are not finite"
+    with pytest.raises(InputError, match=message) as info:
+        artifact.load(directory)
+    assert "\n" not in str(info.value)
+
+
+def test_a_name_that_goes_on_where_another_ends(directory):
+    path = directory / "model.safetensors"
+    save_file(load_file(path) | {"params/rgb_branch/bias/x": np.zeros(1)}, path)
+    with pytest.raises(InputError, match=r"model\.safetensors: tensor params/rgb_branch/bias/x: "):
+        artifact.load(directory)
+    for flat in ({"a/b": 1, "a/b/x": 2}, {"a/b/x": 2, "a/b": 1}, {"a": 1, "a/b/x": 2}):
+        with pytest.raises(InputError, match="tensor a/b/x: goes on where"):
+            artifact.unflatten(flat)
+    assert artifact.unflatten({"a/b": 1, "a/bc": 2}) == {"a": {"b": 1, "bc": 2}}
 
 
 def test_matching_tensors_pass_the_check(directory, variables):
