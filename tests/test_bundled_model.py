@@ -22,7 +22,7 @@ def model() -> Colorizer:
 def test_it_loads_with_finite_tensors(model):
     assert model.name == "small"
     tensors = artifact.flatten(model.variables)
-    assert len(tensors) > 500
+    assert tensors
     for name, tensor in tensors.items():
         assert np.isfinite(tensor).all(), name
 

@@ -15,6 +15,11 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 from haqagen_jax.errors import InputError
 
 
+def is_started(directory: str | Path) -> bool:
+    """Whether a directory holds a checkpoint to continue from; it need not exist."""
+    return bool(ocp.utils.checkpoint_steps(directory)) if Path(directory).is_dir() else False
+
+
 class Checkpoints:
     """The checkpoints in one directory, used as a context manager; the latest ones are kept."""
 

@@ -9,8 +9,9 @@ A run lives in its work directory:
     model/            the best model so far by validation PSNR; `haqagen colorize --model` takes it
 """
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,16 @@ from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError
-from haqagen_jax.interop.vgg import load_vgg
-from haqagen_jax.losses.objective import Features
-from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.models.vgg import Vgg19
-from haqagen_jax.train.checkpoint import Checkpoints
+from haqagen_jax.models.factory import init_generator
+from haqagen_jax.train.checkpoint import Checkpoints, is_started
+from haqagen_jax.train.frozen import texture_features, vgg_features
 from haqagen_jax.train.preview import loss_curves, sample_sheet
+from haqagen_jax.train.settings import run_settings
 from haqagen_jax.train.sharding import data_mesh, place_batch, replicated
 from haqagen_jax.train.state import TrainState, create_state
 from haqagen_jax.train.step import Metrics, make_train_step
-from haqagen_jax.train.texture import load_texture
 from haqagen_jax.train.validation import Validate, make_validation
+from haqagen_jax.train.workdir import require_workdir
 from haqagen_jax.train.writer import RunWriter
 
 SHOWN = ("generator", "critic", "mse_rgb", "cdf_rgb")  # of the terms, on the progress bar
@@ -66,15 +66,25 @@ def train(
         The directory of the best model.
 
     Raises:
-        InputError: unusable data, missing f or VGG-19 weights, a run with other settings, or a
-            model to start with that is of another size.
+        InputError: an unusable work directory, unusable data, missing f or VGG-19 weights, a run
+            with other settings, a model to start with that is of another size, float16, losses
+            that are no longer finite, or no model in the end.
 
     Reference: HAQAGen Sec. 4, "Training protocol".
     """
     workdir = Path(workdir)
+    require_workdir(workdir)
+    _require_range(config.model.compute_dtype)
+    initial = None
+    if init_from is not None and not is_started(workdir / "checkpoints"):
+        initial = _load_generator(init_from, config)
     pairs, held_out = split_pairs(directories, "train"), split_pairs(directories, "val")
-    texture, perceptual = _texture(config, workdir), _vgg(config, vgg)
+    texture = texture_features(config.loss, workdir / "texture")
+    perceptual = vgg_features(config.loss, vgg)
     steps = config.train.steps or _steps_of_epochs(config, len(pairs))
+    settings = run_settings(
+        config, steps=steps, pairs=pairs, texture=workdir / "texture" if texture else None
+    )
     mesh = data_mesh(config.train.batch_size)
     batches = train_iterator(
         pairs, config.data, batch_size=config.train.batch_size, seed=config.train.seed
@@ -85,26 +95,30 @@ def train(
     run = _Run(workdir, config, steps, make_validation(config, held_out, mesh))
     run.facts = {"command": command, **_facts(pairs, held_out, config)}
     with Checkpoints(workdir / "checkpoints", keep=2) as checkpoints, bars(progress) as display:
-        state, best = _start(checkpoints, config, steps, mesh, batches, init_from)
-        run.begin(int(state.step), best)
+        state, position = _start(checkpoints, config, settings, mesh, batches, initial)
+        run.begin(int(state.step), position)
         task = display.add_task("training", total=steps, completed=int(state.step))
-        window: list[Metrics] = []
         for step in range(int(state.step) + 1, steps + 1):
             state, metrics = step_function(state, place_batch(next(batches), mesh))
-            window.append(metrics)
+            run.add(metrics)
             if step % config.train.log_every == 0 or step == steps:
-                line = run.log(step, window)
-                window = []
+                line = run.log(step)
                 display.update(task, description=line)
                 _line(display, progress, f"step {step}/{steps}: {line}")
             if step % config.train.validate_every == 0 or step == steps:
                 _line(display, progress, run.validate(step, state.generator))
             if step % config.train.checkpoint_every == 0 or step == steps:
-                position = {"batches": batches.get_state(), "best": run.best}
-                checkpoints.save(step, state, settings=_settings(config, steps), position=position)
+                position = {"batches": batches.get_state(), **run.position(step)}
+                checkpoints.save(step, state, settings=settings, position=position)
             display.update(task, completed=step)
     run.close()
-    return workdir / "model"
+    model = workdir / "model"
+    if not model.is_dir():
+        raise InputError(
+            f"{model}: does not exist, as no validation PSNR was finite or it was removed; train "
+            "again with another --workdir"
+        )
+    return model
 
 
 class _Run:
@@ -115,20 +129,37 @@ class _Run:
     def __init__(self, workdir: Path, config: Config, steps: int, validate: Validate) -> None:
         self._workdir, self._config, self._steps = workdir, config, steps
         self._validate = validate
-        self.best = -np.inf
 
-    def begin(self, step: int, best: float) -> None:
+    def begin(self, step: int, position: Mapping[str, Any]) -> None:
+        """Opens the record at a step; `position` is what was returned after it, {} at first."""
         self._workdir.mkdir(parents=True, exist_ok=True)
         self._writer = RunWriter(self._workdir, start=step)
-        self.best = best
-        self._since = time.monotonic()
+        self._best = position.get("best", -np.inf)
+        self._window: list[Any] = list(position.get("window", ()))  # terms since the last line
+        self._restart_clock()
 
-    def log(self, step: int, window: list[Metrics]) -> str:
+    def position(self, step: int) -> dict[str, Any]:
+        """What a checkpoint must remember, as JSON values."""
+        self._window = [
+            {name: float(x) for name, x in terms.items()} for terms in jax.device_get(self._window)
+        ]
+        self._require_finite(step)
+        return {"best": self._best, "window": self._window}
+
+    def add(self, metrics: Metrics) -> None:
+        """Takes the terms of a step, without waiting for them."""
+        self._window.append(metrics)
+        self._timed += 1
+
+    def log(self, step: int) -> str:
         """Records the mean of the last steps' terms; returns a line about them."""
-        terms = jax.tree.map(lambda *values: float(np.mean(values)), *jax.device_get(window))
-        now = time.monotonic()
-        images = len(window) * self._config.train.batch_size / (now - self._since)
-        self._since = now
+        self._window = jax.device_get(self._window)
+        self._require_finite(step)
+        # In float64, so that terms that were kept as JSON have the same mean as arrays.
+        terms = jax.tree.map(lambda *x: float(np.mean(x, dtype=np.float64)), *self._window)
+        self._window = []
+        images = self._timed * self._config.train.batch_size / (time.monotonic() - self._since)
+        self._restart_clock()
         self._writer.scalars(
             step, {f"train/{name}": x for name, x in terms.items()} | {"rate/images": images}
         )
@@ -145,52 +176,74 @@ class _Run:
         pictures.mkdir(exist_ok=True)
         imageio.write(pictures / f"step_{step:07d}.png", sheet)
         loss_curves(self._writer.history(), self._workdir / "curves.png")
-        if scores["psnr"] > self.best:
-            self.best = scores["psnr"]
+        if scores["psnr"] > self._best:
+            self._best = scores["psnr"]
             artifact.save(
                 self._workdir / "model",
                 self._config,
                 jax.device_get(variables),
                 training={**self.facts, "step": step, "of": self._steps, "validation": scores},
             )
-        self._since = time.monotonic()  # the rate is that of training alone
+        self._restart_clock()  # the rate is that of training alone
         listed = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-        return f"step {step}/{self._steps}: validation {listed} (best psnr {self.best:.3f})"
+        return f"step {step}/{self._steps}: validation {listed} (best psnr {self._best:.3f})"
 
     def close(self) -> None:
         self._writer.close()
+
+    def _restart_clock(self) -> None:
+        self._since, self._timed = time.monotonic(), 0
+
+    def _require_finite(self, step: int) -> None:
+        """Stops a run that has diverged, before its state becomes a checkpoint."""
+        for name in ("generator", "critic"):
+            values = [float(terms[name]) for terms in self._window]
+            wrong = [value for value in values if not math.isfinite(value)]
+            if wrong:
+                rate = self._config.optim.learning_rate
+                raise InputError(
+                    f"step {step}: the total of the {name} is {wrong[0]}; lower "
+                    f"optim.learning_rate = {rate} in another --workdir (the last checkpoint is "
+                    "kept)"
+                )
 
 
 def _start(
     checkpoints: Checkpoints,
     config: Config,
-    steps: int,
+    settings: Mapping[str, Any],
     mesh: Any,
     batches: TrainIterator,
-    init_from: str | Path | None,
-) -> tuple[TrainState, float]:
-    """The state to start from and the best validation PSNR before it: the run's last checkpoint,
-    or another model's generator, or scratch. Moves the data to the same place."""
+    initial: Mapping[str, Any] | None,
+) -> tuple[TrainState, dict[str, Any]]:
+    """The state to start from and what `_Run` left there: the run's last checkpoint, or another
+    model's generator, or scratch. Moves the data to the same place."""
 
     def create(key: jax.Array) -> TrainState:
-        return create_state(key, config, steps=steps)
+        return create_state(key, config, steps=settings["train.steps"])
 
     key, everywhere = jax.random.key(config.train.seed), replicated(mesh)
     template = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
         jax.eval_shape(create, key),
     )
-    restored = checkpoints.restore(template, settings=_settings(config, steps))
+    restored = checkpoints.restore(template, settings=settings)
     if restored is None:
         state = jax.jit(create, out_shardings=everywhere)(key)
-        if init_from is not None:
-            _, variables = artifact.load(init_from)
-            artifact.check(variables, state.generator, str(init_from))
-            state = state.replace(generator=jax.device_put(variables, everywhere))
-        return state, -np.inf
+        if initial is not None:
+            state = state.replace(generator=jax.device_put(initial, everywhere))
+        return state, {}
     state, position = restored
     batches.set_state(position["batches"])
-    return state, position["best"]
+    return state, position
+
+
+def _load_generator(directory: str | Path, config: Config) -> Mapping[str, Any]:
+    """The variables of a model, if they fit the configuration."""
+    _, variables = artifact.load(directory)
+    shapes = jax.eval_shape(lambda key: init_generator(key, config.model), jax.random.key(0))
+    artifact.check(variables, shapes, str(directory))
+    return variables
 
 
 def _line(display: Any, show: bool, text: str) -> None:
@@ -199,26 +252,12 @@ def _line(display: Any, show: bool, text: str) -> None:
         display.console.print(text, highlight=False, soft_wrap=True)
 
 
-def _texture(config: Config, workdir: Path) -> Features | None:
-    loss = config.loss
-    if not (loss.feature and (loss.alpha or loss.gamma)):
-        return None
-    variables = {"params": load_texture(workdir / "texture")}
-    network = TextureAutoencoder()
-    return lambda image: network.apply(variables, image, method="encode")  # pyright: ignore
-
-
-def _vgg(config: Config, weights: str | Path | None) -> Features | None:
-    if not (config.loss.feature and config.loss.delta):
-        return None
-    if weights is None:
+def _require_range(dtype: str) -> None:
+    if dtype == "float16":
         raise InputError(
-            f"loss.delta = {config.loss.delta}: the VGG-19 term needs weights; give torchvision's "
-            "file with --vgg vgg19.pth, or leave the term out with --set loss.delta=0"
+            f"model.compute_dtype = {dtype!r}: must be bfloat16 or float32 in training, as "
+            "gradients leave the range of float16; use --set model.compute_dtype=bfloat16"
         )
-    variables = {"params": load_vgg(weights)}
-    network = Vgg19()
-    return lambda image: network.apply(variables, image)  # pyright: ignore
 
 
 def _steps_of_epochs(config: Config, pairs: int) -> int:
@@ -229,23 +268,6 @@ def _steps_of_epochs(config: Config, pairs: int) -> int:
             "use a smaller one, or set train.steps"
         )
     return config.train.epochs * per_epoch
-
-
-def _settings(config: Config, steps: int) -> dict[str, Any]:
-    """What must not change between the parts of a run: everything that shapes the result."""
-    free = {
-        f"train.{name}"
-        for name in ("log_every", "validate_every", "checkpoint_every", "validation_samples")
-    }
-    free |= {"train.epochs", "data.workers"}  # steps say it all; any number gives the same batches
-    settings = {
-        f"{section}.{name}": value
-        for section, values in config.to_dict().items()
-        for name, value in values.items()
-        if section != "texture" and f"{section}.{name}" not in free
-    }
-    settings["data.nir_percentiles"] = list(settings["data.nir_percentiles"])  # as JSON has it
-    return {**settings, "train.steps": steps}
 
 
 def _facts(pairs: Sequence[Pair], held_out: Sequence[Pair], config: Config) -> dict[str, Any]:

@@ -30,7 +30,9 @@ from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.train.checkpoint import Checkpoints
+from haqagen_jax.train.settings import data_settings
 from haqagen_jax.train.texture_step import TextureState, create_texture_state, texture_step
+from haqagen_jax.train.workdir import require_workdir
 from haqagen_jax.train.writer import MetricsFile
 
 FORMAT = "haqagen-jax-texture"
@@ -55,11 +57,12 @@ def pretrain_texture(
       The directory that `load_texture` reads.
 
     Raises:
-      InputError: unusable data, or a started run with other settings.
+      InputError: an unusable work directory, unusable data, or a started run with other settings.
 
     Reference: Sec. 3.2, "Autoencoder pretraining".
     """
     directory = Path(workdir) / "texture"
+    require_workdir(directory)
     if (directory / CONFIG_FILE).exists():
         load_texture(directory)
         print(f"{directory} is already trained; delete it to train again.")
@@ -71,7 +74,8 @@ def pretrain_texture(
     patches = max(1, config.texture.batch_size // 2)
     batches = train_iterator(pairs, data, batch_size=patches, seed=config.train.seed)
     directory.mkdir(parents=True, exist_ok=True)
-    state, loss = _run(directory, config, batches, progress=progress)
+    settings = _settings(config) | data_settings(pairs)
+    state, loss = _run(directory, config, batches, settings, progress=progress)
     facts = {"images": len(pairs), "steps": config.texture.steps, "loss": loss}
     _save(directory, state.params, config, facts)
     shutil.rmtree(directory / CHECKPOINTS)
@@ -99,7 +103,7 @@ def load_texture(directory: str | Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         version = (found["format"], found["format_version"])
-        tensors = load_file(directory / TENSOR_FILE)
+        variables = artifact.unflatten(load_file(directory / TENSOR_FILE))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{directory}: damaged ({reason}); delete it and {command}") from None
@@ -108,7 +112,6 @@ def load_texture(directory: str | Path) -> dict[str, Any]:
             f"{path}: is {version[0]} {version[1]}, this version reads {FORMAT} {FORMAT_VERSION}; "
             f"delete it and {command}"
         )
-    variables = artifact.unflatten(tensors)
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
     expected = jax.eval_shape(TextureAutoencoder().init, jax.random.key(0), image)
     artifact.check(variables, expected, str(directory))
@@ -116,10 +119,15 @@ def load_texture(directory: str | Path) -> dict[str, Any]:
 
 
 def _run(
-    directory: Path, config: Config, batches: TrainIterator, *, progress: bool
+    directory: Path,
+    config: Config,
+    batches: TrainIterator,
+    settings: Mapping[str, Any],
+    *,
+    progress: bool,
 ) -> tuple[TextureState, float]:
     """Steps from the last checkpoint to the end; returns the state and the last loss."""
-    steps, train, settings = config.texture.steps, config.train, _settings(config)
+    steps, train = config.texture.steps, config.train
     state = create_texture_state(jax.random.key(train.seed), config.texture)
     with Checkpoints(directory / CHECKPOINTS) as checkpoints, bars(progress) as bar:
         restored = checkpoints.restore(state, settings=settings)

@@ -1,13 +1,20 @@
-"""A generator of three layers, for tests of what surrounds the networks."""
+"""A generator of three layers, for tests of what surrounds the networks; data for whole runs."""
+
+import dataclasses
+import functools
+from pathlib import Path
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
 
+from haqagen_jax.config import Config, TrainConfig
+from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.models import factory
 from haqagen_jax.models.generator import Generator, GeneratorOutput
 from haqagen_jax.models.layers import SpectralConv
+from haqagen_jax.train import loop
 
 
 class StandIn(Generator):
@@ -15,11 +22,16 @@ class StandIn(Generator):
 
     @nn.compact
     def __call__(self, nir: jax.Array, *, train: bool = False) -> GeneratorOutput:
-        hsv = jax.nn.sigmoid(nn.Conv(3, (3, 3), name="hsv_branch")(nir))
+        def predict(name: str, side: int, x: jax.Array) -> jax.Array:
+            y = nn.Conv(3, (side, side), dtype=self.dtype, name=name)(x)
+            return jax.nn.sigmoid(y.astype(jnp.float32))
+
+        hsv = predict("hsv_branch", 3, nir)
         both = jnp.concatenate([nir, hsv], -1)
-        x = SpectralConv(4, 3, use_bias=False, name="spectral_conv")(both, train=train)
-        x = nn.leaky_relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))
-        return GeneratorOutput(jax.nn.sigmoid(nn.Conv(3, (1, 1), name="rgb_branch")(x)), hsv)
+        spectral = SpectralConv(4, 3, use_bias=False, dtype=self.dtype, name="spectral_conv")
+        norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)
+        x = nn.leaky_relu(norm(spectral(both, train=train)))
+        return GeneratorOutput(predict("rgb_branch", 1, x), hsv)
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +44,54 @@ def small_generator() -> type[Generator]:
 def stand_in(monkeypatch, small_generator) -> None:
     """Puts the small generator in the place of the true one."""
     monkeypatch.setattr(factory, "Generator", small_generator)
+
+
+@pytest.fixture(scope="session")
+def run_config() -> Config:
+    """Of a short run."""
+    return Config.from_dict(
+        {
+            "model": {
+                "width": 8,
+                "d_state": 2,
+                "spade_hidden": 4,
+                "hsv_width": 4,
+                "critic_width": 4,
+            },
+            "data": {"precrop": 0},
+            "loss": {"feature": 0},
+            "optim": {"learning_rate": 1e-2},
+            "train": {
+                "steps": 5,
+                "batch_size": 4,
+                "log_every": 1,
+                "validate_every": 3,
+                "checkpoint_every": 2,
+                "validation_samples": 2,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """Three pairs to train with and three to validate."""
+    folder = tmp_path_factory.mktemp("data")
+    depths = [Depth.PNG_8, Depth.TIFF_16]
+    write_pairs(folder / "train", count=3, sizes=[(256, 256), (270, 300)], depths=depths, seed=0)
+    write_pairs(folder / "val", count=3, sizes=[(256, 280)], depths=depths, seed=7)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(small_generator, run_config):
+    """Small networks; runs that differ in rhythm alone share a step, so that it compiles once."""
+    make = functools.cache(loop.make_train_step)
+
+    def shared(config: Config, **options):
+        return make(dataclasses.replace(config, train=TrainConfig()), **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factory, "Generator", small_generator)
+        patch.setattr(loop, "make_train_step", shared)
+        yield run_config

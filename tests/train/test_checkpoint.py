@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.train.checkpoint import Checkpoints
+from haqagen_jax.train.checkpoint import Checkpoints, is_started
 
 SETTINGS = {"optim.b1": 0.5, "data.nir_percentiles": [0.0, 100.0], "train.seed": 0}
 
@@ -28,8 +28,10 @@ def save(directory, *steps, **options):
 
 
 def test_nothing_saved(tmp_path):
+    assert not is_started(tmp_path / "new")
     with Checkpoints(tmp_path / "new") as checkpoints:
         assert checkpoints.restore(template(), settings=SETTINGS) is None
+    assert not is_started(tmp_path / "new")
 
 
 def test_the_latest_comes_back_bit_by_bit(tmp_path):
@@ -82,6 +84,7 @@ def test_the_left_over_of_a_killed_save_is_not_a_checkpoint(tmp_path):
     save(tmp_path, 1)
     left_over = tmp_path / "2.orbax-checkpoint-tmp"
     (left_over / "state").mkdir(parents=True)
+    assert is_started(tmp_path)
     with Checkpoints(tmp_path) as checkpoints:
         restored = checkpoints.restore(template(), settings=SETTINGS)
     assert restored is not None

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
@@ -16,30 +17,12 @@ from jax.sharding import Mesh
 import haqagen_jax
 from haqagen_jax import artifact, imageio
 from haqagen_jax.config import Config
-from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.errors import InputError
-from haqagen_jax.models import factory
-from haqagen_jax.train import loop
+from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.train import loop, texture
 from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.state import create_state
 from haqagen_jax.train.validation import Samples
-
-CONFIG = Config.from_dict(
-    {
-        "model": {"width": 8, "d_state": 2, "spade_hidden": 4, "hsv_width": 4, "critic_width": 4},
-        "data": {"precrop": 0},
-        "loss": {"feature": 0},
-        "optim": {"learning_rate": 1e-2},
-        "train": {
-            "steps": 5,
-            "batch_size": 4,
-            "log_every": 1,
-            "validate_every": 3,
-            "checkpoint_every": 2,
-            "validation_samples": 2,
-        },
-    }
-)
 
 
 def change(config: Config, section: str, **values) -> Config:
@@ -48,32 +31,14 @@ def change(config: Config, section: str, **values) -> Config:
     )
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    depths = [Depth.PNG_8, Depth.TIFF_16]
-    write_pairs(folder / "train", count=3, sizes=[(256, 256), (270, 300)], depths=depths, seed=0)
-    write_pairs(folder / "val", count=3, sizes=[(256, 280)], depths=depths, seed=7)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def small(small_generator):
-    """Small networks; runs of one configuration share a step, so that it is compiled once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(factory, "Generator", small_generator)
-        patch.setattr(loop, "make_train_step", functools.cache(loop.make_train_step))
-        yield CONFIG
-
-
 @pytest.fixture
-def true(monkeypatch):
+def true(monkeypatch, run_config):
     """The true networks; they are slow, so one picture a step, on one device."""
     mesh = Mesh(np.asarray(jax.devices()[:1]), ("data",))
     monkeypatch.setattr(loop, "data_mesh", lambda batch_size: mesh)
     monkeypatch.setattr(loop, "make_train_step", functools.cache(loop.make_train_step))
     loss = {"alpha": 0.0, "gamma": 0.0, "delta": 0.0, "feature": 15.0}
-    return change(change(CONFIG, "train", batch_size=1), "loss", **loss)
+    return change(change(run_config, "train", batch_size=1), "loss", **loss)
 
 
 def run(data: Path, workdir: Path, config: Config, **options) -> Path:
@@ -289,3 +254,30 @@ def test_a_run_may_begin_with_another_model(finished, small, data, tmp_path, mon
     stored = artifact.load(finished / "model")[1]
     jax.tree.map(np.testing.assert_array_equal, seen[0].generator, stored)
     assert int(seen[0].step) == 0
+
+
+def test_the_features_of_f_take_part(small, data, tmp_path):
+    f = TextureAutoencoder().init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
+    (tmp_path / "texture").mkdir()
+    texture._save(tmp_path / "texture", f["params"], small, {})
+    config = change(change(small, "loss", feature=15.0, delta=0.0), "train", steps=1)
+    run(data, tmp_path, config)
+    first = lines(tmp_path)[0]
+    for term in ("texture_l2", "texture_cosine", "cdf"):
+        for space in ("rgb", "hsv"):
+            assert 1e-4 < first[f"train/{term}_{space}"] < np.inf
+    texture._save(tmp_path / "texture", jax.tree.map(lambda x: 2 * x, f["params"]), small, {})
+    message = r"texture autoencoder = SHA-256 \w+: .*started with SHA-256 \w+; .*--workdir"
+    with pytest.raises(InputError, match=message):
+        run(data, tmp_path, config)
+
+
+def test_other_data_are_refused(finished, small, data):
+    message = r"training data = 6 pairs .*started with 3 pairs .*--workdir"
+    with pytest.raises(InputError, match=message) as caught:
+        loop.train([data, data], finished, small, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_that_goes_on_needs_no_model_to_begin_with(finished, small, data):
+    assert run(data, finished, small, init_from=finished / "gone") == finished / "model"

@@ -236,6 +236,23 @@ def test_hsv_is_that_of_the_encoded_picture(stand_in):
     np.testing.assert_allclose(metrics["mse_hsv"], expected, rtol=1e-4)
 
 
+def test_a_step_in_bfloat16_keeps_float32_parameters(stand_in):
+    model = dataclasses.replace(TINY, compute_dtype="bfloat16")
+    config = Config(model=model, loss=PIXELS, optim=OptimConfig(learning_rate=1e-2))
+    state, batch = initial(config), random_batch(2, 64)
+    step = make_train_step(config, steps=10, texture=None, vgg=None)
+    after, metrics = jax.jit(step)(state, batch)
+    assert "bf16" in str(jax.make_jaxpr(step)(state, batch))
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert {value.dtype for value in metrics.values()} == {jnp.dtype(jnp.float32)}
+    counters = {jnp.dtype(jnp.int32)}
+    assert {x.dtype for x in jax.tree.leaves(after)} - counters == {jnp.dtype(jnp.float32)}
+    for old, new in ((state.generator, after.generator), (state.critic, after.critic)):
+        moved = jax.tree.map(lambda x, y: bool((x != y).any()), old["params"], new["params"])
+        assert all(jax.tree.leaves(moved))
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(new))
+
+
 # Several devices.
 
 

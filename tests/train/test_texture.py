@@ -107,6 +107,8 @@ def test_a_stopped_run_ends_like_an_unbroken_one(
     other = dataclasses.replace(CONFIG, texture=dataclasses.replace(CONFIG.texture, steps=5))
     with pytest.raises(InputError, match=r"texture.steps = 5.*started with 4"):
         texture.pretrain_texture([pairs], tmp_path / "parts", other, progress=False)
+    with pytest.raises(InputError, match=r"training data = 6 pairs.*started with 3 pairs"):
+        texture.pretrain_texture([pairs] * 2, tmp_path / "parts", CONFIG, progress=False)
     parts = texture.pretrain_texture([pairs], tmp_path / "parts", CONFIG, progress=False)
 
     first, second = texture.load_texture(whole), texture.load_texture(parts)
@@ -141,6 +143,9 @@ def test_load_names_what_is_wrong(tmp_path):
         texture.load_texture(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"short")
     with pytest.raises(InputError, match="damaged"):
+        texture.load_texture(tmp_path)
+    save_file(tensors | {f"{name}/x": np.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=rf"damaged \(tensor {name}/x"):
         texture.load_texture(tmp_path)
     save_file(tensors, tmp_path / "model.safetensors")
     text = (tmp_path / "config.json").read_text()

@@ -1,0 +1,74 @@
+"""The frozen networks as the loss uses them: their weights, the image, and which features."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from haqagen_jax.config import Config, LossConfig
+from haqagen_jax.errors import InputError
+from haqagen_jax.interop.vgg import vgg_params
+from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.models.vgg import STAGES, Vgg19
+from haqagen_jax.train import texture
+from haqagen_jax.train.frozen import texture_features, vgg_features
+
+
+@pytest.fixture(scope="module")
+def image() -> jax.Array:
+    return jax.random.uniform(jax.random.key(1), (2, 16, 24, 3))
+
+
+def test_f_gives_the_features_of_its_encoder(tmp_path, image):
+    network = TextureAutoencoder()
+    variables = jax.jit(network.init)(jax.random.key(0), image)
+    texture._save(tmp_path, variables["params"], Config(), {})
+    features = texture_features(LossConfig(), tmp_path)
+    assert features is not None
+    encode = functools.partial(network.apply, method="encode")
+    expected = jax.jit(encode)(variables, image)
+    assert expected.shape == (2, 2, 3, 128)
+    np.testing.assert_allclose(jax.jit(features)(image), expected, rtol=1e-5, atol=1e-6)
+
+
+def _seeded_vgg() -> dict[str, np.ndarray]:
+    """Weights under the names of torchvision."""
+    rng, tensors, index, inputs = np.random.default_rng(0), {}, 0, 3
+    for stage in STAGES:
+        for _, outputs in stage:
+            weight = rng.standard_normal((outputs, inputs, 3, 3), np.float32)
+            tensors[f"features.{index}.weight"] = weight * np.float32((2 / (inputs * 9)) ** 0.5)
+            tensors[f"features.{index}.bias"] = np.full(outputs, 0.01, np.float32)
+            index, inputs = index + 2, outputs
+        index += 1
+    return tensors
+
+
+def test_g_gives_the_features_of_vgg(tmp_path, image):
+    tensors, path = _seeded_vgg(), tmp_path / "vgg19.safetensors"
+    save_file(tensors, path)
+    features = vgg_features(LossConfig(), path)
+    assert features is not None
+    expected = jax.jit(Vgg19().apply)({"params": vgg_params(tensors)}, image)
+    assert float(jnp.std(expected)) > 0.01
+    np.testing.assert_allclose(jax.jit(features)(image), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [{"feature": 0.0}, {"alpha": 0.0, "gamma": 0.0, "delta": 0.0}])
+def test_a_network_that_no_weight_asks_for_is_not_read(tmp_path, loss):
+    assert texture_features(LossConfig(**loss), tmp_path / "nowhere") is None
+    assert vgg_features(LossConfig(**loss), None) is None
+
+
+@pytest.mark.parametrize("loss", [{"alpha": 0.0}, {"gamma": 0.0}])
+def test_one_weight_is_enough_to_need_f(tmp_path, loss):
+    with pytest.raises(InputError, match="no trained texture"):
+        texture_features(LossConfig(**loss), tmp_path / "texture")
+
+
+def test_g_needs_a_file():
+    with pytest.raises(InputError, match=r"loss\.delta = 0\.2: .*--vgg vgg19\.pth.*loss\.delta=0"):
+        vgg_features(LossConfig(), None)

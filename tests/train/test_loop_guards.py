@@ -1,0 +1,160 @@
+"""What stops a run: before it begins, or when it has diverged; and that its record is exact.
+
+A toy takes the place of the networks, the step and the validation; its terms are known.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from haqagen_jax import artifact
+from haqagen_jax.config import Config
+from haqagen_jax.errors import InputError
+from haqagen_jax.train import loop
+from haqagen_jax.train.state import TrainState
+from haqagen_jax.train.validation import Samples
+
+
+def change(config: Config, section: str, **values) -> Config:
+    return dataclasses.replace(
+        config, **{section: dataclasses.replace(getattr(config, section), **values)}
+    )
+
+
+class Toy:
+    """A run of which only the steps are counted, and where terms may be made to fail."""
+
+    def __init__(self) -> None:
+        self.bad: dict[str, float] = {}  # term to the value it has from the third step on
+        self.psnr = 20.0
+        self.last: int | None = None  # the step that is interrupted
+
+    def create(self, key: jax.Array, config: Config, *, steps: int) -> TrainState:
+        variables = {"params": {"w": jnp.ones(2)}}
+        return TrainState(jnp.zeros((), jnp.int32), variables, {}, (), ())
+
+    def make_step(self, config: Config, **_):
+        def step(state, batch):
+            count = state.step + 1
+            # Thirds: a sum of them depends on the precision it is taken in.
+            terms = {name: count / (3 + i) for i, name in enumerate(("generator", "critic"))}
+            for name, value in self.bad.items():
+                terms[name] = jnp.where(count < 3, terms[name], value)
+            return state.replace(step=count), terms
+
+        return step
+
+    def validate(self, variables):
+        picture = np.zeros((1, 8, 8, 3), np.float32)
+        return {"psnr": self.psnr}, Samples(picture[..., :1], picture, picture, picture)
+
+
+@pytest.fixture
+def toy(monkeypatch) -> Toy:
+    toy = Toy()
+    place = loop.place_batch
+
+    def stoppable(batch, mesh):
+        if toy.last == 0:
+            raise KeyboardInterrupt
+        toy.last = toy.last and toy.last - 1
+        return place(batch, mesh)
+
+    monkeypatch.setattr(loop, "create_state", toy.create)
+    monkeypatch.setattr(loop, "make_train_step", toy.make_step)
+    monkeypatch.setattr(loop, "make_validation", lambda *_: toy.validate)
+    monkeypatch.setattr(loop, "place_batch", stoppable)
+    return toy
+
+
+def lines(workdir: Path) -> list[dict]:
+    """metrics.jsonl without what depends on the clock."""
+    text = (workdir / "metrics.jsonl").read_text("utf-8")
+    records = [json.loads(line) for line in text.splitlines()]
+    return [{k: v for k, v in line.items() if k != "rate/images"} for line in records]
+
+
+def checkpoints(workdir: Path) -> list[int]:
+    return sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("at", [3, 5])
+def test_the_log_goes_on_in_the_middle_of_a_window(toy, run_config, data, tmp_path, at):
+    # The checkpoints are of steps 2 and 4, within the windows of 1 to 3 and 4 to 5.
+    config = change(run_config, "train", log_every=3, validate_every=4)
+    loop.train([data], tmp_path / "whole", config, progress=False)
+    toy.last = at - 1
+    with pytest.raises(KeyboardInterrupt):
+        loop.train([data], tmp_path / "parts", config, progress=False)
+    toy.last = None
+    loop.train([data], tmp_path / "parts", config, progress=False)
+    record = lines(tmp_path / "whole")
+    assert lines(tmp_path / "parts") == record
+    means = [line["train/generator"] for line in record if "train/generator" in line]
+    np.testing.assert_allclose(means, [2 / 3, 4.5 / 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("term", ["generator", "critic"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("log_every", "checkpoint_every", "stops_at", "kept"),
+    [(2, 9, 4, []), (4, 1, 3, [1, 2])],
+    ids=["at a log step", "at a checkpoint"],
+)
+def test_a_run_that_diverged_stops(
+    toy, run_config, data, tmp_path, term, value, log_every, checkpoint_every, stops_at, kept
+):
+    toy.bad = {term: value}
+    config = change(run_config, "train", log_every=log_every, checkpoint_every=checkpoint_every)
+    config = change(config, "train", validate_every=9)
+    message = (
+        rf"^step {stops_at}: the total of the {term} is {value}; lower "
+        r"optim\.learning_rate = 0\.01 .*--workdir.*last checkpoint is kept"
+    )
+    with pytest.raises(InputError, match=message) as caught:
+        loop.train([data], tmp_path, config, progress=False)
+    assert "\n" not in str(caught.value)
+    assert checkpoints(tmp_path) == kept
+
+
+def test_a_run_without_a_model_does_not_claim_one(toy, run_config, data, tmp_path):
+    toy.psnr = float("nan")
+    with pytest.raises(InputError, match=r"model: does not exist, as no validation PSNR") as caught:
+        loop.train([data], tmp_path, run_config, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_float16_is_for_colouring_only(run_config, data, tmp_path):
+    config = change(run_config, "model", compute_dtype="float16")
+    message = r"model\.compute_dtype = 'float16': must be bfloat16 or float32 in training"
+    with pytest.raises(InputError, match=message) as caught:
+        loop.train([data], tmp_path / "w", config, progress=False)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        (None, "m: no such model directory"),
+        ({"params": {"w": np.zeros(2, np.float32)}}, "m: tensor .* is missing"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused_first(
+    stand_in, monkeypatch, run_config, tmp_path, variables, message
+):
+    def refuse(*_, **__):
+        raise AssertionError("the run has begun")
+
+    for name in ("split_pairs", "make_train_step", "create_state"):
+        monkeypatch.setattr(loop, name, refuse)
+    if variables is not None:
+        artifact.save(tmp_path / "m", run_config, variables)
+    with pytest.raises(InputError, match=message):
+        loop.train(["x"], tmp_path / "w", run_config, init_from=tmp_path / "m", progress=False)
+    assert not (tmp_path / "w").exists()
