@@ -25,6 +25,7 @@ def load(
     tile: int = paper.PATCH,
     stride: int = paper.STRIDE,
     batch: int | None = None,
+    consistent: bool = True,
 ) -> Colorizer:
     """Loads a model.
 
@@ -34,6 +35,8 @@ def load(
         tile: side of the sliding window, pixels; a multiple of 256 for networks.
         stride: step of the sliding window, 1 to `tile` pixels.
         batch: tiles predicted at once; None: 1 on a CPU, more elsewhere.
+        consistent: let a network see large pictures reduced, too, so that its tiles agree; False
+            for the sliding window alone.
 
     Returns:
         The model, ready to colour.
@@ -57,7 +60,7 @@ def load(
     if name == "table":
         variables = {"params": {"table": baselines.load_table()}}
         return Colorizer(baselines.Table(), variables, baselines.CONFIG, name=name, **options)
-    return _load_network(name, **options)
+    return _load_network(name, consistent=consistent, **options)
 
 
 def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
@@ -80,7 +83,9 @@ def _bundled() -> Colorizer:
     return load()
 
 
-def _load_network(name: str, *, tile: int, stride: int, batch: int | None) -> Colorizer:
+def _load_network(
+    name: str, *, tile: int, stride: int, batch: int | None, consistent: bool
+) -> Colorizer:
     from haqagen_jax.models.factory import make_generator
 
     if tile < 1 or tile % paper.PATCH:
@@ -95,5 +100,12 @@ def _load_network(name: str, *, tile: int, stride: int, batch: int | None) -> Co
     expected = jax.eval_shape(network.init, jax.random.key(0), nir)
     artifact.check(variables, expected, str(directory))
     return Colorizer(
-        network, variables, config, name=directory.name, tile=tile, stride=stride, batch=batch
+        network,
+        variables,
+        config,
+        name=directory.name,
+        tile=tile,
+        stride=stride,
+        batch=batch,
+        consistent=consistent,
     )

@@ -113,6 +113,12 @@ def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=int, metavar="N", help="tiles at once (default: 1 on a CPU, 8 elsewhere)"
     )
+    parser.add_argument(
+        "--consistent",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="make tiles agree: a network sees a large picture reduced, too (default: on)",
+    )
 
 
 def _colorize(commands: argparse._SubParsersAction) -> None:
@@ -126,6 +132,7 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
             tile=args.tile,
             stride=args.stride,
             batch=args.batch,
+            consistent=args.consistent,
             overwrite=args.overwrite,
         )
 
@@ -160,6 +167,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
             tile=args.tile,
             stride=args.stride,
             batch=args.batch,
+            consistent=args.consistent,
             overwrite=args.overwrite,
         )
 

@@ -29,6 +29,7 @@ def colorize_files(
     tile: int = paper.PATCH,
     stride: int = paper.STRIDE,
     batch: int | None = None,
+    consistent: bool = True,
     overwrite: bool = False,
     progress: bool = True,
 ) -> int:
@@ -41,6 +42,7 @@ def colorize_files(
         tile: see `haqagen_jax.load`.
         stride: see `haqagen_jax.load`.
         batch: see `haqagen_jax.load`.
+        consistent: see `haqagen_jax.load`.
         overwrite: replace outputs that exist.
         progress: show bars on stderr.
 
@@ -54,7 +56,7 @@ def colorize_files(
     """
     selection = select(inputs)
     jobs = plan_outputs(selection.files, Path(out))
-    colorizer = api.load(model, tile=tile, stride=stride, batch=batch)
+    colorizer = api.load(model, tile=tile, stride=stride, batch=batch, consistent=consistent)
     for folder in {target.parent for _, target in jobs}:
         imageio.prepare_folder(folder)
     for line in selection.refused:

@@ -98,14 +98,20 @@ def calls(monkeypatch):
 def test_colorize(calls):
     assert run("colorize", "a.png", "b", "-o", "out") == 0
     assert run("colorize", "a.png", "--out", "c.tif", "--model", "grey", "--tile", "512") == 0
-    options = {"tile": 256, "stride": 222, "batch": None, "overwrite": False}
+    options = {"tile": 256, "stride": 222, "batch": None, "consistent": True, "overwrite": False}
     assert calls == [
         ((["a.png", "b"], "out", None), options),
         ((["a.png"], "c.tif", "grey"), options | {"tile": 512}),
     ]
-    more = ("--stride", "240", "--batch", "3", "--overwrite")
+    more = ("--stride", "240", "--batch", "3", "--overwrite", "--no-consistent")
     assert run("colorize", "a.png", "-o", "out", *more) == 0
-    assert calls[-1][1] == {"tile": 256, "stride": 240, "batch": 3, "overwrite": True}
+    assert calls[-1][1] == {
+        "tile": 256,
+        "stride": 240,
+        "batch": 3,
+        "consistent": False,
+        "overwrite": True,
+    }
 
 
 def test_evaluate(calls):
@@ -113,7 +119,7 @@ def test_evaluate(calls):
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
     assert args == ("d", ["small", "grey", "table"])
-    tiles = {"tile": 256, "stride": 222, "batch": None}
+    tiles = {"tile": 256, "stride": 222, "batch": None, "consistent": True}
     assert options == {"split": None, "out": None, "overwrite": False, **tiles}
     assert other == ("d", ["m", "grey"])
     assert (with_batch["out"], with_batch["batch"]) == ("o", 2)

@@ -17,6 +17,7 @@ from haqagen_jax.data import transforms
 from haqagen_jax.data.pair import Pair, decode_pair
 from haqagen_jax.errors import InputError
 from haqagen_jax.preprocess import prepare_nir, to_unit
+from haqagen_jax.scaling import clamp_size, resize
 
 CACHE_BYTES = 1 << 30  # of prepared pairs, in each process that reads
 FULL = np.float32(65_535)
@@ -88,6 +89,6 @@ class Prepared:
 
     def _prepare(self, pair: Pair) -> np.ndarray:
         image = load(pair, self._data)
-        image = transforms.resize(image, transforms.clamp_size(image.shape[:2], self._data.clamp))
+        image = resize(image, clamp_size(image.shape[:2], self._data.clamp))
         image = transforms.pad_to(image, self._data.crop)
         return np.rint(image * FULL).astype(np.uint16)

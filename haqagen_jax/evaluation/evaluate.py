@@ -41,6 +41,7 @@ def evaluate(
     tile: int = paper.PATCH,
     stride: int = paper.STRIDE,
     batch: int | None = None,
+    consistent: bool = True,
     overwrite: bool = False,
     progress: bool = True,
 ) -> int:
@@ -55,6 +56,7 @@ def evaluate(
         tile: see `haqagen_jax.load`.
         stride: see `haqagen_jax.load`.
         batch: see `haqagen_jax.load`.
+        consistent: see `haqagen_jax.load`.
         overwrite: replace files of these names in `out`.
         progress: show bars on stderr.
 
@@ -67,7 +69,10 @@ def evaluate(
             written, or no pair that could be scored.
     """
     pairs, problems = usable_pairs(data, split)
-    colorizers = [api.load(model, tile=tile, stride=stride, batch=batch) for model in models]
+    colorizers = [
+        api.load(model, tile=tile, stride=stride, batch=batch, consistent=consistent)
+        for model in models
+    ]
     if out is not None:
         tables.prepare(Path(out), overwrite=overwrite)
     for problem in problems:

@@ -14,10 +14,12 @@ from haqagen_jax import paper
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.blend import Blender
+from haqagen_jax.inference.consistency import OVERLAP, join
 from haqagen_jax.inference.postprocess import known_depth, output_dtype, quantize
 from haqagen_jax.inference.predictor import Network, TilePredictor, default_batch
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.preprocess import prepare_nir
+from haqagen_jax.scaling import clamp_size, resize
 
 Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
 
@@ -62,6 +64,7 @@ class Colorizer:
         tile: int = paper.PATCH,
         stride: int = paper.STRIDE,
         batch: int | None = None,
+        consistent: bool = False,
     ) -> None:
         """Prepares a model; nothing is compiled before the first image.
 
@@ -73,6 +76,8 @@ class Colorizer:
             tile: side of the sliding window, pixels.
             stride: step of the sliding window, 1 to `tile` pixels.
             batch: tiles predicted at once, at least 1; None: 1 on a CPU, more elsewhere.
+            consistent: make tiles agree in pictures longer than the training's, `data.clamp`; see
+                `haqagen_jax.inference.consistency`.
 
         Raises:
             InputError: a tile, stride or batch of another type or out of range, or a model that
@@ -84,6 +89,7 @@ class Colorizer:
         self.config = config
         self.name = name
         self._tile, self._stride = tile, stride
+        self._consistent = consistent
         self._predictor = TilePredictor(
             network,
             variables,
@@ -133,18 +139,25 @@ class Colorizer:
     ) -> Float32[np.ndarray, "h w 3"]:
         data = self.config.data
         image = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
-        height, width = nir.shape
-        plan = TilePlan(height, width, self._tile, self._stride)
-        blender = Blender(plan)
-        origins, batch = plan.origins, self._predictor.batch
-        for start in range(0, len(origins), batch):
-            chosen = origins[start : start + batch]
-            tiles = np.stack([plan.extract(image, origin) for origin in chosen])
-            for origin, rgb in zip(chosen, self._predictor(tiles), strict=True):
-                blender.add(rgb, origin)
-            if progress is not None:
-                progress(start + len(chosen), len(origins))
-        return blender.result()
+        plans = [TilePlan(*nir.shape, self._tile, self._stride)]
+        size = clamp_size((nir.shape[0], nir.shape[1]), data.clamp)
+        if self._consistent and size != nir.shape:
+            plans.append(TilePlan(*size, self._tile, max(1, self._tile // OVERLAP)))
+        total, done = sum(len(plan.origins) for plan in plans), 0
+        pictures = []
+        for plan in plans:
+            scaled = resize(image, (plan.height, plan.width))
+            blender = Blender(plan)
+            for start in range(0, len(plan.origins), self._predictor.batch):
+                chosen = plan.origins[start : start + self._predictor.batch]
+                tiles = np.stack([plan.extract(scaled, origin) for origin in chosen])
+                for origin, rgb in zip(chosen, self._predictor(tiles), strict=True):
+                    blender.add(rgb, origin)
+                done += len(chosen)
+                if progress is not None:
+                    progress(done, total)
+            pictures.append(blender.result())
+        return pictures[0] if len(pictures) == 1 else join(*pictures)
 
 
 def _as_array(nir: ArrayLike) -> np.ndarray:

@@ -99,8 +99,8 @@ class TextureDecoder(nn.Module):
         x = features
         for level in (3, 2, 1):
             size = (-(-height // 2 ** (level - 1)), -(-width // 2 ** (level - 1)))
-            x, width = _double(x, size), paper.TEXTURE_WIDTHS[level - 1]
-            x = nn.leaky_relu(ReplicateConv(width, name=f"block{level + 1}")(x), SLOPE)
+            convolve = ReplicateConv(paper.TEXTURE_WIDTHS[level - 1], name=f"block{level + 1}")
+            x = nn.leaky_relu(convolve(_double(x, size)), SLOPE)
         return ReplicateConv(channels, name="block1")(x)
 
 

@@ -2,7 +2,6 @@ import colorsys
 
 import numpy as np
 import pytest
-from skimage.transform import resize as skimage_resize
 
 from haqagen_jax.data import transforms
 
@@ -11,45 +10,6 @@ def coordinates(h, w):
     """Returns (h, w, 4) whose pixels hold their own position, in both halves of a pair."""
     y, x = np.mgrid[:h, :w].astype(np.uint16)
     return np.stack([y * 1000 + x, y, x, y * 1000 + x], axis=-1)
-
-
-@pytest.mark.parametrize(
-    ("size", "limit", "expected"),
-    [
-        ((340, 512), 512, (340, 512)),
-        ((680, 1024), 512, (340, 512)),
-        ((1024, 681), 512, (512, 340)),
-        ((10, 20), 512, (10, 20)),
-        ((1, 4000), 512, (1, 512)),
-        ((768, 1025), 512, (384, 512)),
-    ],
-)
-def test_clamp_size_keeps_the_aspect(size, limit, expected):
-    assert transforms.clamp_size(size, limit) == expected
-
-
-def test_resize_is_antialiased_bounded_and_the_same_for_every_channel():
-    rng = np.random.default_rng(0)
-    image = np.repeat(rng.integers(0, 2, (90, 120, 1)).astype(np.float32), 4, axis=-1)
-    out = transforms.resize(image, (30, 40))
-    assert out.shape == (30, 40, 4)
-    assert out.dtype == np.float32
-    assert out.min() >= 0
-    assert out.max() <= 1
-    np.testing.assert_array_equal(out, np.repeat(out[..., :1], 4, axis=-1))
-    # Independent: a smooth picture, reduced by another library.
-    y, x = np.mgrid[:90, :120] / 20.0
-    smooth = (0.5 + 0.4 * np.sin(y) * np.cos(x)).astype(np.float32)[..., None]
-    other = skimage_resize(smooth, (30, 40, 1), order=3, anti_aliasing=True)
-    inner = np.s_[4:-4, 4:-4]
-    np.testing.assert_allclose(transforms.resize(smooth, (30, 40))[inner], other[inner], atol=0.02)
-    # Noise of one pixel's size must average out; picking pixels would keep its deviation of 0.5.
-    assert out.std() < 0.25
-
-
-def test_resize_to_its_own_size_changes_nothing():
-    image = np.random.default_rng(0).random((5, 7, 4), dtype=np.float32)
-    assert transforms.resize(image, (5, 7)) is image
 
 
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (2, 300), (255, 256), (100, 30)])

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from skimage.transform import resize as skimage_resize
+
+from haqagen_jax.scaling import clamp_size, resize
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "expected"),
+    [
+        ((340, 512), 512, (340, 512)),
+        ((680, 1024), 512, (340, 512)),
+        ((1024, 681), 512, (512, 340)),
+        ((10, 20), 512, (10, 20)),
+        ((1, 4000), 512, (1, 512)),
+        ((768, 1025), 512, (384, 512)),
+    ],
+)
+def test_clamp_size_keeps_the_aspect(size, limit, expected):
+    assert clamp_size(size, limit) == expected
+
+
+def test_resize_is_antialiased_bounded_and_the_same_for_every_channel():
+    rng = np.random.default_rng(0)
+    image = np.repeat(rng.integers(0, 2, (90, 120, 1)).astype(np.float32), 4, axis=-1)
+    out = resize(image, (30, 40))
+    assert out.shape == (30, 40, 4)
+    assert out.dtype == np.float32
+    assert out.min() >= 0
+    assert out.max() <= 1
+    np.testing.assert_array_equal(out, np.repeat(out[..., :1], 4, axis=-1))
+    # Independent: a smooth picture, reduced by another library.
+    y, x = np.mgrid[:90, :120] / 20.0
+    smooth = (0.5 + 0.4 * np.sin(y) * np.cos(x)).astype(np.float32)[..., None]
+    other = skimage_resize(smooth, (30, 40, 1), order=3, anti_aliasing=True)
+    inner = np.s_[4:-4, 4:-4]
+    np.testing.assert_allclose(resize(smooth, (30, 40))[inner], other[inner], atol=0.02)
+    # Noise of one pixel's size must average out; picking pixels would keep its deviation of 0.5.
+    assert out.std() < 0.25
+
+
+def test_resize_to_its_own_size_changes_nothing():
+    image = np.random.default_rng(0).random((5, 7, 4), dtype=np.float32)
+    assert resize(image, (5, 7)) is image
