@@ -139,10 +139,11 @@ class Colorizer:
     ) -> Float32[np.ndarray, "h w 3"]:
         data = self.config.data
         image = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
-        plans = [TilePlan(*nir.shape, self._tile, self._stride)]
-        size = clamp_size((nir.shape[0], nir.shape[1]), data.clamp)
-        if self._consistent and size != nir.shape:
-            plans.append(TilePlan(*size, self._tile, max(1, self._tile // OVERLAP)))
+        height, width = nir.shape
+        plans = [TilePlan(height, width, self._tile, self._stride)]
+        low, narrow = clamp_size((height, width), data.clamp)
+        if self._consistent and (low, narrow) != (height, width):
+            plans.append(TilePlan(low, narrow, self._tile, max(1, self._tile // OVERLAP)))
         total, done = sum(len(plan.origins) for plan in plans), 0
         pictures = []
         for plan in plans:
@@ -157,7 +158,8 @@ class Colorizer:
                 if progress is not None:
                     progress(done, total)
             pictures.append(blender.result())
-        return pictures[0] if len(pictures) == 1 else join(*pictures)
+        detail, *coarse = pictures
+        return join(detail, coarse[0]) if coarse else detail
 
 
 def _as_array(nir: ArrayLike) -> np.ndarray:
