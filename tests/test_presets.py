@@ -35,6 +35,15 @@ def test_every_size_builds_an_abstract_state(size):
         assert 2 * params < 12e6
 
 
+def test_the_small_one_learns_from_few_upright_photographs():
+    config = load_config("configs/haqagen.py:small")
+    data, train = config.data, config.train
+    assert (data.equalize, data.rotate) == (False, False)
+    assert (config.optim.learning_rate, config.optim.final_learning_rate) == (1e-3, 1e-5)
+    assert (train.steps, train.batch_size, config.loss.mse) == (850, 4, 15.0)
+    assert (train.log_every, train.validate_every, train.checkpoint_every) == (17, 85, 85)
+
+
 def test_it_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_config(f"{DEFAULT}:paper") == Config()
