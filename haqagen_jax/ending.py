@@ -71,11 +71,11 @@ class Ending:
         return failure
 
 
-def _interrupt(_number: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raises KeyboardInterrupt, but never inside an import: compiled modules do not survive it."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            again = threading.Timer(_LATER, _thread.interrupt_main)
+            again = threading.Timer(_LATER, _thread.interrupt_main, (number,))
             again.daemon = True
             again.start()
             return

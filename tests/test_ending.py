@@ -53,6 +53,8 @@ def test_an_interrupt_waits_for_the_end_of_an_import(tmp_path, number):
     )
     code = (
         f"import time\nsys.path.insert(0, {str(tmp_path)!r})\n"
+        # A process that was started in the background ignores it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with Ending() as ending:\n"
         "    ending.hint = '; go on'\n"
         "    import slow\n"
