@@ -3,7 +3,6 @@
 Not handled: errors of the program itself, which keep their traceback.
 """
 
-import _thread
 import contextlib
 import os
 import signal
@@ -75,7 +74,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raises KeyboardInterrupt, but never inside an import: compiled modules do not survive it."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            again = threading.Timer(_LATER, _thread.interrupt_main, (number,))
+            again = threading.Timer(_LATER, os.kill, (os.getpid(), number))
             again.daemon = True
             again.start()
             return
