@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax import dataset_cli, paper
+from haqagen_jax.data.split import SPLITS
 from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
 from haqagen_jax.presets import DEFAULT, SIZES, load_config
@@ -177,7 +178,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--split",
-        choices=("train", "val", "test"),
+        choices=SPLITS,
         help="which part of it (default: all of a folder without splits)",
     )
     parser.add_argument(

@@ -1,7 +1,7 @@
 """Read and write image files: PNG, JPEG and TIFF, recognised by content, written by extension.
 
-Read: what `haqagen_jax.decoding` decodes. Written: RGB, uint8 (all three), uint16 (PNG, TIFF),
-float32 (TIFF); a file appears under its name only when it is complete. Every failure is an
+Read: what `haqagen_jax.decoding` decodes. Written: grey or RGB, uint8 (all three), uint16 (PNG,
+TIFF), float32 (TIFF); a file appears under its name only when it is complete. Every failure is an
 `InputError` of one line that names the file. Not handled: images larger than memory, GeoTIFF tags,
 colour profiles.
 """
@@ -106,33 +106,29 @@ def check_depth(path: str | Path, dtype: np.dtype) -> None:
         raise InputError(f"{path}: {suffix} cannot hold {dtype}; name it .tif")
 
 
-def write(path: str | Path, rgb: Real[np.ndarray, "h w 3"]) -> None:
-    """Writes a colour image; the name appears with the last byte or not at all.
+def write(path: str | Path, image: Real[np.ndarray, "h w"] | Real[np.ndarray, "h w 3"]) -> None:
+    """Writes an image; the name appears with the last byte or not at all.
 
     Args:
         path: the extension chooses the format; JPEG has quality 95 and full colour resolution.
-        rgb: uint8, uint16 or float32.
+        image: grey or RGB; uint8, uint16 or float32.
 
     Raises:
         InputError: a type the format cannot hold, or the file cannot be written.
     """
     path = Path(path)
-    check_depth(path, rgb.dtype)
+    check_depth(path, image.dtype)
     suffix = path.suffix.lower()
     if suffix == ".png":
-        data = imagecodecs.png_encode(rgb)
+        data = imagecodecs.png_encode(image)
     elif suffix in (".jpg", ".jpeg"):
-        data = imagecodecs.jpeg8_encode(rgb, level=JPEG_QUALITY, subsampling="444")
+        data = imagecodecs.jpeg8_encode(image, level=JPEG_QUALITY, subsampling="444")
     else:
         buffer = io.BytesIO()
-        tifffile.imwrite(buffer, rgb, photometric="rgb", compression="zlib", predictor=True)
+        colours = "rgb" if image.ndim == 3 else "minisblack"
+        tifffile.imwrite(buffer, image, photometric=colours, compression="zlib", predictor=True)
         data = buffer.getvalue()
-    try:
-        _write_bytes(path, data)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({_line(error)}); free the disk or choose another folder"
-        ) from None
+    write_bytes(path, data)
 
 
 def prepare_folder(folder: Path) -> None:
@@ -159,11 +155,24 @@ def prepare_folder(folder: Path) -> None:
         ) from None
 
 
-def _write_bytes(path: Path, data: bytes | bytearray) -> None:
+def write_bytes(path: Path, data: bytes | bytearray) -> None:
+    """Writes a file; the name appears with the last byte or not at all.
+
+    Args:
+        path: of the file; one of that name is replaced.
+        data: all of it.
+
+    Raises:
+        InputError: it cannot be written; nothing has changed.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)
         os.replace(part, path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({_line(error)}); free the disk or choose another folder"
+        ) from None
     finally:
         # After a failure or an interrupt; after success the name is gone already. A failure to
         # remove must not hide the failure to write.

@@ -9,6 +9,7 @@ from typing import Any
 from haqagen_jax.data import built, catalog
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.errors import InputError
+from haqagen_jax.imageio import prepare_folder
 
 NAMES = (*catalog.SETS, "pairs", "synthetic")
 
@@ -60,7 +61,7 @@ def build(
         raise InputError(f"{target}: exists; give --overwrite to replace it")
     if name != "synthetic" and (raw is None or not Path(raw).is_dir()):
         raise InputError(f"--raw {raw}: must be the folder that {name}'s originals are in")
-    _make(out)
+    prepare_folder(out)
     tfds.disable_progress_bar()
     with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as scratch:
         options: dict[str, Any] = {"data_dir": scratch, "skip_corrupt": skip_corrupt}
@@ -81,15 +82,6 @@ def build(
             target.rename(f"{scratch}/old")
         Path(builder.data_dir).rename(target)
     return target
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be made ({error.strerror}); choose another directory with --out"
-        ) from None
 
 
 def report(target: Path) -> str:

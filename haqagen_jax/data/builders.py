@@ -21,7 +21,7 @@ import tensorflow_datasets as tfds
 from haqagen_jax.data import catalog, folder, pairing
 from haqagen_jax.data.catalog import PublishedSet
 from haqagen_jax.data.pair import Encoded, Pair, check_pair
-from haqagen_jax.data.split import SPLITS, split_by_counts
+from haqagen_jax.data.split import SPLITS, share_out
 from haqagen_jax.data.synthetic import quantize, render
 from haqagen_jax.errors import InputError
 
@@ -199,8 +199,4 @@ class Synthetic(PairBuilder):
 
     def find(self, raw: Path) -> Splits:
         """See `PairBuilder.find`; `raw` is not used."""
-        chosen = split_by_counts([p.scene for p in self._pairs], {"train": 8, "val": 1, "test": 1})
-        return {
-            split: [pair for pair, where in zip(self._pairs, chosen, strict=True) if where == split]
-            for split in SPLITS
-        }
+        return share_out(self._pairs, {"train": 8, "val": 1, "test": 1})

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from haqagen_jax.data import pairing
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.pairing import Found, Half
-from haqagen_jax.data.split import SPLITS, split_by_counts
+from haqagen_jax.data.split import SPLITS, share_out
 from haqagen_jax.errors import InputError
 
 
@@ -192,11 +192,7 @@ def split(published: PublishedSet, pairs: Sequence[FilePair]) -> dict[str, list[
     Returns:
         Pairs by split.
     """
-    chosen = split_by_counts([pair.scene for pair in pairs], published.counts)
-    return {
-        name: [pair for pair, where in zip(pairs, chosen, strict=True) if where == name]
-        for name in SPLITS
-    }
+    return share_out(pairs, published.counts)
 
 
 def _halves(published: PublishedSet, raw: Path) -> Iterator[Half]:

@@ -3,8 +3,22 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 SPLITS = ("train", "val", "test")
+
+
+@runtime_checkable
+class InScene(Protocol):
+    """What a pair is here."""
+
+    @property
+    def scene(self) -> str:
+        """Shared by all views of one place."""
+        ...
+
+
+Item = TypeVar("Item", bound=InScene)
 
 
 def split_of(scene: str) -> str:
@@ -47,6 +61,23 @@ def split_by_counts(scenes: Sequence[str], counts: Mapping[str, int]) -> list[st
         chosen[scene] = split
         room[split] -= size
     return [chosen[scene] for scene in scenes]
+
+
+def share_out(pairs: Sequence[Item], counts: Mapping[str, int]) -> dict[str, list[Item]]:
+    """Shares pairs out among splits of given sizes; see `split_by_counts`.
+
+    Args:
+        pairs: in any order, which each split keeps.
+        counts: pairs wanted, by split; more or fewer pairs keep their shares.
+
+    Returns:
+        Pairs by split, in the order of `SPLITS`.
+    """
+    chosen = split_by_counts([pair.scene for pair in pairs], counts)
+    return {
+        split: [pair for pair, where in zip(pairs, chosen, strict=True) if where == split]
+        for split in SPLITS
+    }
 
 
 def _hash(scene: str) -> int:

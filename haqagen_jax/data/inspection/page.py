@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from PIL import Image
 
 from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
 from haqagen_jax.data.split import SPLITS
-from haqagen_jax.errors import InputError
+from haqagen_jax.imageio import write_bytes
 
 LOOSE = 1.0  # pixels of shift from where on a pair is badly registered
 Couples = Sequence[tuple[PairMeasure, PairMeasure]]
@@ -129,16 +128,7 @@ def write(
         histograms=_histograms(measures) if measures else None,
         pairs=list(zip(measures, thumbnails, strict=True)),
     )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(html, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); choose another file with --out"
-        ) from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, html.encode())
 
 
 def _histograms(measures: Sequence[PairMeasure]) -> str:

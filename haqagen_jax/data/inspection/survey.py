@@ -9,6 +9,7 @@ from haqagen_jax.data.inspection.measure import duplicates, measure
 from haqagen_jax.data.pair import Pair, check_pair
 from haqagen_jax.data.split import SPLITS, split_of
 from haqagen_jax.errors import InputError
+from haqagen_jax.imageio import prepare_folder
 
 
 def inspect(directory: str, out: str, *, progress: bool = True) -> int:
@@ -26,6 +27,7 @@ def inspect(directory: str, out: str, *, progress: bool = True) -> int:
         InputError: nothing to inspect, or the page cannot be written.
     """
     pairs, faults = _list(Path(directory))
+    prepare_folder(Path(out).parent)  # before the work
     measures, thumbnails = [], []
     with bars(progress) as display:
         task = display.add_task("pairs", total=len(pairs))

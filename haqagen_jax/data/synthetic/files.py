@@ -3,20 +3,16 @@
 NIR is written grey, RGB in colour, both sRGB-encoded integers over the whole range of their type.
 """
 
-import os
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
-import tifffile
 from jaxtyping import Float, UInt
 
 from haqagen_jax import imageio
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.synthetic.scene import render
-from haqagen_jax.errors import InputError
 
 
 class Depth(Enum):
@@ -79,12 +75,12 @@ def write_pairs(
     Raises:
         ValueError: If there are scenes but no sizes or no depths, or a size or seed is refused by
             `render`.
-        InputError: If a file cannot be written.
+        InputError: If the folder or a file cannot be written.
     """
     if count and not (sizes and depths):
         raise ValueError(f"sizes = {sizes}, depths = {depths}: give at least one of each")
     directory = Path(directory)
-    _make(directory)
+    imageio.prepare_folder(directory)
     pairs = []
     for index in range(count):
         depth, (height, width) = depths[index % len(depths)], sizes[index % len(sizes)]
@@ -92,33 +88,7 @@ def write_pairs(
         name = f"scene_{seed + index:04d}"
         nir_path = directory / f"{name}_nir{depth.suffix}"
         rgb_path = directory / f"{name}_rgb{depth.suffix}"
-        _write_grey(nir_path, quantize(scene.nir, depth.bits)[..., 0])
+        imageio.write(nir_path, quantize(scene.nir, depth.bits)[..., 0])
         imageio.write(rgb_path, quantize(scene.rgb, depth.bits))
         pairs.append(FilePair(name, nir_path, rgb_path))
     return pairs
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be made ({error.strerror}); choose another folder"
-        ) from None
-
-
-def _write_grey(path: Path, image: UInt[np.ndarray, "h w"]) -> None:
-    """Write a grey image; the name appears when the file is complete."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        if path.suffix == ".png":
-            part.write_bytes(imagecodecs.png_encode(image))
-        else:
-            tifffile.imwrite(part, image, photometric="minisblack", compression="zlib")
-        part.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); free the disk or choose another folder"
-        ) from None
-    finally:
-        part.unlink(missing_ok=True)
