@@ -19,7 +19,7 @@ def get_config(size: str = "paper") -> ConfigDict:
 
 def _base() -> dict:
     return {
-        "model": {"width": 32, "spade_hidden": 64, "hsv_width": 32},
+        "model": {"width": 32, "spade_hidden": 64, "hsv_width": 32, "even_upsampling": True},
         "train": {"batch_size": 8},
     }
 
@@ -32,6 +32,7 @@ def _small() -> dict:
             "spade_hidden": 16,
             "hsv_width": 16,
             "critic_width": 16,
+            "even_upsampling": True,
         },
         # Photographs stand upright; equalization takes tones away, and where pairs are few nothing
         # learns to bring them back.

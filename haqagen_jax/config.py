@@ -31,6 +31,7 @@ class ModelConfig:
     spade_hidden: int = paper.SPADE_HIDDEN
     hsv_width: int = 68  # ours: gives G_B the "about 4M" parameters of Sec. 3.3
     critic_width: int = paper.CRITIC_WIDTH
+    even_upsampling: bool = False  # ours: decoder stages that cannot print a grid of period 2
     compute_dtype: str = "float32"
 
     def __post_init__(self) -> None:

@@ -42,6 +42,7 @@ def test_the_small_one_learns_from_few_upright_photographs():
     assert (config.optim.learning_rate, config.optim.final_learning_rate) == (1e-3, 1e-5)
     assert (train.steps, train.batch_size, config.loss.mse) == (850, 4, 15.0)
     assert (train.log_every, train.validate_every, train.checkpoint_every) == (17, 85, 85)
+    assert config.model.even_upsampling
 
 
 def test_it_is_found_from_anywhere(tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ def make_generator(model: ModelConfig) -> Generator:
         expand=model.expand,
         spade_hidden=model.spade_hidden,
         hsv_width=model.hsv_width,
+        even_upsampling=model.even_upsampling,
         dtype=jnp.dtype(model.compute_dtype),
     )
 

@@ -32,6 +32,7 @@ class Generator(nn.Module):
     expand: int
     spade_hidden: int
     hsv_width: int
+    even_upsampling: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -62,6 +63,7 @@ class Generator(nn.Module):
             self.d_state,
             self.expand,
             self.spade_hidden,
+            self.even_upsampling,
             dtype=self.dtype,
             name="rgb_branch",
         )(nir, hsv, train=train)

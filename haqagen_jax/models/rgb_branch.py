@@ -50,6 +50,7 @@ class RgbBranch(nn.Module):
     d_state: int
     expand: int
     spade_hidden: int
+    even_upsampling: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -87,7 +88,9 @@ class RgbBranch(nn.Module):
         return self.width * min(2 ** (level - 1), 8)
 
     def _stage(self, features: int, name: str) -> DecoderStage:
-        return DecoderStage(features, self.spade_hidden, dtype=self.dtype, name=name)
+        return DecoderStage(
+            features, self.spade_hidden, self.even_upsampling, dtype=self.dtype, name=name
+        )
 
     def _encode(self, x: Array) -> list[Array]:
         """x1 to x7, and the 1/256 bottom."""

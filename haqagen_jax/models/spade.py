@@ -88,6 +88,7 @@ class DecoderStage(nn.Module):
 
     features: int
     hidden: int
+    even: bool = False  # see `haqagen_jax.models.layers.even_phases`
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -95,6 +96,7 @@ class DecoderStage(nn.Module):
         self, x: Float[Array, "b h w i"], condition: Float[Array, "b H W m"], *, train: bool
     ) -> Float[Array, "b H2 W2 o"]:
         """Returns features of twice the height and width."""
-        x = ConvTranspose4x4Up(self.features, dtype=self.dtype, name="up")(jax.nn.relu(x))
+        up = ConvTranspose4x4Up(self.features, self.even, dtype=self.dtype, name="up")
+        x = up(jax.nn.relu(x))
         block = SpadeResnetBlock(self.features, self.hidden, dtype=self.dtype, name="spade")
         return block(x, condition, train=train)

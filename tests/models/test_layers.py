@@ -10,6 +10,7 @@ from haqagen_jax.models.layers import (
     ConvTranspose4x4Up,
     DepthwiseConv3x3,
     SpectralConv,
+    even_phases,
 )
 
 
@@ -34,6 +35,28 @@ def test_transposed_convolutions_start_without_a_checkerboard():
     expected = (rows + 3 * columns)[..., None] * (channels @ mixing)
     np.testing.assert_allclose(y[0, 1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-4)
     assert mixing.var() == pytest.approx(1 / (3 * 16), rel=0.2)
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_even_phases_answer_a_flat_map_with_a_flat_map(even):
+    rng = np.random.default_rng(0)
+    kernel = jnp.float32(rng.standard_normal((4, 4, 3, 5)))
+    variables = {"params": {"kernel": kernel, "bias": np.zeros(5, np.float32)}}
+    flat = jnp.broadcast_to(jnp.float32(rng.standard_normal(3)), (1, 6, 7, 3))
+    y = ConvTranspose4x4Up(5, even).apply(variables, flat)[0, 1:-1, 1:-1]
+    assert (float(jnp.ptp(y, (0, 1)).max()) < 1e-5) is even
+
+
+def test_even_phases_is_the_nearest_such_kernel():
+    # The conditions are linear: the nearest kernel is their projection, here by least squares.
+    kernel = np.random.default_rng(0).standard_normal((4, 4, 1, 1))
+    sums = np.zeros((4, 4, 4))
+    for phase, (y, x) in enumerate(np.ndindex(2, 2)):
+        sums[phase, y::2, x::2] = 1
+    conditions = (sums[1:] - sums[:1]).reshape(3, 16)
+    correction = np.linalg.lstsq(conditions, conditions @ kernel.reshape(16), rcond=None)[0]
+    expected = kernel.reshape(16) - correction
+    np.testing.assert_allclose(even_phases(jnp.float32(kernel)).reshape(16), expected, atol=1e-6)
 
 
 CONVOLUTION = SpectralConv(6, 3, padding=0)
