@@ -14,7 +14,7 @@ from haqagen_jax import paper
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.blend import Blender
-from haqagen_jax.inference.consistency import OVERLAP, join
+from haqagen_jax.inference.consistency import join, reduced_plan
 from haqagen_jax.inference.postprocess import known_depth, output_dtype, quantize
 from haqagen_jax.inference.predictor import Network, TilePredictor, default_batch
 from haqagen_jax.inference.tiling import TilePlan
@@ -143,7 +143,7 @@ class Colorizer:
         plans = [TilePlan(height, width, self._tile, self._stride)]
         low, narrow = clamp_size((height, width), data.clamp)
         if self._consistent and (low, narrow) != (height, width):
-            plans.append(TilePlan(low, narrow, self._tile, max(1, self._tile // OVERLAP)))
+            plans.append(reduced_plan(low, narrow, self._tile))
         total, done = sum(len(plan.origins) for plan in plans), 0
         pictures = []
         for plan in plans:

@@ -11,9 +11,23 @@ to Image Mosaics" (1983); the use is ours.
 import numpy as np
 from jaxtyping import Float, Float32
 
+from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.scaling import resize
 
-OVERLAP = 4  # tiles over each pixel of the reduced picture, along each axis
+
+def reduced_plan(height: int, width: int, tile: int) -> TilePlan:
+    """Plans the tiles of the reduced picture, three or four over each pixel along each axis.
+
+    Args:
+        height: of the reduced picture.
+        width: of the reduced picture.
+        tile: side of a tile.
+
+    Returns:
+        The plan; five tiles along twice the length of a tile. The edges of the tiles, where a
+        network is at its worst, lie outside: each of their pixels would be several of the result.
+    """
+    return TilePlan(height, width, tile, stride=max(1, tile * 9 // 32), border=tile // 16)
 
 
 def join(

@@ -18,19 +18,22 @@ from haqagen_jax.errors import InputError
 class TilePlan:
     """The tiles that cover an image, row by row.
 
-    Tiles start every `stride` pixels. What they cover beyond the image, as little as possible, is
-    split between both sides and filled by reflection.
+    Tiles start every `stride` pixels. What they cover beyond the image, as little as possible but
+    `border`, is split between both sides and filled by reflection.
 
     Attributes:
         height, width: of the image, pixels, at least 1.
         tile: side of a tile, pixels.
         stride: distance of neighbouring tiles, pixels, at most `tile`: no pixel is left out.
+        border: pixels at least that tiles cover beyond each side of the image, where the network
+            should not see the image end.
     """
 
     height: int
     width: int
     tile: int = paper.PATCH
     stride: int = paper.STRIDE
+    border: int = 0
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 1:
@@ -44,6 +47,9 @@ class TilePlan:
             raise InputError(
                 f"stride = {self.stride}: must be from 1 to the tile's {self.tile} pixels"
             )
+
+        if self.border < 0:
+            raise InputError(f"border = {self.border}: must be at least 0")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -89,7 +95,8 @@ class TilePlan:
         return image[rows[:, None], columns[None, :]]
 
     def _steps(self, size: int) -> int:
-        return 1 + max(0, -(-(size - self.tile) // self.stride))
+        beyond = size + 2 * self.border - self.tile
+        return 1 + max(0, -(-beyond // self.stride))
 
 
 def _reflected(start: int, count: int, size: int) -> Int[np.ndarray, " count"]:

@@ -9,7 +9,7 @@ import pytest
 
 from haqagen_jax.config import Config, DataConfig
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.consistency import join
+from haqagen_jax.inference.consistency import join, reduced_plan
 from haqagen_jax.scaling import resize
 
 CONFIG = Config(data=DataConfig(equalize=False, clamp=256))
@@ -80,3 +80,10 @@ def test_a_joined_picture_looks_like_the_coarse_one_when_reduced(size):
     assert joined.dtype == np.float32
     assert joined.shape == (*size, 3)
     np.testing.assert_allclose(resize(joined, small), coarse, atol=0.08)
+
+
+def test_the_reduced_pictures_tiles_end_outside_it():
+    plan = reduced_plan(384, 512, 256)
+    assert plan.grid == (4, 5)
+    assert min(plan.margin) >= 16
+    assert len(reduced_plan(1, 2, 1)) == 2

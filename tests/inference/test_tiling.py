@@ -10,13 +10,14 @@ from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.tiling import TilePlan
 
 SIZES = st.integers(1, 40)
+BORDERS = st.integers(0, 5)
 UNHURRIED = settings(deadline=None, max_examples=50)
 
 
 @st.composite
 def plans(draw):
     tile = draw(st.integers(3, 16))
-    return TilePlan(draw(SIZES), draw(SIZES), tile, draw(st.integers(2, tile)))
+    return TilePlan(draw(SIZES), draw(SIZES), tile, draw(st.integers(2, tile)), draw(BORDERS))
 
 
 @UNHURRIED
@@ -40,7 +41,11 @@ def test_every_pixel_is_covered_and_no_tile_is_superfluous(plan):
         covered[y : y + plan.tile, x : x + plan.tile] += 1
     assert covered.min() >= 1
     for size, padded in zip((plan.height, plan.width), plan.padded, strict=True):
-        assert padded == plan.tile or padded - size < plan.stride
+        assert padded == plan.tile or padded - size - 2 * plan.border < plan.stride
+    for size, padded, margin in zip(
+        (plan.height, plan.width), plan.padded, plan.margin, strict=True
+    ):
+        assert min(margin, padded - size - margin) >= plan.border
 
 
 @UNHURRIED
@@ -67,6 +72,7 @@ def test_the_papers_numbers():
         ((5, 5, 0, 1), "tile = 0: must be at least 1"),
         ((5, 5, 8, 0), "stride = 0: must be from 1 to the tile's 8"),
         ((5, 5, 8, 9), "stride = 9"),
+        ((5, 5, 8, 8, -1), "border = -1: must be at least 0"),
     ],
 )
 def test_refused(arguments, message):
