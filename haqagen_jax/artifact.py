@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
 from haqagen_jax.config import Config
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, located, reason
 from haqagen_jax.version import __version__
 
 FORMAT = "haqagen-jax-model"
@@ -109,7 +109,9 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read ({_line(error)}); copy the model again") from None
+        raise InputError(
+            f"{path}: cannot be read ({reason(error)}); copy the model again"
+        ) from None
     with np.errstate(over="ignore"):  # reported below, by name
         tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
@@ -118,10 +120,8 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
                 f"{path}: tensor {name} has values that are not finite; copy the model again, or "
                 "train another"
             )
-    try:
+    with located(path):
         return config, unflatten(tensors)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def check(variables: Mapping[str, Any], expected: Mapping[str, Any], name: str) -> None:
@@ -219,7 +219,9 @@ def _read_config(directory: Path) -> Config:
     except FileNotFoundError:
         raise InputError(f"{directory}: no {CONFIG_FILE} in it, so it is not a model") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({_line(error)}); copy the model again") from None
+        raise InputError(
+            f"{path}: cannot be read ({reason(error)}); copy the model again"
+        ) from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{path}: its format is not {FORMAT!r}; give a directory haqagen wrote")
     version = description.get("format_version")
@@ -231,13 +233,5 @@ def _read_config(directory: Path) -> Config:
         )
     if not isinstance(description.get("config"), dict):
         raise InputError(f"{path}: has no configuration; export the model again")
-    try:
+    with located(path):
         return Config.from_dict(description["config"])
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def _line(error: Exception) -> str:
-    """The reason on one line, without the path that the caller names anyway."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(reason.split())

@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 from jaxtyping import Float, Real
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -50,9 +50,8 @@ def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
             f"{place}: needs more memory than there is; cut it up, or export it again"
         ) from None
     except Exception as error:  # the decoders raise whatever their C libraries hit first
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{place}: truncated or damaged ({reason}); copy or export it again"
+            f"{place}: truncated or damaged ({reason(error)}); copy or export it again"
         ) from None
     if image.size == 0:
         raise InputError(f"{place}: has no pixels (shape {image.shape}); export it again")
@@ -77,9 +76,8 @@ def upright_size(file: io.BufferedIOBase, place: str | Path) -> tuple[int, int]:
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
     except Exception as error:  # a garbled header fails in any way
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{place}: has a damaged header ({reason}); copy or export it again"
+            f"{place}: has a damaged header ({reason(error)}); copy or export it again"
         ) from None
     return (w, h) if 5 <= orientation <= 8 else (h, w)
 

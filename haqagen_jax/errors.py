@@ -1,6 +1,8 @@
-"""The one exception for what a user can mend: a file, an option, a directory."""
+"""The one exception for what a user can mend, a file, an option, a directory, and its wording."""
 
+import contextlib
 import unicodedata
+from collections.abc import Iterator
 
 _BREAKS = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes, line and paragraph ends
 
@@ -10,6 +12,35 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return printable(super().__str__())
+
+
+@contextlib.contextmanager
+def located(place: object) -> Iterator[None]:
+    """Puts a place before the message of what is raised inside.
+
+    Args:
+        place: a file, or what else holds the input.
+
+    Raises:
+        InputError: the one from inside, its message beginning with the place.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+
+
+def reason(error: BaseException) -> str:
+    """Says why, without the path that the caller names anyway.
+
+    Args:
+        error: from a library or the system.
+
+    Returns:
+        One line.
+    """
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def printable(text: str) -> str:

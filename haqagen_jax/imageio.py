@@ -20,7 +20,7 @@ import tifffile
 from jaxtyping import Float, Real
 
 from haqagen_jax.decoding import decode, decode_nir, decode_rgb, upright_size
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 JPEG_QUALITY = 95
@@ -144,14 +144,14 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be made ({_line(error)}); choose another folder with --out"
+            f"{folder}: cannot be made ({reason(error)}); choose another folder with --out"
         ) from None
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0")
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written into ({_line(error)}); choose another folder with --out"
+            f"{folder}: cannot be written into ({reason(error)}); choose another folder with --out"
         ) from None
 
 
@@ -171,7 +171,7 @@ def write_bytes(path: Path, data: bytes | bytearray) -> None:
         os.replace(part, path)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written ({_line(error)}); free the disk or choose another folder"
+            f"{path}: cannot be written ({reason(error)}); free the disk or choose another folder"
         ) from None
     finally:
         # After a failure or an interrupt; after success the name is gone already. A failure to
@@ -215,9 +215,4 @@ def _opened(path: str | Path) -> Iterator[io.BufferedIOBase]:
     except MemoryError:
         raise InputError(f"{path}: needs more memory than there is; cut it up") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({_line(error)}); check its rights") from None
-
-
-def _line(error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join((reason or type(error).__name__).split())
+        raise InputError(f"{path}: cannot be read ({reason(error)}); check its rights") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haqagen_jax.config import Config
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -64,8 +64,9 @@ def _evaluate(path: Path, argument: str) -> "ConfigDict":
     except ValueError as error:  # how a configuration refuses its argument
         raise InputError(f"{path}: {error}") from None
     except (Exception, SystemExit) as error:  # whatever else a file of the user's can raise
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: {type(error).__name__}: {reason}; correct the file") from error
+        raise InputError(
+            f"{path}: {type(error).__name__}: {reason(error)}; correct the file"
+        ) from error
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
         raise InputError(f"{path}: get_config must return a ConfigDict, not {kind}")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 from haqagen_jax.imageio import EXTENSIONS
 
 
@@ -115,7 +115,7 @@ def _folder(folder: Path) -> Selection:
     try:
         entries = sorted(path for path in folder.iterdir() if not os.path.isdir(path))
     except OSError as error:
-        line = f"{folder}: cannot be listed ({error.strerror}); check its rights"
+        line = f"{folder}: cannot be listed ({reason(error)}); check its rights"
         return Selection((), refused=(line,))
     visible = [path for path in entries if not path.name.startswith(".")]
     images = [path for path in visible if path.suffix.lower() in EXTENSIONS]

@@ -73,7 +73,17 @@ PURE = (
     *("inference.tiling", "inference.blend", "inference.postprocess"),
 )
 PURE_IMPORTS = {
-    *("abc", "collections", "dataclasses", "difflib", "enum", "functools", "itertools", "math"),
+    *(
+        "abc",
+        "collections",
+        "contextlib",
+        "dataclasses",
+        "difflib",
+        "enum",
+        "functools",
+        "itertools",
+        "math",
+    ),
     *(
         "operator",
         "typing",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from haqagen_jax.data.pair import Encoded, Pair
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 
 _INFO, _METADATA = "dataset_info.json", "metadata.json"
 
@@ -35,10 +35,9 @@ class RecordPair(Pair):
         try:
             return _source(self.directory, self.split)[self.index]
         except Exception as error:  # whatever the file layers below raise
-            reason = " ".join(str(error).split())
             raise InputError(
                 f"{self.directory}: record {self.index} of {self.split} ({self.name}) cannot be "
-                f"read ({reason}); build the data set again"
+                f"read ({reason(error)}); build the data set again"
             ) from None
 
 
@@ -77,8 +76,9 @@ def split_pairs(directory: str | Path, split: str) -> Sequence[RecordPair]:
         names = json.loads((root / _METADATA).read_text(encoding="utf-8"))["names"]
         there = len(_source(root, split)) if split in names else 0
     except Exception as error:  # whatever the layers below raise
-        reason = " ".join(str(error).split())
-        raise InputError(f"{root}: cannot be read ({reason}); build the data set again") from None
+        raise InputError(
+            f"{root}: cannot be read ({reason(error)}); build the data set again"
+        ) from None
     if split not in names:
         raise InputError(f"{root}: has {', '.join(names)} but no {split}; build the data set again")
     if there != len(names[split]):

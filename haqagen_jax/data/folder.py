@@ -11,7 +11,7 @@ from haqagen_jax.data import built, pairing
 from haqagen_jax.data.pair import FilePair, Pair
 from haqagen_jax.data.pairing import TABLE, Found
 from haqagen_jax.data.split import SPLITS, split_of
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 
 
 def find_pairs(directory: str | Path) -> list[FilePair]:
@@ -93,8 +93,9 @@ def scan(directory: str | Path) -> dict[str, Found]:
     try:
         return _scan(Path(directory))
     except OSError as error:
-        reason = f"{directory}: cannot be listed ({error.strerror})"
-        raise InputError(f"{reason}; check its rights") from None
+        raise InputError(
+            f"{directory}: cannot be listed ({reason(error)}); check its rights"
+        ) from None
 
 
 def _scan(directory: Path) -> dict[str, Found]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from haqagen_jax.decoding import decode_nir, decode_rgb
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, located
 from haqagen_jax.imageio import read_bytes
 from haqagen_jax.preprocess import prepare_nir
 
@@ -98,8 +98,6 @@ def check_pair(encoded: Encoded) -> tuple[Real[np.ndarray, "h w"], Float[np.ndar
         InputError: all of `decode_pair`; a NIR image with NaN, infinity or one value only.
     """
     nir, rgb = decode_pair(encoded)
-    try:
+    with located(encoded.nir_place):
         prepare_nir(nir, equalize=False)
-    except InputError as error:
-        raise InputError(f"{encoded.nir_place}: {error}") from None
     return nir, rgb

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 from haqagen_jax.imageio import EXTENSIONS, read_size
 
 BANDS = ("nir", "rgb")
@@ -179,8 +179,9 @@ def by_table(path: Path) -> dict[str, list[Half]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
     except (OSError, ValueError, csv.Error) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read ({reason}); give a UTF-8 CSV file") from None
+        raise InputError(
+            f"{path}: cannot be read ({reason(error)}); give a UTF-8 CSV file"
+        ) from None
     halves: dict[str, list[Half]] = defaultdict(list)
     for number, row in enumerate(rows, start=2):
         files = [row.get(band) for band in BANDS]

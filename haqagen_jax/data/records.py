@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt16
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import transforms
 from haqagen_jax.data.pair import Pair, decode_pair
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import located
 from haqagen_jax.preprocess import prepare_nir, to_unit
 from haqagen_jax.scaling import clamp_size, resize
 
@@ -41,10 +41,8 @@ def load(pair: Pair, data: DataConfig) -> Float[np.ndarray, "h w 4"]:
     """
     encoded = pair.encoded()
     nir, rgb = decode_pair(encoded)
-    try:
+    with located(encoded.nir_place):
         prepared = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
-    except InputError as error:
-        raise InputError(f"{encoded.nir_place}: {error}") from error
     if data.rgb_minmax:
         rgb = to_unit(rgb)
     return np.concatenate([prepared, rgb], axis=-1)

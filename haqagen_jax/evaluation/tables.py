@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 from haqagen_jax.imageio import prepare_folder
 
 Scores = dict[str, dict[str, float]]  # image -> column -> value
@@ -99,7 +99,7 @@ def write(folder: Path, scores: Mapping[str, Scores], data: str) -> None:
             (folder / name).write_text(content, encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written into ({error.strerror}); choose another folder with --out"
+            f"{folder}: cannot be written into ({reason(error)}); choose another folder with --out"
         ) from None
 
 

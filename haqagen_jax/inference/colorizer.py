@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from haqagen_jax import paper
 from haqagen_jax.config import Config
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.consistency import join, reduced_plan
 from haqagen_jax.inference.postprocess import known_depth, output_dtype, quantize
@@ -166,8 +166,9 @@ def _as_array(nir: ArrayLike) -> np.ndarray:
     try:
         return np.asarray(nir)
     except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"nir is not an array ({reason}); give rows of equal length") from None
+        raise InputError(
+            f"nir is not an array ({reason(error)}); give rows of equal length"
+        ) from None
 
 
 def _as_dtype(dtype: DTypeLike) -> np.dtype:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 
 _DTYPES = {
     "FloatStorage": "float32",
@@ -90,10 +90,9 @@ def read_state_dict(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     except InputError as error:
         raise InputError(f"{path}: {error}; {_REMEDY}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {_REMEDY}") from None
+        raise InputError(f"{path}: cannot be read ({reason(error)}); {_REMEDY}") from None
     except Exception as error:  # a damaged pickle can fail in any way
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: is no PyTorch checkpoint ({reason}); {_REMEDY}") from None
+        raise InputError(f"{path}: is no PyTorch checkpoint ({reason(error)}); {_REMEDY}") from None
 
 
 def _read_zip(file: io.BufferedIOBase) -> tuple[list[tuple[str, _Tensor]], dict[str, np.ndarray]]:

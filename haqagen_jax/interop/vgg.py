@@ -14,7 +14,7 @@ from jaxtyping import Shaped
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, located, reason
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.models.vgg import STAGES
 
@@ -43,12 +43,9 @@ def load_vgg(path: str | Path) -> dict[str, Any]:
         try:
             state_dict = load_file(path)
         except (OSError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read ({reason}); {_REMEDY}") from None
-    try:
+            raise InputError(f"{path}: cannot be read ({reason(error)}); {_REMEDY}") from None
+    with located(path):
         return vgg_params(state_dict)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def vgg_params(state_dict: Mapping[str, Shaped[np.ndarray, "..."]]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from haqagen_jax.config import Config
 from haqagen_jax.console import bars
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.settings import data_settings
@@ -105,8 +105,9 @@ def load_texture(directory: str | Path) -> dict[str, Any]:
         version = (found["format"], found["format_version"])
         variables = artifact.unflatten(load_file(directory / TENSOR_FILE))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{directory}: damaged ({reason}); delete it and {command}") from None
+        raise InputError(
+            f"{directory}: damaged ({reason(error)}); delete it and {command}"
+        ) from None
     if version != (FORMAT, FORMAT_VERSION):
         raise InputError(
             f"{path}: is {version[0]} {version[1]}, this version reads {FORMAT} {FORMAT_VERSION}; "

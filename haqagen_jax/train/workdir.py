@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
 
 
 def require_workdir(directory: Path) -> None:
@@ -23,7 +23,7 @@ def require_workdir(directory: Path) -> None:
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
         raise InputError(
-            f"workdir = {directory}: cannot be made or written to ({error.strerror}); choose "
+            f"workdir = {directory}: cannot be made or written to ({reason(error)}); choose "
             "another --workdir"
         ) from None
     finally:
