@@ -35,8 +35,8 @@ def load(
         tile: side of the sliding window, pixels; a multiple of 256 for networks.
         stride: step of the sliding window, 1 to `tile` pixels.
         batch: tiles predicted at once; None: 1 on a CPU, more elsewhere.
-        consistent: let a network see large pictures reduced, too, so that its tiles agree; False
-            for the sliding window alone.
+        consistent: let a network's tiles overlap closely, and show it large pictures reduced, too,
+            so that tiles agree; False for the sliding window alone.
 
     Returns:
         The model, ready to colour.

@@ -118,7 +118,7 @@ def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
         "--consistent",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="make tiles agree: a network sees a large picture reduced, too (default: on)",
+        help="make tiles agree: closer ones, of a large picture reduced, too (default: on)",
     )
 
 

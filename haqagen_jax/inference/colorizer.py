@@ -14,7 +14,7 @@ from haqagen_jax import paper
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.inference.blend import Blender
-from haqagen_jax.inference.consistency import join, reduced_plan
+from haqagen_jax.inference.consistency import close_plan, join
 from haqagen_jax.inference.postprocess import known_depth, output_dtype, quantize
 from haqagen_jax.inference.predictor import Network, TilePredictor, default_batch
 from haqagen_jax.inference.tiling import TilePlan
@@ -76,7 +76,7 @@ class Colorizer:
             tile: side of the sliding window, pixels.
             stride: step of the sliding window, 1 to `tile` pixels.
             batch: tiles predicted at once, at least 1; None: 1 on a CPU, more elsewhere.
-            consistent: make tiles agree in pictures longer than the training's, `data.clamp`; see
+            consistent: make the tiles of a picture agree; see
                 `haqagen_jax.inference.consistency`.
 
         Raises:
@@ -139,11 +139,7 @@ class Colorizer:
     ) -> Float32[np.ndarray, "h w 3"]:
         data = self.config.data
         image = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
-        height, width = nir.shape
-        plans = [TilePlan(height, width, self._tile, self._stride)]
-        low, narrow = clamp_size((height, width), data.clamp)
-        if self._consistent and (low, narrow) != (height, width):
-            plans.append(reduced_plan(low, narrow, self._tile))
+        plans = self._plans(*nir.shape)
         total, done = sum(len(plan.origins) for plan in plans), 0
         pictures = []
         for plan in plans:
@@ -160,6 +156,15 @@ class Colorizer:
             pictures.append(blender.result())
         detail, *coarse = pictures
         return join(detail, coarse[0]) if coarse else detail
+
+    def _plans(self, height: int, width: int) -> list[TilePlan]:
+        """The passes over a picture: for detail, and for colour where that is another."""
+        own = TilePlan(height, width, self._tile, self._stride)
+        if not self._consistent or len(own) == 1:
+            return [own]
+        low, narrow = clamp_size((height, width), self.config.data.clamp)
+        close = close_plan(low, narrow, self._tile, self._stride)
+        return [close] if (low, narrow) == (height, width) else [own, close]
 
 
 def _as_array(nir: ArrayLike) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Tiles that agree: what is coarse comes from the whole picture, what is fine from the tiles.
+"""Tiles that agree: they overlap closely, at the size at which training saw pictures.
 
-The network normalises each tile by itself and was trained on pictures of a certain size. So a
-large picture is coloured twice: in tiles at its own size, for the detail, and as the training saw
-pictures, reduced, in closely overlapping tiles, for colour and brightness.
+The network normalises each tile by itself and was trained on pictures of a certain size. A larger
+one is therefore coloured twice: in tiles at its own size, for the detail, and reduced, in closely
+overlapping tiles, for colour and brightness.
 
 Reference: the two bands are those of Burt and Adelson, "A Multiresolution Spline with Application
 to Image Mosaics" (1983); the use is ours.
@@ -15,19 +15,21 @@ from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.scaling import resize
 
 
-def reduced_plan(height: int, width: int, tile: int) -> TilePlan:
-    """Plans the tiles of the reduced picture, three or four over each pixel along each axis.
+def close_plan(height: int, width: int, tile: int, stride: int) -> TilePlan:
+    """Plans tiles of which three or four lie over each pixel along each axis.
 
     Args:
-        height: of the reduced picture.
-        width: of the reduced picture.
+        height: of the picture.
+        width: of the picture.
         tile: side of a tile.
+        stride: the largest distance wanted.
 
     Returns:
-        The plan; five tiles along twice the length of a tile. The edges of the tiles, where a
-        network is at its worst, lie outside: each of their pixels would be several of the result.
+        The plan; five tiles along twice the length of a tile. Their outer edges, where a network
+        is at its worst, lie outside the picture.
     """
-    return TilePlan(height, width, tile, stride=max(1, tile * 9 // 32), border=tile // 16)
+    close = max(1, tile * 9 // 32)
+    return TilePlan(height, width, tile, stride=min(stride, close), border=tile // 16)
 
 
 def join(

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.consistency import join, reduced_plan
+from haqagen_jax.inference.consistency import close_plan, join
+from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.scaling import resize
 
 CONFIG = Config(data=DataConfig(equalize=False, clamp=256))
@@ -24,7 +27,7 @@ class Stubborn:
 
     def apply(self, variables, nir):
         x = 0.5 + 0.5 * (nir - nir.mean((1, 2), keepdims=True))
-        return Output(jnp.repeat(x, 3, -1))
+        return Output(jnp.repeat(jnp.asarray(x), 3, -1))
 
 
 def picture(height, width):
@@ -38,10 +41,29 @@ def colour(nir, **options):
     return Colorizer(Stubborn(), {}, CONFIG, batch=4, **options).colorize(nir, dtype="float32")
 
 
-def test_a_picture_no_longer_than_the_trainings_is_tiled_as_ever():
-    nir = picture(200, 256)
+def test_a_picture_of_one_tile_stays_as_it_is():
+    nir = picture(60, 64)
     options = {"tile": 64, "stride": 48}
     np.testing.assert_array_equal(colour(nir, consistent=True, **options), colour(nir, **options))
+
+
+def test_a_picture_of_the_trainings_size_is_tiled_closely():
+    nir = picture(256, 256)
+    options = {"tile": 128, "stride": 112}
+    plain, close = colour(nir, **options), colour(nir, consistent=True, **options)
+    # Where two plain tiles overlap, the ramp falls back.
+    falls = [np.diff(resize(rgb, (32, 32))[..., 0].mean(0)).min() for rgb in (plain, close)]
+    assert falls[0] < -0.05
+    assert falls[1] > -0.005
+    # It is the window at a smaller stride, and a smaller one still if that is asked for.
+    for asked, stride in ((112, 36), (20, 20)):
+        blender = Blender(TilePlan(256, 256, 128, stride, border=8))
+        for origin in blender.plan.origins:
+            tile = blender.plan.extract(prepare_nir(nir, equalize=False), origin)
+            blender.add(np.asarray(Stubborn().apply({}, tile[None]).rgb[0]), origin)
+        expected = blender.result()
+        rgb = colour(nir, consistent=True, tile=128, stride=asked)
+        np.testing.assert_allclose(rgb, np.clip(expected, 0, 1), atol=1e-5)
 
 
 def test_seams_fade_and_detail_stays():
@@ -82,8 +104,8 @@ def test_a_joined_picture_looks_like_the_coarse_one_when_reduced(size):
     np.testing.assert_allclose(resize(joined, small), coarse, atol=0.08)
 
 
-def test_the_reduced_pictures_tiles_end_outside_it():
-    plan = reduced_plan(384, 512, 256)
+def test_close_tiles_end_outside_the_picture():
+    plan = close_plan(384, 512, 256, 222)
     assert plan.grid == (4, 5)
     assert min(plan.margin) >= 16
-    assert len(reduced_plan(1, 2, 1)) == 2
+    assert len(close_plan(1, 2, 1, 1)) == 2
