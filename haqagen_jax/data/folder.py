@@ -165,6 +165,7 @@ def _part(found: dict[str, Found], directory: Path, split: str) -> Found:
         [problem for problem in problems if split_of(problem.scene) == split],
     )
     if not any(part):
+        pairing.require_sound(found[""], directory)  # the likelier cause
         raise InputError(
             f"{directory}: none of its {len(pairs)} pairs falls into {split} (80/10/10 by scene); "
             f"sort them into {', '.join(str(directory / name) for name in SPLITS)}"

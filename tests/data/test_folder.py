@@ -171,6 +171,9 @@ def test_the_split_of_a_scene_never_changes():
 def test_an_empty_split_is_refused(tmp_path):
     write_pair(tmp_path, "x")
     assert "none of its 1 pairs falls into val" in message(split_pairs, [tmp_path], "val")
+    # Of a name that is no pair the fault is said, whatever split it would belong to.
+    write_pair(tmp_path, "x", rgb_size=(6, 9))
+    assert "x_nir.png is 8x6 but x_rgb.png is 9x6" in message(usable_pairs, tmp_path, "val")
 
 
 def test_counts_are_met_exactly_in_an_order_that_names_alone_decide():
