@@ -47,7 +47,6 @@ class TilePlan:
             raise InputError(
                 f"stride = {self.stride}: must be from 1 to the tile's {self.tile} pixels"
             )
-
         if self.border < 0:
             raise InputError(f"border = {self.border}: must be at least 0")
 

@@ -18,13 +18,11 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.layers import Conv3x3
+from haqagen_jax.models.layers import Conv3x3, exact_matmul
 from haqagen_jax.ops.normalize import EPSILON
 
 LINES = 8  # lines attended at once: their scores fit a core's cache, and fill an accelerator
 MASKED = -1e30  # exp(MASKED - anything) is exactly 0 in float32
-# Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
-_product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 class _ConvPair(nn.Module):
@@ -90,13 +88,13 @@ def _attend(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Array, Array
         top = scores.max(-1, keepdims=True)
         weights = jnp.exp(scores - top)
         total = weights.sum(-1, keepdims=True)
-        return _product(weights, v) / total, top + jnp.log(total)
+        return exact_matmul(weights, v) / total, top + jnp.log(total)
 
     return lax.map(line, (q, k, v), batch_size=LINES)
 
 
 def _scores(skip_self: bool, q: Array, k: Array) -> Array:
-    scores = _product(q, k.T)
+    scores = exact_matmul(q, k.T)
     if skip_self:
         place = jnp.arange(q.shape[0])
         scores = jnp.where(place[:, None] == place[None], MASKED, scores)
@@ -115,8 +113,8 @@ def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array
         q, k, v, out, norm, dout, dnorm = parts
         weights = jnp.exp(_scores(skip_self, q, k) - norm)
         shift = dnorm - (dout * out).sum(-1, keepdims=True)
-        dscores = weights * (_product(dout, v.T) + shift)
-        return _product(dscores, k), _product(dscores.T, q), _product(weights.T, dout)
+        dscores = weights * (exact_matmul(dout, v.T) + shift)
+        return exact_matmul(dscores, k), exact_matmul(dscores.T, q), exact_matmul(weights.T, dout)
 
     return lax.map(line, (*residuals, *cotangents), batch_size=LINES)
 

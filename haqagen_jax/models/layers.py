@@ -25,7 +25,7 @@ Conv4x4Down = functools.partial(
 Dense = functools.partial(nn.Dense, kernel_init=kernel_init)
 LayerNorm = functools.partial(nn.LayerNorm, epsilon=EPSILON)
 # Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
-_product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+exact_matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def smooth_upsampling(key: Array, shape: tuple[int, ...]) -> Array:
@@ -137,12 +137,12 @@ class SpectralConv(nn.Module):
         matrix = kernel.reshape(-1, self.features)
         fixed = lax.stop_gradient(matrix)
         u_state = self.variable("spectral", "u", lambda: _converged(fixed, self._start()))
-        v_state = self.variable("spectral", "v", lambda: _unit(_product(fixed, u_state.value)))
+        v_state = self.variable("spectral", "v", lambda: _unit(exact_matmul(fixed, u_state.value)))
         if train and not self.is_initializing():
-            v_state.value = _unit(_product(fixed, u_state.value))
-            u_state.value = _unit(_product(v_state.value, fixed))
+            v_state.value = _unit(exact_matmul(fixed, u_state.value))
+            u_state.value = _unit(exact_matmul(v_state.value, fixed))
         u, v = lax.stop_gradient((u_state.value, v_state.value))
-        kernel = (kernel / _product(_product(v, matrix), u)).astype(self.dtype)
+        kernel = (kernel / exact_matmul(exact_matmul(v, matrix), u)).astype(self.dtype)
         padding = ((self.padding, self.padding),) * 2
         y = lax.conv_general_dilated(
             x.astype(self.dtype),
@@ -168,6 +168,6 @@ def _converged(matrix: Array, start: Array) -> Array:
     """The right singular vector of the largest singular value, after 15 power iterations."""
 
     def iterate(_: Array, u: Array) -> Array:
-        return _unit(_product(_unit(_product(matrix, u)), matrix))
+        return _unit(exact_matmul(_unit(exact_matmul(matrix, u)), matrix))
 
     return lax.fori_loop(0, 15, iterate, _unit(start))
