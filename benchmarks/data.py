@@ -4,22 +4,27 @@
 
 Each row is one way to read the same pairs: image files or ArrayRecord, with 0, 1 or 2 worker
 processes; in the first epoch, when every picture is decoded and prepared, and in later ones, when
-those that fit into memory are prepared already. The ratio is to decoding alone: both images of a
-pair, one after another, in one thread, with the same libraries, in the same run. The first batch
-of a stream, which starts the workers, is not counted.
+those that fit into memory are prepared already. The ratios are to decoding alone, both images of
+a pair with the same libraries: in one thread ("thread"), and by the same threads and workers as the
+row's ("same"), each measured beside the row that it is for. The first batch of a stream, which
+starts the workers, is not counted.
 """
 
 import argparse
+import functools
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import grain
+import numpy as np
+
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import build
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair, decode_pair
-from haqagen_jax.data.pipeline import train_iterator
+from haqagen_jax.data.pipeline import read_in_batches, train_iterator
 from haqagen_jax.data.synthetic import Depth, write_pairs
 
 SIZE = (768, 1024)
@@ -31,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=48, metavar="N", help="default: %(default)s")
+    parser.add_argument("--pairs", type=int, default=96, metavar="N", help="default: %(default)s")
     count = parser.parse_args().pairs
     with tempfile.TemporaryDirectory() as scratch:
         files = Path(scratch) / "files"
@@ -39,45 +44,53 @@ def main() -> None:
             options = {"sizes": [SIZE], "depths": [Depth.TIFF_16], "seed": 0}
             write_pairs(files / split, count=number, **options)
         records = build.build("pairs", Path(scratch) / "sets", raw=files)
-        alone = decoding_alone(split_pairs([files], "train"))
-        print(f"decoding alone: {alone:.1f} pairs/s\n")
-        print("| source | workers | first epoch, samples/s | ratio | later epochs | ratio |")
-        print("|---|---:|---:|---:|---:|---:|")
+        print(
+            "| source | workers | decoding, pairs/s: thread | same | first epoch, samples/s |",
+            end="",
+        )
+        print(" to thread | to same | later epochs | to thread | to same |")
+        print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
         for name, place in (("TIFF", files), ("ArrayRecord", records)):
             for workers in (0, 1, 2):
-                first, later = stream(split_pairs([place], "train"), workers)
-                print(
-                    f"| {name} | {workers} | {first:.1f} | {first / alone:.2f} | {later:.1f} | "
-                    f"{later / alone:.2f} |",
-                    flush=True,
-                )
+                _row(name, split_pairs([place], "train"), workers)
 
 
-def decoding_alone(pairs: Sequence[Pair]) -> float:
-    """Returns pairs a second."""
-    for pair in pairs:  # into the system's cache of files
-        pair.encoded()
-    start = time.perf_counter()
-    for pair in pairs:
-        decode_pair(pair.encoded())
-    return len(pairs) / (time.perf_counter() - start)
-
-
-def stream(pairs: Sequence[Pair], workers: int) -> tuple[float, float]:
-    """Returns samples a second in the first epoch and in later ones."""
+def _row(source: str, pairs: Sequence[Pair], workers: int) -> None:
+    decode = functools.partial(_decode, pairs)
+    for index in range(len(pairs)):  # into the system's cache of files
+        pairs[index].encoded()
+    thread = _rate(map(decode, range(len(pairs))), len(pairs))
+    alone = read_in_batches(
+        grain.MapDataset.range(len(pairs)).repeat().map(decode),
+        BATCH,
+        workers=workers,
+        shards=grain.sharding.NoSharding(),
+    )
+    next(alone)
+    same = BATCH * _rate(alone, len(pairs) // BATCH - 1)
+    alone.close()
     batches = train_iterator(pairs, DataConfig(workers=workers), batch_size=BATCH, seed=0)
     next(batches)
-    first = _rate(batches, len(pairs) // BATCH - 1)
+    first = BATCH * _rate(batches, len(pairs) // BATCH - 1)
     for _ in range(2 * max(1, workers) * len(pairs) // BATCH):  # until each worker has seen all
         next(batches)
-    return first, _rate(batches, 3 * len(pairs) // BATCH)
+    later = BATCH * _rate(batches, 3 * len(pairs) // BATCH)
+    rates = [f"{first:.0f}", f"{first / thread:.2f}", f"{first / same:.2f}"]
+    rates += [f"{later:.0f}", f"{later / thread:.2f}", f"{later / same:.2f}"]
+    print(f"| {source} | {workers} | {thread:.0f} | {same:.0f} | {' | '.join(rates)} |", flush=True)
 
 
-def _rate(batches: Iterator[object], count: int) -> float:
+def _decode(pairs: Sequence[Pair], index: int) -> np.ndarray:
+    """Decodes both images, and returns next to nothing: what is decoded does not travel."""
+    nir, rgb = decode_pair(pairs[index].encoded())
+    return np.array([nir[0, 0], rgb[0, 0, 0]], np.float32)
+
+
+def _rate(stream: Iterator[object], count: int) -> float:
     start = time.perf_counter()
     for _ in range(count):
-        next(batches)
-    return count * BATCH / (time.perf_counter() - start)
+        next(stream)
+    return count / (time.perf_counter() - start)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import tifffile
-from jaxtyping import Float, Real
+from jaxtyping import Real
 
 from haqagen_jax.errors import InputError, reason
 
@@ -106,7 +106,7 @@ def decode_nir(data: bytes, place: str | Path) -> Real[np.ndarray, "h w"]:
     return image[..., 0]
 
 
-def decode_rgb(data: bytes, place: str | Path) -> Float[np.ndarray, "h w 3"]:
+def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
     """Decodes one colour image.
 
     Args:
@@ -114,7 +114,7 @@ def decode_rgb(data: bytes, place: str | Path) -> Float[np.ndarray, "h w 3"]:
         place: where they came from, for messages.
 
     Returns:
-        float32 in [0, 1]: integers are divided by their type's maximum.
+        (h, w, 3): uint8 or uint16, or floats in [0, 1].
 
     Raises:
         InputError: a grey image, another type or range, and all of `decode`.
@@ -123,10 +123,10 @@ def decode_rgb(data: bytes, place: str | Path) -> Float[np.ndarray, "h w 3"]:
     if image.ndim != 3 or image.shape[2] != 3:
         raise InputError(f"{place}: has shape {image.shape}; give a colour image of 3 channels")
     if image.dtype in (np.uint8, np.uint16):
-        return (image / np.float32(np.iinfo(image.dtype).max)).astype(np.float32)
+        return image
     if image.dtype.kind != "f" or not (image.min() >= 0 and image.max() <= 1):
         raise InputError(f"{place}: is {image.dtype}; give 8 or 16 bits, or float in [0, 1]")
-    return image.astype(np.float32)
+    return image
 
 
 def _decode(data: bytes) -> np.ndarray:

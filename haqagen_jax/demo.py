@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from haqagen_jax import imageio
 from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.levels import quantize
 from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.selection import plan_outputs
 
@@ -115,7 +116,7 @@ def _row(source: Path, target: Path, truth: Path | None) -> Row:
 
 
 def _display(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return quantize(image, np.uint8)
 
 
 def _shrunk(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int]:

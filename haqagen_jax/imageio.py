@@ -21,6 +21,7 @@ from jaxtyping import Float, Real
 
 from haqagen_jax.decoding import decode, decode_nir, decode_rgb, upright_size
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.levels import from_levels
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 JPEG_QUALITY = 95
@@ -69,7 +70,7 @@ def read_rgb(path: str | Path) -> Float[np.ndarray, "h w 3"]:
     Raises:
         InputError: all of `read` and of `decode_rgb`.
     """
-    return decode_rgb(read_bytes(path), path)
+    return from_levels(decode_rgb(read_bytes(path), path))
 
 
 def read_size(path: str | Path) -> tuple[int, int]:

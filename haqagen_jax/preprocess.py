@@ -47,6 +47,8 @@ def prepare_nir(
         )
     if equalize:
         image = _equalize_any(image)
+        if percentiles == (0.0, 100.0):  # which equalization reaches already
+            return image[..., None]
     return to_unit(image, *percentiles)[..., None]
 
 
@@ -71,7 +73,7 @@ def equalize(image: Integer[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"
     darkest = cdf[image.min()]
     span = max(int(cdf[-1] - darkest), 1)
     table = ((cdf - darkest) / span).astype(np.float32)
-    return table[image]
+    return np.take(table, image, mode="clip")  # every level is in the table: no need to check
 
 
 def to_unit(

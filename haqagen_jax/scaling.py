@@ -1,8 +1,24 @@
 """Pictures at another size, in numpy: what training does to large ones, and inference after it."""
 
+import math
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from PIL import Image
+
+from haqagen_jax.levels import from_levels, full_scale
+
+_TAPS = 2  # the reach of the cubic filter, in pixels of the coarser side
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 def clamp_size(size: tuple[int, int], limit: int) -> tuple[int, int]:
@@ -25,24 +41,45 @@ def clamp_size(size: tuple[int, int], limit: int) -> tuple[int, int]:
 
 
 def resize(
-    image: Float[np.ndarray, "h w c"], size: tuple[int, int]
+    image: Real[np.ndarray, "h w c"], size: tuple[int, int], window: Window | None = None
 ) -> Float[np.ndarray, "h2 w2 c"]:
-    """Resize with an antialiasing cubic filter, every channel alike.
+    """Resize with an antialiasing cubic filter, every channel alike; the whole, or a part of it.
 
     Args:
-        image: float32 in [0, 1].
-        size: (h, w) of the result.
+        image: uint8, uint16, or float32 in [0, 1].
+        size: (h, w) of the whole result.
+        window: which part of the result to compute, within `size`; all of it by default.
 
     Returns:
         float32 in [0, 1]; the filter's overshoots are clipped.
     """
+    top, left, h, w = window or Window(0, 0, *size)
     if image.shape[:2] == size:
-        return image
-    h, w = size
-    planes = [
-        Image.fromarray(np.ascontiguousarray(image[..., c])).resize(
-            (w, h), Image.Resampling.BICUBIC
-        )
-        for c in range(image.shape[2])
-    ]
-    return np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0.0, 1.0)
+        return from_levels(image[top : top + h, left : left + w])
+    rows = _span(top, h, image.shape[0], size[0])
+    columns = _span(left, w, image.shape[1], size[1])
+    part = image[rows.pixels, columns.pixels]
+    box = (columns.start, rows.start, columns.stop, rows.stop)
+    out = np.empty((h, w, image.shape[2]), np.float32)
+    for c in range(image.shape[2]):
+        plane = Image.fromarray(part[..., c].astype(np.float32))
+        out[..., c] = np.asarray(plane.resize((w, h), Image.Resampling.BICUBIC, box))
+    out /= full_scale(image.dtype)
+    return np.clip(out, 0.0, 1.0, out=out)
+
+
+class _Span(NamedTuple):
+    """What part of a line of pixels is read, and where in that part the wanted one lies."""
+
+    pixels: slice
+    start: float
+    stop: float
+
+
+def _span(start: int, length: int, before: int, after: int) -> _Span:
+    scale = before / after
+    reach = _TAPS * max(1.0, scale)
+    first = max(0, math.floor(start * scale - reach))
+    last = min(before, math.ceil((start + length) * scale + reach))
+    stop = min((start + length) * scale, before)  # rounding must not lead outside
+    return _Span(slice(first, last), start * scale - first, stop - first)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.transform import resize as skimage_resize
 
-from haqagen_jax.scaling import clamp_size, resize
+from haqagen_jax.scaling import Window, clamp_size, resize
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,28 @@ def test_resize_is_antialiased_bounded_and_the_same_for_every_channel():
 
 def test_resize_to_its_own_size_changes_nothing():
     image = np.random.default_rng(0).random((5, 7, 4), dtype=np.float32)
-    assert resize(image, (5, 7)) is image
+    np.testing.assert_array_equal(resize(image, (5, 7)), image)
+
+
+@pytest.mark.parametrize("size", [(50, 100), (61, 77), (100, 200), (150, 210)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_window_is_what_a_crop_of_the_whole_is(size, dtype):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (100, 200, 3)).astype(dtype)
+    if dtype == "float32":
+        image /= 255
+    elif dtype == "uint16":
+        image *= 257
+    whole = resize(image, size)
+    assert whole.dtype == np.float32
+    h, w = size
+    for window in (
+        Window(0, 0, h, w),
+        Window(0, 0, 20, 30),
+        Window(h - 20, w - 30, 20, 30),
+        Window(17, 23, 1, 40),
+    ):
+        top, left, height, width = window
+        expected = whole[top : top + height, left : left + width]
+        # The place is given to Pillow in float32: a ten-thousandth of a pixel here.
+        np.testing.assert_allclose(resize(image, size, window), expected, atol=2e-4)

@@ -22,8 +22,9 @@ from haqagen_jax.data import catalog, folder, pairing
 from haqagen_jax.data.catalog import PublishedSet
 from haqagen_jax.data.pair import Encoded, Pair, check_pair
 from haqagen_jax.data.split import SPLITS, share_out
-from haqagen_jax.data.synthetic import quantize, render
+from haqagen_jax.data.synthetic import render
 from haqagen_jax.errors import InputError
+from haqagen_jax.levels import quantize
 
 Splits = Mapping[str, Sequence[Pair]]
 NAMES = "names"  # in metadata.json: the pairs of each split in the order of the records
@@ -177,7 +178,7 @@ class RenderedPair(Pair):
     def encoded(self) -> Encoded:
         """See `Pair.encoded`."""
         scene = render(self.seed, self.height, self.width)
-        nir, rgb = (bytes(imagecodecs.png_encode(quantize(x, 16))) for x in scene)
+        nir, rgb = (bytes(imagecodecs.png_encode(quantize(x, np.uint16))) for x in scene)
         return Encoded(nir, rgb, f"{self.name} (NIR)", f"{self.name} (RGB)")
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Real
 from haqagen_jax.decoding import decode_nir, decode_rgb
 from haqagen_jax.errors import InputError, located
 from haqagen_jax.imageio import read_bytes
+from haqagen_jax.levels import from_levels
 from haqagen_jax.preprocess import prepare_nir
 
 
@@ -61,16 +62,16 @@ class FilePair(Pair):
         return Encoded(read_bytes(self.nir), read_bytes(self.rgb), str(self.nir), str(self.rgb))
 
 
-def decode_pair(
+def decode_stored(
     encoded: Encoded,
-) -> tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
+) -> tuple[Real[np.ndarray, "h w"], Real[np.ndarray, "h w 3"]]:
     """Decodes both images of a pair.
 
     Args:
         encoded: their bytes.
 
     Returns:
-        NIR in its own type and range, and sRGB float32 in [0, 1].
+        NIR in its own type and range, and sRGB as uint8, uint16 or floats in [0, 1].
 
     Raises:
         InputError: an image that cannot be decoded or is of another kind, or two sizes.
@@ -83,6 +84,24 @@ def decode_pair(
             f"{rgb.shape[1]}x{rgb.shape[0]}; a pair must have one size, pixel on pixel"
         )
     return nir, rgb
+
+
+def decode_pair(
+    encoded: Encoded,
+) -> tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
+    """Decodes both images of a pair; the colours become float32 in [0, 1].
+
+    Args:
+        encoded: their bytes.
+
+    Returns:
+        NIR in its own type and range, and sRGB.
+
+    Raises:
+        InputError: all of `decode_stored`.
+    """
+    nir, rgb = decode_stored(encoded)
+    return nir, from_levels(rgb)
 
 
 def check_pair(encoded: Encoded) -> tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:

@@ -7,6 +7,7 @@ larger than memory.
 """
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from haqagen_jax.config import DataConfig
 from haqagen_jax.data import records, transforms
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.types import Batch
+
+THREADS = 8  # at most, in each process that reads: more would wait for Python's lock
 
 
 class EvaluationBatch(NamedTuple):
@@ -79,8 +82,6 @@ def _batches(
     seed: int,
     shards: grain.sharding.ShardOptions,
 ) -> grain.experimental.ElasticIterator:
-    if data.workers and not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()  # Grain's workers read absl flags, which only absl.app parses
     images = records.Prepared(pairs, data)
     samples = (
         grain.MapDataset.range(len(pairs))
@@ -90,14 +91,39 @@ def _batches(
         # The position counts on through the epochs, over all processes: this is before slicing.
         .map_with_index(functools.partial(_sample, images, data=data, seed=seed))
     )
+    return read_in_batches(samples, batch_size, workers=data.workers, shards=shards)
+
+
+def read_in_batches(
+    samples: grain.MapDataset,
+    batch_size: int,
+    *,
+    workers: int,
+    shards: grain.sharding.ShardOptions,
+) -> grain.experimental.ElasticIterator:
+    """Read samples ahead of their use, on all cores of the machine.
+
+    Args:
+        samples: by position; no filters.
+        batch_size: global; every process gets its share, and must divide it.
+        workers: processes that read; 0 for threads of this one.
+        shards: which of how many processes this is.
+
+    Returns:
+        An iterator of stacked samples whose state does not depend on processes or workers.
+    """
+    if workers and not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()  # Grain's workers read absl flags, which only absl.app parses
+    threads = min(THREADS, max(1, (os.cpu_count() or 1) // max(1, workers)))
     return grain.experimental.ElasticIterator(
         samples,
         batch_size,
         shards,
-        # The buffer counts batches. Grain's default of 500 would fill the memory.
-        read_options=grain.ReadOptions(num_threads=1, prefetch_buffer_size=2),
+        # A thread makes a whole batch, and the buffer counts batches: Grain's default of 500 would
+        # fill the memory, and fewer than the threads would let some rest.
+        read_options=grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(2, threads)),
         multiprocessing_options=(
-            grain.MultiprocessingOptions(num_workers=data.workers) if data.workers else None
+            grain.MultiprocessingOptions(num_workers=workers) if workers else None
         ),
     )
 
@@ -107,10 +133,11 @@ def _sample(
 ) -> dict[str, np.ndarray]:
     """Turns a prepared pair into one training sample."""
     rng = np.random.default_rng((seed, position // len(images), record))
-    image = transforms.random_crop(images[record], rng, crop=data.crop, precrop=data.precrop)
+    picture = images[record]
+    window = transforms.random_crop(picture.size, rng, crop=data.crop, precrop=data.precrop)
+    image = picture.cut(window)
     image = transforms.random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
     factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
-    image = image / records.FULL
     rgb = transforms.scale_saturation(image[..., 1:], factor)
     return {"nir": np.ascontiguousarray(image[..., :1]), "rgb": _transfer(rgb, data)}
 
@@ -148,7 +175,11 @@ def evaluation_batches(
     blank = np.zeros((data.crop, data.crop, 4), np.float32)
     for start in range(0, most, batch_size):
         chosen = own[start : start + batch_size]
-        crops = [transforms.central_crop(images[i], crop=data.crop) / records.FULL for i in chosen]
+        pictures = [images[i] for i in chosen]
+        crops = [
+            picture.cut(transforms.central_crop(picture.size, crop=data.crop))
+            for picture in pictures
+        ]
         crops += [blank] * (batch_size - len(chosen))
         stacked = np.stack(crops)
         nir, rgb = np.ascontiguousarray(stacked[..., :1]), _transfer(stacked[..., 1:], data)

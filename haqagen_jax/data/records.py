@@ -1,37 +1,67 @@
 """Read pairs and prepare them; the prepared ones stay in memory while there is room.
 
-A pair is one array (h, w, 4): NIR, then sRGB-encoded R, G, B, each in [0, 1] as float32, or over
-65,535 as uint16 where it is kept. Not handled: images larger than memory.
+Not handled: images larger than memory.
 """
 
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt16
+from jaxtyping import Float, Real
 
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import transforms
-from haqagen_jax.data.pair import Pair, decode_pair
+from haqagen_jax.data.pair import Pair, decode_stored
 from haqagen_jax.errors import located
+from haqagen_jax.levels import quantize
 from haqagen_jax.preprocess import prepare_nir, to_unit
-from haqagen_jax.scaling import clamp_size, resize
+from haqagen_jax.scaling import Window, clamp_size, resize
 
 CACHE_BYTES = 1 << 30  # of prepared pairs, in each process that reads
-FULL = np.float32(65_535)
+AS_STORED = 2.0  # times the clamped size, up to which a pair is kept as it is
 
 
-def load(pair: Pair, data: DataConfig) -> Float[np.ndarray, "h w 4"]:
-    """Read a pair and bring both images to [0, 1], at their own size.
+class Picture(NamedTuple):
+    """A prepared pair: sRGB-encoded RGB, both over their type's maximum, floats in [0, 1].
+
+    `size` is what training sees of it; the arrays may be up to `AS_STORED` times as long.
+    """
+
+    nir: Real[np.ndarray, "h w 1"]
+    rgb: Real[np.ndarray, "h w 3"]
+    size: tuple[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of both."""
+        return self.nir.nbytes + self.rgb.nbytes
+
+    def cut(self, window: Window) -> Float[np.ndarray, "h w 4"]:
+        """Compute a part of the pair, as training sees it.
+
+        Args:
+            window: in pixels of `size`.
+
+        Returns:
+            NIR, R, G, B in [0, 1].
+        """
+        parts = [resize(image, self.size, window) for image in (self.nir, self.rgb)]
+        return np.concatenate(parts, axis=-1)
+
+
+def load(
+    pair: Pair, data: DataConfig
+) -> tuple[Real[np.ndarray, "h w 1"], Real[np.ndarray, "h w 3"]]:
+    """Read a pair and prepare both images, at their own size.
 
     Args:
         pair: two images of equal size.
         data: its preprocessing applies; the RGB stays sRGB-encoded.
 
     Returns:
-        float32 (h, w, 4): NIR, R, G, B.
+        NIR as float32 in [0, 1], and RGB as it is stored; with `data.rgb_minmax` as float32.
 
     Raises:
         InputError: a file cannot be decoded, has other channels, holds no picture, or the two
@@ -40,16 +70,38 @@ def load(pair: Pair, data: DataConfig) -> Float[np.ndarray, "h w 4"]:
     Reference: Sec. 4.1, preprocessing; before any crop, over the whole image.
     """
     encoded = pair.encoded()
-    nir, rgb = decode_pair(encoded)
+    nir, rgb = decode_stored(encoded)
     with located(encoded.nir_place):
         prepared = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
-    if data.rgb_minmax:
-        rgb = to_unit(rgb)
-    return np.concatenate([prepared, rgb], axis=-1)
+    return prepared, to_unit(rgb) if data.rgb_minmax else rgb
+
+
+def prepare(pair: Pair, data: DataConfig) -> Picture:
+    """Read a pair and bring it to a size of which crops can be cut.
+
+    Args:
+        pair: two images of equal size.
+        data: preprocessing, clamp and crop.
+
+    Returns:
+        A pair of at least the crop's size, padded by reflection where it was smaller.
+
+    Raises:
+        InputError: all of `load`.
+    """
+    nir, rgb = load(pair, data)
+    size = clamp_size(nir.shape[:2], data.clamp)
+    # Most of a picture is not in the crop: resizing only what is takes a fraction of the time. But
+    # photographs of many megapixels would fill the memory.
+    if min(size) >= data.crop and max(nir.shape) <= AS_STORED * max(size):
+        return Picture(nir, rgb, size)
+    padded = [transforms.pad_to(resize(image, size), data.crop) for image in (nir, rgb)]
+    small, colours = (quantize(image, np.uint16) for image in padded)
+    return Picture(small, colours, small.shape[:2])
 
 
 class Prepared:
-    """Random access to prepared pairs (h, w, 4) in uint16; the latest used stay in memory."""
+    """Random access to prepared pairs; the latest used stay in memory."""
 
     def __init__(self, pairs: Sequence[Pair], data: DataConfig):
         self._pairs = list(pairs)
@@ -57,7 +109,7 @@ class Prepared:
         self._forget()
 
     def _forget(self) -> None:
-        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._cache: OrderedDict[int, Picture] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -71,12 +123,12 @@ class Prepared:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __getitem__(self, index: Any) -> UInt16[np.ndarray, "h w 4"]:
+    def __getitem__(self, index: Any) -> Picture:
         with self._lock:
             if index in self._cache:
                 self._cache.move_to_end(index)
                 return self._cache[index]
-        image = self._prepare(self._pairs[index])
+        image = prepare(self._pairs[index], self._data)
         with self._lock:
             if index not in self._cache:
                 self._cache[index] = image
@@ -84,9 +136,3 @@ class Prepared:
             while self._bytes > CACHE_BYTES:
                 self._bytes -= self._cache.popitem(last=False)[1].nbytes
         return image
-
-    def _prepare(self, pair: Pair) -> np.ndarray:
-        image = load(pair, self._data)
-        image = resize(image, clamp_size(image.shape[:2], self._data.clamp))
-        image = transforms.pad_to(image, self._data.crop)
-        return np.rint(image * FULL).astype(np.uint16)

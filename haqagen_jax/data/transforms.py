@@ -1,12 +1,13 @@
 """Geometry and augmentation of one registered pair; numpy, pure, the caller brings the randomness.
 
-A pair travels as one array (h, w, 4): NIR, R, G, B. What moves one image therefore moves the other.
-Values are in [0, 1] as float32, or over 65,535 as uint16; the geometric functions take either.
-Not handled: batches.
+A crop of a pair travels as one array (h, w, 4): NIR, R, G, B. What moves one image therefore moves
+the other. Values are float32 in [0, 1]. Not handled: batches.
 """
 
 import numpy as np
 from jaxtyping import Float, Shaped
+
+from haqagen_jax.scaling import Window
 
 
 def pad_to(image: Shaped[np.ndarray, "h w c"], side: int) -> Shaped[np.ndarray, "h2 w2 c"]:
@@ -26,41 +27,41 @@ def pad_to(image: Shaped[np.ndarray, "h w c"], side: int) -> Shaped[np.ndarray, 
 
 
 def random_crop(
-    image: Shaped[np.ndarray, "h w c"], rng: np.random.Generator, *, crop: int, precrop: int
-) -> Shaped[np.ndarray, "crop crop c"]:
-    """Cut a square; where a side exceeds `precrop`, from within a first random cut of that length.
+    size: tuple[int, int], rng: np.random.Generator, *, crop: int, precrop: int
+) -> Window:
+    """Choose a square; where a side exceeds `precrop`, within a first random cut of that length.
 
     Args:
-        image: both sides at least `crop`.
+        size: (h, w) of the image, each at least `crop`.
         rng: drawn from four times, whatever the size.
-        crop: side of the result, in pixels.
+        crop: side of the square, in pixels.
         precrop: side of the first cut, at least `crop`; 0 for none.
 
     Returns:
-        A view of the image.
+        The square.
 
     Reference: Sec. 3.3, 384 and then 256 for high-resolution sets.
     """
-    corner = []
-    for length in image.shape[:2]:
-        first = min(length, precrop) if precrop else length
-        corner.append(int(rng.integers(length - first + 1)) + int(rng.integers(first - crop + 1)))
-    top, left = corner
-    return image[top : top + crop, left : left + crop]
+    top, left = (_start(length, rng, crop, precrop or length) for length in size)
+    return Window(top, left, crop, crop)
 
 
-def central_crop(image: Shaped[np.ndarray, "h w c"], *, crop: int) -> Shaped[np.ndarray, "s s c"]:
-    """Cut out the middle.
+def _start(length: int, rng: np.random.Generator, crop: int, precrop: int) -> int:
+    first = min(length, precrop)
+    return int(rng.integers(length - first + 1)) + int(rng.integers(first - crop + 1))
+
+
+def central_crop(size: tuple[int, int], *, crop: int) -> Window:
+    """Choose the middle.
 
     Args:
-        image: at least `crop` high and wide.
-        crop: side of the result.
+        size: (h, w) of the image, each at least `crop`.
+        crop: side of the square, in pixels.
 
     Returns:
-        A view of the central square.
+        The central square.
     """
-    top, left = (image.shape[0] - crop) // 2, (image.shape[1] - crop) // 2
-    return image[top : top + crop, left : left + crop]
+    return Window((size[0] - crop) // 2, (size[1] - crop) // 2, crop, crop)
 
 
 def random_orientation(

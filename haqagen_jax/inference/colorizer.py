@@ -15,9 +15,10 @@ from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.consistency import close_plan, join
-from haqagen_jax.inference.postprocess import known_depth, output_dtype, quantize
+from haqagen_jax.inference.postprocess import known_depth, output_dtype
 from haqagen_jax.inference.predictor import Network, TilePredictor, default_batch
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.levels import quantize
 from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.scaling import clamp_size, resize
 

@@ -1,12 +1,8 @@
-"""From the network's colours in [0, 1] to the pixels of a file, and which types are spoken.
-
-numpy arrays, channels last, sRGB-encoded. Models that predict linear light are converted in
-`predictor.py`. Not handled: dithering, colour profiles.
-"""
+"""Which types of pixels are spoken: of the NIR image, and of the colours that come back."""
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Real
 
 from haqagen_jax.errors import InputError
 
@@ -43,19 +39,3 @@ def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
 def output_dtype(dtype: np.dtype) -> np.dtype:
     """Returns the pixel type of the colours for a NIR type of `known_depth`."""
     return np.dtype(np.float32) if dtype.kind == "f" else dtype
-
-
-def quantize(rgb: Float[np.ndarray, "*shape"], dtype: np.dtype) -> Real[np.ndarray, "*shape"]:
-    """Converts colours to a pixel type.
-
-    Args:
-        rgb: values are clipped to [0, 1].
-        dtype: uint8 or uint16 (rounded to the nearest of their levels), or float32.
-
-    Returns:
-        The same shape.
-    """
-    rgb = np.clip(rgb, 0.0, 1.0)
-    if dtype.kind == "f":
-        return rgb.astype(dtype)
-    return np.rint(rgb * np.float32(np.iinfo(dtype).max)).astype(dtype)

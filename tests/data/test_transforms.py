@@ -24,15 +24,13 @@ def test_pad_to_reaches_the_side_with_the_image_inside(h, w):
         np.testing.assert_array_equal(out[:, left - 1], out[:, left + 1])
 
 
-def test_crop_is_contiguous_and_stays_within_the_first_cut():
-    image = coordinates(400, 1000)
+def test_crop_stays_within_the_first_cut():
     corners = []
     for seed in range(300):
         rng = np.random.default_rng(seed)
-        out = transforms.random_crop(image, rng, crop=256, precrop=384)
-        top, left = int(out[0, 0, 1]), int(out[0, 0, 2])
-        np.testing.assert_array_equal(out, image[top : top + 256, left : left + 256])
-        corners.append((top, left))
+        window = transforms.random_crop((400, 1000), rng, crop=256, precrop=384)
+        assert window[2:] == (256, 256)
+        corners.append(window[:2])
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     assert (low < [10, 80]).all()
     assert (high > [134, 664]).all()
@@ -43,12 +41,17 @@ def test_crop_is_contiguous_and_stays_within_the_first_cut():
 
 
 def test_crop_without_a_first_cut_reaches_everything():
-    image = coordinates(258, 256)
-    tops = {
-        int(transforms.random_crop(image, np.random.default_rng(s), crop=256, precrop=0)[0, 0, 1])
+    windows = [
+        transforms.random_crop((258, 256), np.random.default_rng(s), crop=256, precrop=0)
         for s in range(40)
-    }
-    assert tops == {0, 1, 2}
+    ]
+    assert {window.top for window in windows} == {0, 1, 2}
+    assert {window.left for window in windows} == {0}
+
+
+@pytest.mark.parametrize(("size", "corner"), [((256, 256), (0, 0)), ((300, 259), (22, 1))])
+def test_the_central_crop_is_in_the_middle(size, corner):
+    assert transforms.central_crop(size, crop=256) == (*corner, 256, 256)
 
 
 def test_orientation_visits_all_eight_and_only_rotates_on_demand():

@@ -1,25 +1,10 @@
-"""Rounding is to the nearest level; integers without a depth get one."""
+"""Integers without a depth get one."""
 
 import numpy as np
 import pytest
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.inference.postprocess import known_depth, output_dtype, quantize
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_every_level_survives(dtype):
-    top = np.iinfo(dtype).max
-    levels = np.arange(top + 1)
-    for shift in (-0.49, 0.0, 0.49):
-        unit = ((levels + shift) / top).astype(np.float32)
-        np.testing.assert_array_equal(quantize(unit, np.dtype(dtype)), levels)
-
-
-def test_values_outside_are_clipped():
-    values = np.float32([-0.1, 1.1])
-    np.testing.assert_array_equal(quantize(values, np.dtype(np.uint8)), [0, 255])
-    np.testing.assert_array_equal(quantize(values, np.dtype(np.float32)), [0, 1])
+from haqagen_jax.inference.postprocess import known_depth, output_dtype
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ and textures are seeded noise, colours are published reflectances (see `material
 files only.
 """
 
-from haqagen_jax.data.synthetic.files import Depth, quantize, write_pairs
+from haqagen_jax.data.synthetic.files import Depth, write_pairs
 from haqagen_jax.data.synthetic.scene import Scene, render
 
-__all__ = ["Depth", "Scene", "quantize", "render", "write_pairs"]
+__all__ = ["Depth", "Scene", "render", "write_pairs"]

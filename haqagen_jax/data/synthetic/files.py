@@ -8,19 +8,19 @@ from enum import Enum
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt
 
 from haqagen_jax import imageio
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.synthetic.scene import render
+from haqagen_jax.levels import quantize
 
 
 class Depth(Enum):
-    """A file format with a number of bits per sample: the file's extension, and the bits."""
+    """A file format with a type of pixels: the file's extension, and the type."""
 
-    PNG_8 = (".png", 8)
-    PNG_16 = (".png", 16)
-    TIFF_16 = (".tif", 16)
+    PNG_8 = (".png", np.uint8)
+    PNG_16 = (".png", np.uint16)
+    TIFF_16 = (".tif", np.uint16)
 
     @property
     def suffix(self) -> str:
@@ -28,28 +28,9 @@ class Depth(Enum):
         return self.value[0]
 
     @property
-    def bits(self) -> int:
-        """Bits per sample."""
-        return self.value[1]
-
-
-def quantize(image: Float[np.ndarray, "h w c"], bits: int) -> UInt[np.ndarray, "h w c"]:
-    """Round an image to integers.
-
-    Args:
-        image: In [0, 1]; values outside are clipped.
-        bits: 8 or 16.
-
-    Returns:
-        uint8 or uint16 of the same shape, 1 becoming the type's maximum.
-
-    Raises:
-        ValueError: If `bits` is neither 8 nor 16.
-    """
-    if bits not in (8, 16):
-        raise ValueError(f"bits = {bits}: must be 8 or 16")
-    levels = np.rint(np.clip(image, 0, 1) * np.float64(2**bits - 1))
-    return levels.astype(np.uint8 if bits == 8 else np.uint16)
+    def dtype(self) -> np.dtype:
+        """The type of the pixels."""
+        return np.dtype(self.value[1])
 
 
 def write_pairs(
@@ -88,7 +69,7 @@ def write_pairs(
         name = f"scene_{seed + index:04d}"
         nir_path = directory / f"{name}_nir{depth.suffix}"
         rgb_path = directory / f"{name}_rgb{depth.suffix}"
-        imageio.write(nir_path, quantize(scene.nir, depth.bits)[..., 0])
-        imageio.write(rgb_path, quantize(scene.rgb, depth.bits))
+        imageio.write(nir_path, quantize(scene.nir, depth.dtype)[..., 0])
+        imageio.write(rgb_path, quantize(scene.rgb, depth.dtype))
         pairs.append(FilePair(name, nir_path, rgb_path))
     return pairs
