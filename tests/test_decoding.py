@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import decoding, imageio
+from haqagen_jax import formats, imageio
 from haqagen_jax.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def test_larger_than_memory_is_not_called_damaged(tmp_path, monkeypatch, place):
     if place == "stat":
         monkeypatch.setattr(type(tmp_path), "stat", lack)
     else:
-        monkeypatch.setattr(decoding.imagecodecs, "png_decode", lack)
+        monkeypatch.setattr(formats.imagecodecs, "png_decode", lack)
     assert "needs more memory than there is; cut it up" in refused(tmp_path / "a.png")
 
 

@@ -1,0 +1,95 @@
+"""What files of other programs may hold: turned, indexed, compressed, separated."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from haqagen_jax import imageio
+from haqagen_jax.errors import InputError
+
+SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
+SMOOTH16 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint16) * 800
+COLOURS = np.stack([SMOOTH8, 255 - SMOOTH8, SMOOTH8 // 2 + 60], axis=-1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif"])
+def test_pictures_are_turned_upright(tmp_path, orientation, extension):
+    path = tmp_path / f"a.{extension}"
+    stored = Image.fromarray(SMOOTH8)
+    stored.getexif()[274] = orientation
+    want = np.asarray(ImageOps.exif_transpose(stored))
+    if extension == "tif":
+        tifffile.imwrite(path, SMOOTH8, extratags=[(274, 3, 1, orientation, True)])
+    else:
+        stored.save(path, quality=100, exif=stored.getexif())
+    got = imageio.read_nir(path)
+    assert got.shape == want.shape == imageio.read_size(path)
+    assert np.abs(got.astype(int) - want).max() <= 1
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("compression", ["lzw", "deflate", "packbits", "zstd", None])
+@pytest.mark.parametrize("tile", [(16, 16), None])
+def test_sixteen_bits_survive_every_lossless_tiff(tmp_path, byteorder, compression, tile):
+    options = {"byteorder": byteorder, "compression": compression, "tile": tile}
+    predictor = compression in ("lzw", "deflate")
+    tifffile.imwrite(tmp_path / "a.tif", SMOOTH16, predictor=predictor, **options)
+    got = imageio.read_nir(tmp_path / "a.tif")
+    assert got.dtype == np.uint16
+    np.testing.assert_array_equal(got, SMOOTH16)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_jpeg_in_a_tiff(tmp_path, mode):
+    image = SMOOTH8 if mode == "L" else COLOURS
+    photometric = "minisblack" if mode == "L" else "rgb"  # which is stored as YCbCr
+    tifffile.imwrite(tmp_path / "a.tif", image, compression="jpeg", photometric=photometric)
+    with Image.open(tmp_path / "a.tif") as file:
+        want = np.asarray(file.convert(mode)) / 255
+    if mode == "L":
+        got = imageio.read_nir(tmp_path / "a.tif") / 255
+    else:
+        got = imageio.read_rgb(tmp_path / "a.tif")
+    np.testing.assert_allclose(got, want, atol=2.01 / 255)
+    np.testing.assert_allclose(got, image / 255, atol=0.05)
+
+
+@pytest.mark.parametrize("extension", ["png", "tif"])
+def test_a_palette_is_replaced_by_its_colours(tmp_path, extension):
+    indexed = Image.fromarray(COLOURS).quantize(32)
+    indexed.save(tmp_path / f"a.{extension}")
+    got = imageio.read_rgb(tmp_path / f"a.{extension}")
+    np.testing.assert_allclose(got, np.asarray(indexed.convert("RGB")) / 255, atol=0.5 / 255)
+
+
+@pytest.mark.parametrize("unit", [1, 256, 257])
+def test_a_grey_palette_in_a_tiff_is_taken_for_nir(tmp_path, unit):
+    """The standard has 16 bits in its palettes; programs write 8, or shift, or repeat them."""
+    ramp = np.stack([np.arange(255, -1, -1) * unit] * 3).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", SMOOTH8, photometric="palette", colormap=ramp)
+    got = imageio.read_nir(tmp_path / "a.tif")
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, 255 - SMOOTH8)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "problem"),
+    [
+        ("a.jpg", "CMYK", "is a CMYK image; convert it to grey or RGB"),
+        ("a.tif", "CMYK", r"unsupported TIFF \(SEPARATED, uint8, .*; save it as grey or RGB"),
+        ("a.tif", "YCbCr", r"unsupported TIFF \(YCBCR, uint8"),
+        ("a.tif", "LAB", r"unsupported TIFF \(CIELAB, uint8"),
+    ],
+)
+def test_other_colour_spaces_are_refused_by_name(tmp_path, name, mode, problem):
+    image = Image.fromarray(COLOURS)
+    if mode == "LAB":
+        tifffile.imwrite(tmp_path / name, COLOURS, photometric="cielab")
+    else:
+        image.convert(mode).save(tmp_path / name)
+    for read in (imageio.read_nir, imageio.read_rgb):
+        with pytest.raises(InputError, match=problem) as caught:
+            read(tmp_path / name)
+        assert str(caught.value).startswith(str(tmp_path / name))
