@@ -118,7 +118,7 @@ class PublishedBuilder(PairBuilder, skip_registration=True):
         found = catalog.find(self.SET, raw)
         if not self._partial:
             catalog.require_whole(self.SET, found, raw)
-        return catalog.split(self.SET, pairing.require_sound(found, raw))
+        return catalog.split(self.SET, pairing.require_sound(found, raw), raw)
 
 
 class Vcip2020(PublishedBuilder):

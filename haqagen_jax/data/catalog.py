@@ -6,7 +6,7 @@ copies unless it says so below; none may be shipped.
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ class PublishedSet(NamedTuple):
     nir: str  # regular expressions of the path below the raw directory; their groups, joined by _,
     rgb: str  # are the pair's name
     names: tuple[str, ...] = ()  # folders that a whole copy has
+    recordings: bool = False  # whether a folder holds many pictures of one scene
 
     @property
     def pairs(self) -> int:
@@ -40,6 +41,11 @@ class PublishedSet(NamedTuple):
         return sum(self.counts.values())
 
 
+_FOLDERS = {  # what those of official splits are called
+    "train": {"train", "training"},
+    "val": {"val", "valid", "validation"},
+    "test": {"test", "testing"},
+}
 _UNSTATED = "none stated; ask the authors before anything but research"
 
 VCIP2020 = PublishedSet(
@@ -67,10 +73,12 @@ FANVID = PublishedSet(
     year=2024,
     licence=_UNSTATED,
     source="on request from its authors (the paper's reference [9])",
-    unpack="nir/ and rgb/ (or NIR/ and RGB/, VIS/) with equal file names, or X_nir and X_rgb",
+    unpack="nir/ and rgb/ (or NIR/ and RGB/, VIS/) with equal file names, or X_nir and X_rgb; "
+    "where there are several folders of them, each is taken for one recording, and kept together",
     nir=r"(?:(.*)/)?nir/(.+?)(?:_nir)?\.(?:png|jpe?g|tiff?)|(.+)_nir\.(?:png|jpe?g|tiff?)",
     rgb=r"(?:(.*)/)?(?:rgb|vis)/(.+?)(?:_rgb|_vis)?\.(?:png|jpe?g|tiff?)"
     r"|(.+)_(?:rgb|vis)\.(?:png|jpe?g|tiff?)",
+    recordings=True,
 )
 OMSIV = PublishedSet(
     name="omsiv",
@@ -151,7 +159,7 @@ def find(published: PublishedSet, raw: str | Path) -> Found:
     raw = Path(raw)
     if not raw.is_dir():
         raise InputError(f"{raw}: is no directory; unpack {published.name} there and give it")
-    halves = list(_halves(published, raw))
+    halves = _halves(published, raw)
     if not halves:
         raise InputError(
             f"{raw}: holds nothing of {published.name}; unpack there: {published.unpack}"
@@ -182,25 +190,47 @@ def require_whole(published: PublishedSet, found: Found, raw: str | Path) -> Non
     )
 
 
-def split(published: PublishedSet, pairs: Sequence[FilePair]) -> dict[str, list[FilePair]]:
-    """Split a set as Table 1 does, scene by scene.
+def split(
+    published: PublishedSet, pairs: Sequence[FilePair], raw: str | Path
+) -> dict[str, list[FilePair]]:
+    """Split a set as Table 1 does: by its own folders if they do so, else scene by scene.
 
     Args:
         published: the set.
         pairs: all of its pairs, or some; then the splits keep their shares.
+        raw: the directory that they were found below.
 
     Returns:
         Pairs by split.
+
+    Reference: Sec. 4, "Datasets": official splits, or 80/10/10 without scene overlap.
     """
+    official: dict[str, list[FilePair]] = {name: [] for name in SPLITS}
+    for pair in pairs:
+        folders = {folder.lower() for folder in pair.nir.relative_to(raw).parts[:-1]}
+        official[next((name for name in SPLITS if folders & _FOLDERS[name]), "train")].append(pair)
+    if {name: len(part) for name, part in official.items()} == published.counts:
+        return official
     return share_out(pairs, published.counts)
 
 
-def _halves(published: PublishedSet, raw: Path) -> Iterator[Half]:
+def _halves(published: PublishedSet, raw: Path) -> list[Half]:
     patterns = {"nir": re.compile(published.nir, re.I), "rgb": re.compile(published.rgb, re.I)}
+    halves = []
     for path in sorted(raw.rglob("*")):
-        place = path.relative_to(raw).as_posix()
+        place = path.relative_to(raw)
         for band, pattern in patterns.items():
-            match = pattern.fullmatch(place)
+            match = pattern.fullmatch(place.as_posix())
             if match:
                 name = "_".join(group for group in match.groups() if group).replace("/", "_")
-                yield Half(name, band, path)
+                scene = _recording(place) if published.recordings else ""
+                halves.append(Half(name, band, path, scene))
+    if len({half.scene for half in halves}) < len(SPLITS):  # one folder for everything
+        return [half._replace(scene="") for half in halves]
+    return halves
+
+
+def _recording(place: Path) -> str:
+    """The folder of a file, without those that stand for a band or a split."""
+    others = {"nir", "rgb", "vis"}.union(*_FOLDERS.values())
+    return "/".join(folder for folder in place.parts[:-1] if folder.lower() not in others)

@@ -108,28 +108,63 @@ def test_16_bits_stay_16(tmp_path):
 @pytest.mark.parametrize("published", catalog.SETS.values(), ids=lambda one: one.name)
 def test_table_1_from_a_full_tree_of_tiny_files(tmp_path, published):
     layout = {name: layout for name, layout, _ in LAYOUTS}[published.name]
-    contents = []
-    for image in noise(0, 1, 2):
-        encode = (
-            imagecodecs.png_encode if published is not catalog.RGB2NIR else imagecodecs.tiff_encode
-        )
-        contents.append(bytes(encode(image)))
-    for index in range(published.pairs):
-        for path, content in zip(layout(tmp_path, index), contents, strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-    found = catalog.find(published, tmp_path)
-    catalog.require_whole(published, found, tmp_path)
-    splits = catalog.split(published, found.pairs)
-    table_1 = {
-        "vcip2020": (320, 40, 40),
-        "fanvid": (4100, 514, 530),
-        "omsiv": (426, 53, 53),
-        "rgb2nir": (382, 48, 47),
-    }
-    assert tuple(len(splits[split]) for split in SPLITS) == table_1[published.name]
+    plant(published, tmp_path, layout)
+    splits = grown(published, tmp_path)
+    assert tuple(len(splits[split]) for split in SPLITS) == TABLE_1[published.name]
     names = [pair.name for split in SPLITS for pair in splits[split]]
     assert len(set(names)) == published.pairs
+
+
+TABLE_1 = {
+    "vcip2020": (320, 40, 40),
+    "fanvid": (4100, 514, 530),
+    "omsiv": (426, 53, 53),
+    "rgb2nir": (382, 48, 47),
+}
+
+
+def plant(published, raw, layout):
+    """Fills a directory with as many pairs as the set has, of two pixels each."""
+    encode = imagecodecs.png_encode if published is not catalog.RGB2NIR else imagecodecs.tiff_encode
+    contents = [bytes(encode(image)) for image in noise(0, 1, 2)]
+    for index in range(published.pairs):
+        for path, content in zip(layout(raw, index), contents, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def grown(published, raw):
+    found = catalog.find(published, raw)
+    catalog.require_whole(published, found, raw)
+    return catalog.split(published, found.pairs, raw)
+
+
+def test_official_splits_are_kept(tmp_path):
+    """Folders that split a set as Table 1 does; the data lie below a `test` that says nothing."""
+    raw = tmp_path / "test" / "fanvid"
+
+    def layout(raw, index):
+        split = "train" if index < 4100 else "Validation" if index < 4614 else "testing"
+        return (raw / split / band / f"{index:05d}.png" for band in ("nir", "rgb"))
+
+    plant(catalog.FANVID, raw, layout)
+    splits = grown(catalog.FANVID, raw)
+    for split, folder in zip(SPLITS, ("train", "Validation", "testing"), strict=True):
+        assert {pair.nir.parts[-3] for pair in splits[split]} == {folder}
+    assert tuple(len(splits[split]) for split in SPLITS) == TABLE_1["fanvid"]
+
+
+def test_a_recording_is_on_one_side_of_the_split(tmp_path):
+    def layout(raw, index):
+        recording = f"session_{int(index**0.5):02d}"  # of 1 to 143 frames
+        return (raw / recording / band / f"{index:05d}.png" for band in ("nir", "vis"))
+
+    plant(catalog.FANVID, tmp_path, layout)
+    splits = grown(catalog.FANVID, tmp_path)
+    sides = [{pair.nir.parts[-3] for pair in splits[split]} for split in SPLITS]
+    assert sum(len(side) for side in sides) == len(set.union(*sides)) == 72
+    for split, count in zip(SPLITS, TABLE_1["fanvid"], strict=True):
+        assert abs(len(splits[split]) - count) <= 3
 
 
 def test_a_set_that_is_partly_unpacked_is_refused(tmp_path):
