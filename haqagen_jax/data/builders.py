@@ -116,6 +116,8 @@ class PublishedBuilder(PairBuilder, skip_registration=True):
     def find(self, raw: Path) -> Splits:
         """See `PairBuilder.find`."""
         found = catalog.find(self.SET, raw)
+        if self._skip_corrupt:
+            found = pairing.with_unreadable(found)
         if not self._partial:
             catalog.require_whole(self.SET, found, raw)
         return catalog.split(self.SET, pairing.require_sound(found, raw), raw)
@@ -159,7 +161,8 @@ class Pairs(PairBuilder):
 
     def find(self, raw: Path) -> Splits:
         """See `PairBuilder.find`."""
-        return {split: folder.split_pairs([raw], split) for split in SPLITS}
+        unreadable = self._skip_corrupt
+        return {split: folder.split_pairs([raw], split, unreadable=unreadable) for split in SPLITS}
 
 
 @dataclasses.dataclass(frozen=True)

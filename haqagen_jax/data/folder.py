@@ -30,7 +30,9 @@ def find_pairs(directory: str | Path) -> list[FilePair]:
     return pairing.require_sound(_undivided(directory), directory)
 
 
-def split_pairs(directories: Sequence[str | Path], split: str) -> list[Pair]:
+def split_pairs(
+    directories: Sequence[str | Path], split: str, *, unreadable: bool = False
+) -> list[Pair]:
     """Collect one split of one or several data directories.
 
     A folder with sub-folders named `train`, `val` or `test`, and a table with a column `split`, are
@@ -40,6 +42,7 @@ def split_pairs(directories: Sequence[str | Path], split: str) -> list[Pair]:
     Args:
         directories: at least one; the result is their union, in this order.
         split: train, val or test.
+        unreadable: return pairs with unreadable headers, too, instead of refusing them.
 
     Returns:
         The pairs of the split, at least one.
@@ -49,7 +52,11 @@ def split_pairs(directories: Sequence[str | Path], split: str) -> list[Pair]:
     """
     if split not in SPLITS:
         raise InputError(f"split = {split!r}: must be one of {', '.join(SPLITS)}")
-    return [pair for directory in directories for pair in _split_one(Path(directory), split)]
+    return [
+        pair
+        for directory in directories
+        for pair in _split_one(Path(directory), split, unreadable=unreadable)
+    ]
 
 
 def usable_pairs(
@@ -142,10 +149,12 @@ def _undivided(directory: str | Path) -> Found:
     return found[""]
 
 
-def _split_one(directory: Path, split: str) -> Sequence[Pair]:
+def _split_one(directory: Path, split: str, *, unreadable: bool) -> Sequence[Pair]:
     if built.is_built(directory):
         return built.split_pairs(directory, split)
     found = scan(directory)
+    if unreadable:
+        found = {name: pairing.with_unreadable(one) for name, one in found.items()}
     for name in {split, ""} & set(found):
         pairing.require_sound(found[name], directory / name)
     return _part(found, directory, split).pairs

@@ -104,19 +104,19 @@ def decode_pair(
     return nir, from_levels(rgb)
 
 
-def check_pair(encoded: Encoded) -> tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
+def check_pair(encoded: Encoded) -> tuple[Real[np.ndarray, "h w"], Real[np.ndarray, "h w 3"]]:
     """Decodes both images of a pair and makes sure that they can be prepared, too.
 
     Args:
         encoded: their bytes.
 
     Returns:
-        See `decode_pair`.
+        See `decode_stored`.
 
     Raises:
-        InputError: all of `decode_pair`; a NIR image with NaN, infinity or one value only.
+        InputError: all of `decode_stored`; a NIR image with NaN, infinity or one value only.
     """
-    nir, rgb = decode_pair(encoded)
+    nir, rgb = decode_stored(encoded)
     with located(encoded.nir_place):
         prepare_nir(nir, equalize=False)
     return nir, rgb

@@ -38,6 +38,7 @@ class Problem(NamedTuple):
     kind: str  # one of `REMEDIES`
     text: str
     scene: str
+    pair: FilePair | None = None  # where both halves are there and one is "unreadable"
 
 
 class Found(NamedTuple):
@@ -86,6 +87,22 @@ def pair_up(halves: Iterable[Half]) -> Found:
                 continue
         found.problems.append(problem)
     return found
+
+
+def with_unreadable(found: Found) -> Found:
+    """Count those as pairs of which a header cannot be read: for callers that read and judge them.
+
+    Args:
+        found: what a folder holds.
+
+    Returns:
+        The same, with fewer problems.
+    """
+    unreadable = [problem.pair for problem in found.problems if problem.pair]
+    return Found(
+        sorted(found.pairs + unreadable, key=lambda pair: pair.name),
+        [problem for problem in found.problems if not problem.pair],
+    )
 
 
 def require_sound(found: Found, place: object) -> list[FilePair]:
@@ -232,7 +249,7 @@ def _header_problem(pair: FilePair) -> Problem | None:
     try:
         (nir_h, nir_w), (rgb_h, rgb_w) = read_size(pair.nir), read_size(pair.rgb)
     except InputError as error:
-        return Problem("unreadable", str(error).rpartition("; ")[0], pair.scene)
+        return Problem("unreadable", str(error).rpartition("; ")[0], pair.scene, pair)
     if (nir_h, nir_w) != (rgb_h, rgb_w):
         text = f"{pair.nir} is {nir_w}x{nir_h} but {pair.rgb.name} is {rgb_w}x{rgb_h}"
         return Problem("sizes", text, pair.scene)

@@ -214,6 +214,28 @@ def test_a_pair_that_no_training_could_use_is_refused(plain, image, problem):
         build.build("pairs", plain / "out", raw=plain / "raw")
 
 
+@pytest.mark.parametrize("name", ["pairs", "fanvid"])
+def test_files_without_even_a_header_can_be_skipped(tmp_path, name):
+    for index in range(30):
+        for path, image in zip(folders(tmp_path / "raw", index), noise(index), strict=True):
+            write(path, image)
+    bad = {
+        tmp_path / "raw" / "NIR" / "00007.png": b"",
+        tmp_path / "raw" / "RGB" / "00009.png": b"x",
+    }
+    for path, content in bad.items():
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="2 of 30 names cannot be read as images"):
+        build.build(name, tmp_path / "out", raw=tmp_path / "raw", partial=True)
+    target = build.build(
+        name, tmp_path / "out", raw=tmp_path / "raw", partial=True, skip_corrupt=True
+    )
+    assert sum(len(split_pairs([target], split)) for split in SPLITS) == 28
+    lines = built.skipped(target)
+    assert len(lines) == 2
+    assert all(any(str(path) in line for line in lines) for path in bad)
+
+
 def test_a_corrupt_pair_can_be_skipped_with_a_count(plain):
     target = build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
     assert len(split_pairs([target], "train")) == 19

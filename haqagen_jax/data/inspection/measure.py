@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Real
 
+from haqagen_jax.levels import from_levels
+
 BINS = 64
 THUMBNAIL = 160  # pixels on the long side
 _SIDE = 8  # of a fingerprint
@@ -23,7 +25,7 @@ class PairMeasure(NamedTuple):
     name: str
     split: str
     size: tuple[int, int]  # (h, w)
-    depth: str  # of the NIR image, as uint16
+    depths: str  # of the NIR and the RGB image, as "uint16, uint8"
     shift: float  # pixels between NIR and RGB
     fingerprint: int  # 64 bits of the NIR image's look
     nir_histogram: Int[np.ndarray, " bins"]
@@ -31,7 +33,7 @@ class PairMeasure(NamedTuple):
 
 
 def measure(
-    name: str, split: str, nir: Real[np.ndarray, "h w"], rgb: Float[np.ndarray, "h w 3"]
+    name: str, split: str, nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]
 ) -> PairMeasure:
     """Measures one pair.
 
@@ -39,21 +41,21 @@ def measure(
         name: of the pair.
         split: it belongs to.
         nir: any type and range, finite.
-        rgb: in [0, 1].
+        rgb: uint8, uint16 or floats in [0, 1].
 
     Returns:
         The measurements.
     """
-    unit = _unit(nir)
+    unit, colours = _unit(nir), from_levels(rgb)
     return PairMeasure(
         name,
         split,
         (nir.shape[0], nir.shape[1]),
-        str(nir.dtype),
-        registration_shift(unit, rgb.mean(-1)),
+        f"{nir.dtype}, {rgb.dtype}",
+        registration_shift(unit, colours.mean(-1)),
         fingerprint(unit),
         np.histogram(unit, BINS, (0, 1))[0],
-        np.stack([np.histogram(rgb[..., c], BINS, (0, 1))[0] for c in range(3)]),
+        np.stack([np.histogram(colours[..., c], BINS, (0, 1))[0] for c in range(3)]),
     )
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import jinja2
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Real
 from matplotlib.figure import Figure
 from PIL import Image
 
 from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.imageio import write_bytes
+from haqagen_jax.levels import from_levels, quantize
 
 LOOSE = 1.0  # pixels of shift from where on a pair is badly registered
 Couples = Sequence[tuple[PairMeasure, PairMeasure]]
@@ -44,7 +45,7 @@ def summary(measures: Sequence[PairMeasure]) -> list[Row]:
                 "split": split,
                 "pairs": len(own),
                 "sizes": _most(f"{w}x{h}" for h, w in (one.size for one in own)),
-                "depths": _most(one.depth for one in own),
+                "depths": _most(one.depths for one in own),
                 "shift": f"{np.median(shifts):.2f} / {np.percentile(shifts, 90):.2f}",
                 "loose": int((shifts >= LOOSE).sum()),
             }
@@ -63,7 +64,14 @@ def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couple
     Returns:
         Lines.
     """
-    head = ("split", "pairs", "sizes", "depths", "shift px (median / 90 %)", f">= {LOOSE:g} px")
+    head = (
+        "split",
+        "pairs",
+        "sizes",
+        "NIR, RGB depth",
+        "shift px (median / 90 %)",
+        f">= {LOOSE:g} px",
+    )
     table = [head, *(tuple(str(value) for value in row.values()) for row in summary(measures))]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     lines = ["  ".join(f"{x:{w}}" for x, w in zip(row, widths, strict=True)) for row in table]
@@ -73,20 +81,20 @@ def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couple
     return "\n".join(line.rstrip() for line in lines)
 
 
-def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Float[np.ndarray, "h w 3"]) -> str:
+def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]) -> str:
     """Draws a pair small, NIR beside colour.
 
     Args:
         nir: any type and range; shown from its minimum to its maximum.
-        rgb: in [0, 1].
+        rgb: uint8, uint16 or floats in [0, 1].
 
     Returns:
         A JPEG as a data URI.
     """
     wide = nir.astype(np.float64)
     grey = (wide - wide.min()) / max(wide.max() - wide.min(), 1e-12)
-    both = np.concatenate([np.repeat(grey[..., None], 3, -1), rgb], axis=1)
-    image = Image.fromarray(np.rint(255 * both).astype(np.uint8))
+    both = np.concatenate([np.repeat(grey[..., None], 3, -1), from_levels(rgb)], axis=1)
+    image = Image.fromarray(quantize(both, np.uint8))
     image.thumbnail((2 * THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)

@@ -64,7 +64,7 @@ def test_duplicates_are_sought_across_splits_only():
 
 def test_histograms_count_every_pixel():
     one = measure("a", "train", (SCENE.nir[..., 0] * 65_535).astype(np.uint16), SCENE.rgb)
-    assert one.depth == "uint16"
+    assert one.depths == "uint16, float32"
     assert one.size == (160, 200)
     assert one.nir_histogram.sum() == 160 * 200
     np.testing.assert_array_equal(one.rgb_histogram.sum(1), [160 * 200] * 3)

@@ -23,14 +23,14 @@ def test_a_sound_folder(folder, capsys):
     page = folder / "page.html"
     assert inspect(str(folder), str(page), progress=False) == 0
     text = capsys.readouterr().out
-    assert re.search(r"train +3 +64x48 \(3\) +uint16 \(3\)", text)
+    assert re.search(r"train +3 +64x48 \(3\) +uint16, uint16 \(3\)", text)
     assert "0 faults" in text
     assert "0 look-alikes" in text
     source = page.read_text()
     assert source.count("data:image/jpeg;base64,") == 6
     assert "data:image/svg+xml;base64," in source
     assert "http" not in source  # self-contained
-    assert "train/scene_0002: 64x48, uint16" in html.unescape(source)
+    assert "train/scene_0002: 64x48, uint16, uint16," in html.unescape(source)
 
 
 def test_every_fault_is_listed_and_the_others_are_measured(folder, capsys):
