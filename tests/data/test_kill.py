@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from haqagen_jax.data import build
 
 # Prints a digest and the position after every batch, as a training run would save them.
@@ -45,7 +43,6 @@ def stop(process: subprocess.Popen) -> None:
     process.stdout.close()
 
 
-@pytest.mark.slow
 def test_a_killed_stream_goes_on_with_exactly_the_next_batch(tmp_path):
     script = tmp_path / "stream.py"
     script.write_text(CODE)

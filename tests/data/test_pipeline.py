@@ -177,7 +177,6 @@ def test_two_processes_share_the_stream_of_one(pairs):
             assert part["rgb"].tobytes() == batch.rgb[shard::2].tobytes()
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the workers' shared memory, at interpreter exit
 def test_worker_processes_change_nothing_and_resume(pairs):
     whole = take(train_iterator(pairs, DataConfig(), batch_size=3, seed=7), 8)
