@@ -6,6 +6,7 @@ float32. No code is stored and none is executed on loading. Not handled: optimiz
 the checkpoints of `haqagen_jax.train`).
 """
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from haqagen_jax.errors import InputError, located, reason
 from haqagen_jax.version import __version__
 
 FORMAT = "haqagen-jax-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
 
@@ -70,6 +71,23 @@ def save(
         new.mkdir()
         write_files(new, description, tensors)
         _swap(new, directory)
+
+
+def fingerprint(tree: Any) -> str:
+    """Identifies arrays: equal names, shapes, types and bits give equal fingerprints.
+
+    Args:
+        tree: nested mappings of arrays.
+
+    Returns:
+        A SHA-256 in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for name, array in sorted(flatten(tree).items()):
+        values = np.ascontiguousarray(array)
+        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def write_files(

@@ -13,6 +13,8 @@ from typing import Any
 from haqagen_jax import paper
 from haqagen_jax.errors import InputError
 
+# float64 is for comparisons, and needs JAX_ENABLE_X64=1.
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "float64")
 _LARGEST = 3.4e38  # in float32, which everything is computed in
 
 
@@ -32,7 +34,6 @@ class ModelConfig:
     hsv_width: int = 68  # ours: gives G_B the "about 4M" parameters of Sec. 3.3
     critic_width: int = paper.CRITIC_WIDTH
     even_upsampling: bool = False  # ours: decoder stages that cannot print a grid of period 2
-    compute_dtype: str = "float32"
 
     def __post_init__(self) -> None:
         heads = paper.ATTENTION_HEADS
@@ -44,12 +45,6 @@ class ModelConfig:
         )
         for name in ("d_state", "expand", "spade_hidden", "hsv_width", "critic_width"):
             _require(getattr(self, name) > 0, f"model.{name}", getattr(self, name), "positive")
-        _require(
-            self.compute_dtype in ("float32", "bfloat16", "float16"),
-            "model.compute_dtype",
-            self.compute_dtype,
-            "float32, bfloat16 or float16",
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +137,7 @@ class OptimConfig:
     b1: float = paper.ADAM_B1
     b2: float = paper.ADAM_B2
     weight_decay: float = paper.WEIGHT_DECAY
+    clip: float = 0.0  # ours: largest norm of a side's gradient; 0 for any
 
     def __post_init__(self) -> None:
         _require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "positive")
@@ -154,12 +150,13 @@ class OptimConfig:
         for name in ("b1", "b2"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"optim.{name}", value, "in [0, 1)")
-        _require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "0 or more")
+        for name in ("weight_decay", "clip"):
+            _require(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Length and rhythm of a training run."""
+    """Length and rhythm of a training run, and how it is computed."""
 
     epochs: int = paper.EPOCHS
     steps: int = 0  # 0: from epochs, the number of pairs and the batch size
@@ -169,6 +166,11 @@ class TrainConfig:
     validate_every: int = 500
     checkpoint_every: int = 500
     validation_samples: int = 4  # rows of the sample picture
+    fsdp: int = 1  # devices that share each large parameter and its moments; data is over all
+    microbatches: int = 1  # parts of a batch that are computed one after another
+    remat: bool = False  # compute the blocks' insides again in the backward pass
+    precision: str = "auto"  # bfloat16 where the hardware has it, else float32
+    ema: float = 0.0  # decay of the generator's moving average; 0 for none
 
     def __post_init__(self) -> None:
         for name in (
@@ -177,6 +179,8 @@ class TrainConfig:
             "validate_every",
             "checkpoint_every",
             "validation_samples",
+            "fsdp",
+            "microbatches",
         ):
             _require(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "positive")
         for name in ("epochs", "steps", "seed"):
@@ -187,6 +191,19 @@ class TrainConfig:
             self.steps,
             "positive when train.epochs is 0",
         )
+        _require(
+            self.batch_size % self.microbatches == 0,
+            "train.microbatches",
+            self.microbatches,
+            f"a divisor of train.batch_size = {self.batch_size}",
+        )
+        _require(
+            self.precision in PRECISIONS,
+            "train.precision",
+            self.precision,
+            f"one of {', '.join(PRECISIONS)}",
+        )
+        _require(0 <= self.ema < 1, "train.ema", self.ema, "in [0, 1)")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,13 +104,15 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
         (h, w, 3): uint8 or uint16, or floats in [0, 1].
 
     Raises:
-        InputError: a grey image, another type or range, and all of `decode`.
+        InputError: a grey image, another type or range, NaN or infinity, and all of `decode`.
     """
     image = _opaque(decode(data, place), place)
     if image.ndim != 3 or image.shape[2] != 3:
         raise InputError(f"{place}: has shape {image.shape}; give a colour image of 3 channels")
     if image.dtype in (np.uint8, np.uint16):
         return image
+    if image.dtype.kind == "f":
+        _require_numbers(image, place)
     if image.dtype.kind != "f" or not (image.min() >= 0 and image.max() <= 1):
         raise InputError(f"{place}: is {image.dtype}; give 8 or 16 bits, or float in [0, 1]")
     return image
@@ -131,13 +133,17 @@ def _opaque(image: np.ndarray, place: str | Path) -> np.ndarray:
     return image[..., 0] if image.shape[2] == 1 else image
 
 
-def _refuse_colour(image: np.ndarray, place: str | Path) -> None:
+def _require_numbers(image: np.ndarray, place: str | Path) -> None:
     bad = int(np.count_nonzero(~np.isfinite(image).all(-1)))
     if bad:
         raise InputError(
             f"{place}: {bad} of {image[..., 0].size} pixels are NaN or infinite; replace them by "
             "valid values"
         )
+
+
+def _refuse_colour(image: np.ndarray, place: str | Path) -> None:
+    _require_numbers(image, place)
     with np.errstate(over="ignore"):  # of the extremes of float64
         spread = image.max(-1).astype(np.float64) - image.min(-1)
     full = np.abs(image).max() if image.dtype.kind == "f" else np.iinfo(image.dtype).max

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, TextIO
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, Stopped
 
 _LATER = 0.02  # seconds until an interrupt is tried again
 
@@ -51,6 +51,9 @@ class Ending:
             _fail(130, f"interrupted{self.hint}")
         if isinstance(error, InputError):
             _fail(2, str(error))
+        if isinstance(error, Stopped):
+            # Who asks politely gets what they asked for; Ctrl-C ends a script, too.
+            _fail(0 if error.number == signal.SIGTERM else 130, str(error))
         if unwritten is None or not isinstance(error, OSError | SystemExit | None):
             return
         if isinstance(unwritten, BrokenPipeError):  # the reader went away, as `head` does

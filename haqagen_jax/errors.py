@@ -14,6 +14,20 @@ class InputError(ValueError):
         return printable(super().__str__())
 
 
+class Stopped(Exception):  # noqa: N818 - nothing is wrong
+    """A command that was asked to stop has done so; the message says how to go on."""
+
+    def __init__(self, message: str, *, number: int) -> None:
+        """Remembers the signal.
+
+        Args:
+            message: one line.
+            number: of the signal that asked.
+        """
+        super().__init__(message)
+        self.number = number
+
+
 @contextlib.contextmanager
 def located(place: object) -> Iterator[None]:
     """Puts a place before the message of what is raised inside.
@@ -28,6 +42,22 @@ def located(place: object) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
+
+
+@contextlib.contextmanager
+def reachable() -> Iterator[None]:
+    """Takes a failure of the file system for a bad input.
+
+    Raises:
+        InputError: a file or folder cannot be listed, read, made or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or 'a file'}: cannot be reached ({reason(error)}); check its rights, "
+            "and the room on its disk"
+        ) from None
 
 
 def reason(error: BaseException) -> str:

@@ -7,6 +7,7 @@ handled: TIFF stacks, colour profiles.
 
 import io
 import logging
+import operator
 from collections.abc import Iterator
 
 import imagecodecs
@@ -75,7 +76,7 @@ def header(file: io.BufferedIOBase) -> tuple[int, int, int]:
     if start.startswith(_TIFF):
         file.seek(0)
         with tifffile.TiffFile(file) as tiff:  # pyright: ignore
-            page = tiff.pages.first
+            page = _only_page(tiff)
             return page.imagelength, page.imagewidth, _orientation(page)
     raise _not_an_image(start)
 
@@ -145,12 +146,12 @@ def _exif_orientation(exif: bytes) -> int:
 
 def _decode_tiff(data: bytes) -> np.ndarray:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        found = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
-        pages = [page for page in found if not page.is_reduced]  # no thumbnails
-        if len(pages) != 1:
-            raise InputError(f"holds {len(pages)} images; save the one to colour as its own file")
-        page = pages[0]
-        image = page.asarray()
+        page = _only_page(file)
+        # Some decoders make up what is missing.
+        ends = map(operator.add, page.dataoffsets, page.databytecounts)
+        if max(ends, default=0) > len(data):
+            raise InputError("truncated (a TIFF without its last pixels); copy or export it again")
+        image, bits = page.asarray(), page.bitspersample
         if page.planarconfig == 2 and image.ndim == 3:
             image = np.moveaxis(image, 0, -1)
         photometric = tifffile.PHOTOMETRIC(page.photometric)
@@ -166,6 +167,8 @@ def _decode_tiff(data: bytes) -> np.ndarray:
         image, photometric = np.moveaxis(table[:, image], 0, -1), tifffile.PHOTOMETRIC.RGB
     elif photometric == tifffile.PHOTOMETRIC.YCBCR and jpeg:  # libjpeg has made RGB of it
         photometric = tifffile.PHOTOMETRIC.RGB
+    else:
+        image = _full_scale(image, bits)
     if image.ndim > 3 or photometric not in (0, 1, 2) or image.dtype.kind not in "uif":
         raise InputError(
             f"unsupported TIFF ({photometric.name}, {image.dtype}, shape {image.shape}); save it "
@@ -174,6 +177,22 @@ def _decode_tiff(data: bytes) -> np.ndarray:
     if photometric == 0 and image.dtype.kind == "u":  # white is zero
         image = np.iinfo(image.dtype).max - image
     return _upright(image, orientation)
+
+
+def _only_page(file: tifffile.TiffFile) -> tifffile.TiffPage:
+    found = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
+    pages = [page for page in found if not page.is_reduced]  # no thumbnails
+    if len(pages) != 1:
+        raise InputError(f"holds {len(pages)} images; save the one to colour as its own file")
+    return pages[0]
+
+
+def _full_scale(image: np.ndarray, bits: int) -> np.ndarray:
+    """Spreads 12 bits over 16, and the like."""
+    if image.dtype.kind != "u" or bits == 8 * image.dtype.itemsize:
+        return image
+    factor = np.iinfo(image.dtype).max / (2**bits - 1)
+    return np.rint(image * factor).astype(image.dtype)
 
 
 def _orientation(page: tifffile.TiffPage) -> int:

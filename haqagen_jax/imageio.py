@@ -211,8 +211,12 @@ def _opened(path: str | Path) -> Iterator[io.BufferedIOBase]:
             raise InputError(f"{path}: is empty (0 bytes); copy or export it again")
         with path.open("rb") as file:
             yield file
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the name") from None
+    except ValueError as error:  # a name that no file can have
+        raise InputError(f"{path}: no such file ({reason(error)}); check the name") from None
     except MemoryError:
         raise InputError(f"{path}: needs more memory than there is; cut it up") from None
     except OSError as error:

@@ -50,13 +50,14 @@ ROOMS = {
     "models models.factory ops paper preprocess scaling types",
     "interop": "artifact config errors models models.factory ops paper types version",
     "train.optimizer": "config paper types",
-    "train.state": "config models models.factory paper train.optimizer types",
+    "train.precision": "errors",
+    "train.state": "config models models.factory paper train.optimizer train.precision types",
     "train.step": "config losses losses.objective models models.factory ops paper train.optimizer "
-    "train.state types",
+    "train.precision train.state types",
     "train.texture_step": "config models ops paper train.optimizer types",
     "train": "artifact config console data errors imageio interop losses losses.objective metrics "
-    "models models.factory ops paper preprocess train.optimizer train.state train.step "
-    "train.texture_step types version",
+    "models models.factory ops paper preprocess train.optimizer train.precision train.state "
+    "train.step train.texture_step types version",
     "info": "config cost models models.factory presets train.state",
     "baselines": "config data errors imageio ops paper preprocess types",
     "api": "artifact baselines config errors inference models models.factory paper types",
@@ -71,7 +72,7 @@ DOORS = {"", "cli", "dataset_cli", "__main__"}
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (
     *("ops", "models", "losses", "metrics", "types", "paper", "errors", "config"),
-    *("train.optimizer", "train.state", "train.step", "train.texture_step"),
+    *("train.optimizer", "train.precision", "train.state", "train.step", "train.texture_step"),
     *("inference.tiling", "inference.blend", "inference.postprocess"),
 )
 PURE_IMPORTS = {

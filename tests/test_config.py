@@ -26,7 +26,7 @@ def test_the_defaults_are_the_papers():
 
 
 OTHER = Config(
-    model=ModelConfig(width=8, compute_dtype="bfloat16"),
+    model=ModelConfig(width=8, even_upsampling=True),
     data=DataConfig(nir_percentiles=(1.0, 99.5), rgb_transfer="linear", precrop=0),
     loss=LossConfig(delta=0.0, kernel="logistic", hue="circular"),
     optim=OptimConfig(learning_rate=1e-3),
@@ -79,7 +79,17 @@ def test_it_is_frozen():
         ({"model": {"width": 12}}, "model.width = 12: must be a positive multiple of 8"),
         ({"model": {"d_state": 0}}, "model.d_state = 0: must be positive"),
         ({"model": {"hsv_width": -1}}, "model.hsv_width = -1: must be positive"),
-        ({"model": {"compute_dtype": "int8"}}, "model.compute_dtype = 'int8': must be float32, "),
+        (
+            {"train": {"precision": "int8"}},
+            "train.precision = 'int8': must be one of auto, float32",
+        ),
+        (
+            {"train": {"microbatches": 3}},
+            "train.microbatches = 3: must be a divisor of train.batch",
+        ),
+        ({"train": {"ema": 1.0}}, r"train\.ema = 1\.0: must be in \[0, 1\)"),
+        ({"train": {"fsdp": 0}}, "train.fsdp = 0: must be positive"),
+        ({"optim": {"clip": -1.0}}, "optim.clip = -1.0: must be 0 or more"),
         ({"data": {"crop": 128}}, "data.crop = 128: must be a positive multiple of 256"),
         ({"data": {"precrop": 200}}, "data.precrop = 200: must be 0 or at least data.crop = 256"),
         ({"data": {"clamp": 255}}, "data.clamp = 255: must be at least data.crop = 256"),

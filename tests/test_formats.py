@@ -56,6 +56,43 @@ def test_jpeg_in_a_tiff(tmp_path, mode):
     np.testing.assert_allclose(got, image / 255, atol=0.05)
 
 
+def test_a_jpeg_in_a_tiff_is_not_made_up(tmp_path):
+    """libjpeg would fill in what is missing."""
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", noise, compression="jpeg")
+    data = (tmp_path / "a.tif").read_bytes()
+    for share in (0.3, 0.7, 0.95):
+        (tmp_path / "a.tif").write_bytes(data[: int(share * len(data))])
+        with pytest.raises(InputError, match=r"a\.tif: (truncated|has a damaged|not)"):
+            imageio.read_nir(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+def test_twelve_bits_are_spread_over_sixteen(tmp_path, photometric):
+    shape = (32, 48, 3) if photometric == "rgb" else (32, 48)
+    values = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", values, bitspersample=12, photometric=photometric)
+    got = imageio.read(tmp_path / "a.tif")
+    assert got.dtype == np.uint16
+    np.testing.assert_allclose(got / 65_535, values / 4095, atol=0.51 / 65_535)
+
+
+def test_a_thumbnail_before_the_image_is_passed_over(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(SMOOTH8[::4, ::4], subfiletype=1, metadata=None)
+        file.write(SMOOTH8, metadata=None)
+    assert imageio.read_size(tmp_path / "a.tif") == SMOOTH8.shape
+    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), SMOOTH8)
+
+
+def test_a_colour_file_with_nan_is_counted(tmp_path):
+    floats = (COLOURS / 255).astype(np.float32)
+    floats[3, 4, 1] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", floats, photometric="rgb")
+    with pytest.raises(InputError, match="1 of 1536 pixels are NaN or infinite"):
+        imageio.read_rgb(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("extension", ["png", "tif"])
 def test_a_palette_is_replaced_by_its_colours(tmp_path, extension):
     indexed = Image.fromarray(COLOURS).quantize(32)

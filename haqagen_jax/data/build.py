@@ -1,16 +1,20 @@
 """Build a data set into ArrayRecord files, and say what was built."""
 
 import contextlib
+import functools
 import io
+import shlex
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from haqagen_jax.data import built, catalog
 from haqagen_jax.data.split import SPLITS
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.imageio import prepare_folder
 
+LARGEST = 100_000_000  # pixels of a rendered scene
 NAMES = (*catalog.SETS, "pairs", "synthetic")
 
 
@@ -48,40 +52,85 @@ def build(
     """
     if name not in NAMES:
         raise InputError(f"{name}: no such data set; choose one of {', '.join(NAMES)}")
-    if name == "synthetic" and count < 10:
-        raise InputError(f"--count {count}: must be 10 or more, so that no split is empty")
-    # Here, because the import takes a second that no other command should wait for.
+    out = Path(out)
+    with reachable():
+        if name == "synthetic":
+            _require_scenes(count, size, seed)
+        else:
+            _require_originals(name, raw, out)
+        options: dict[str, Any] = {"skip_corrupt": skip_corrupt}
+        # Here, because the import takes a second that no other command should wait for.
+        from haqagen_jax.data import builders
+
+        if name == "synthetic":
+            builder = functools.partial(builders.Synthetic, count=count, size=size, seed=seed)
+        elif name == "pairs":
+            builder = builders.Pairs
+        else:
+            builder = functools.partial(builders.PUBLISHED[name], partial=partial)
+        target = out / name / str(builders.PairBuilder.VERSION)
+        if target.exists() and not overwrite:
+            raise InputError(f"{target}: exists; give --overwrite to replace it")
+        prepare_folder(out)
+        # Rendered scenes have no originals, but a directory must be named.
+        originals = out if raw is None or name == "synthetic" else Path(raw)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as scratch:
+            _build(functools.partial(builder, data_dir=scratch, **options), originals, scratch)
+            (made,) = Path(scratch).glob(f"*/{builders.PairBuilder.VERSION}")
+            _put(made, target, Path(scratch), overwrite=overwrite)
+    return target
+
+
+def _build(make_builder: Callable[[], Any], originals: Path, scratch: str) -> None:
     import tensorflow_datasets as tfds
 
-    from haqagen_jax.data import builders
-
-    out = Path(out)
-    target = out / name / str(builders.PairBuilder.VERSION)
-    if target.exists() and not overwrite:
-        raise InputError(f"{target}: exists; give --overwrite to replace it")
-    if name != "synthetic" and (raw is None or not Path(raw).is_dir()):
-        raise InputError(f"--raw {raw}: must be the folder that {name}'s originals are in")
-    prepare_folder(out)
     tfds.disable_progress_bar()
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as scratch:
-        options: dict[str, Any] = {"data_dir": scratch, "skip_corrupt": skip_corrupt}
-        if name == "synthetic":
-            builder = builders.Synthetic(count=count, size=size, seed=seed, **options)
-        elif name == "pairs":
-            builder = builders.Pairs(**options)
-        else:
-            builder = builders.PUBLISHED[name](partial=partial, **options)
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare(
-                download_dir=f"{scratch}/downloads",
-                # Rendered scenes have no originals, but an empty directory is refused.
-                download_config=tfds.download.DownloadConfig(manual_dir=str(raw or out)),
-            )
-        target.parent.mkdir(exist_ok=True)
-        if target.exists():
-            target.rename(f"{scratch}/old")
-        Path(builder.data_dir).rename(target)
-    return target
+    with contextlib.redirect_stdout(io.StringIO()):
+        make_builder().download_and_prepare(
+            download_dir=f"{scratch}/downloads",
+            download_config=tfds.download.DownloadConfig(manual_dir=str(originals)),
+        )
+
+
+def _put(made: Path, target: Path, scratch: Path, *, overwrite: bool) -> None:
+    """Moves a data set to its place; the one it replaces goes when the new one is there."""
+    target.parent.mkdir(exist_ok=True)
+    if not target.exists():
+        made.rename(target)
+    elif not overwrite:  # another build was faster
+        raise InputError(f"{target}: exists by now; give --overwrite to replace it")
+    else:
+        old = target.rename(scratch / "old")
+        try:
+            made.rename(target)
+        except BaseException:
+            old.rename(target)
+            raise
+    built.forget()
+
+
+def _require_scenes(count: int, size: tuple[int, int], seed: int) -> None:
+    if count < 10:
+        raise InputError(f"--count {count}: must be 10 or more, so that no split is empty")
+    if seed < 0:
+        raise InputError(f"--seed {seed}: must be 0 or more")
+    if size[0] * size[1] > LARGEST:
+        raise InputError(
+            f"--size {size[0]}x{size[1]}: must be at most {LARGEST:,} pixels; a scene is rendered "
+            "in memory"
+        )
+
+
+def _require_originals(name: str, raw: str | Path | None, out: Path) -> None:
+    if raw is None or not Path(raw).is_dir():
+        given = "is needed" if raw is None else f"{raw}: is no folder"
+        raise InputError(f"--raw {given}; give the folder that the originals of {name} are in")
+    if not any(Path(raw).iterdir()):
+        raise InputError(f"--raw {raw}: is empty; put the originals of {name} there")
+    if built.is_built(raw):
+        raise InputError(f"--raw {raw}: holds a data set that was built; give its originals")
+    if Path(raw).resolve() == out.resolve():
+        raise InputError(f"--out {out}: is the folder of the originals; give another")
 
 
 def report(target: Path) -> str:
@@ -93,9 +142,12 @@ def report(target: Path) -> str:
     Returns:
         Lines: the number of pairs by split, those that were skipped, and how to go on.
     """
-    counts = {split: len(built.split_pairs(target, split)) for split in SPLITS}
+    published = catalog.SETS.get(target.parent.name)
+    lines = []
+    for split in SPLITS:
+        line = f"{split:6}{len(built.split_pairs(target, split)):6,} pairs"
+        lines.append(line if published is None else f"{line} of {published.counts[split]:,}")
     skipped = built.skipped(target)
-    lines = [f"{split:6}{number:6,} pairs" for split, number in counts.items()]
     if skipped:
         lines += [f"{len(skipped)} skipped:", *(f"  {line}" for line in skipped)]
-    return "\n".join([*lines, f"train with: haqagen train --data {target} ..."])
+    return "\n".join([*lines, f"train with: haqagen train --data {shlex.quote(str(target))} ..."])

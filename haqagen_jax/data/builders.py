@@ -86,6 +86,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         metadata: Any = self.info.metadata
         names = metadata[NAMES].setdefault(split, [])
+        last = ""
         for index, pair in enumerate(pairs):
             try:
                 encoded = pair.encoded()
@@ -93,11 +94,17 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             except InputError as error:
                 if not self._skip_corrupt:
                     raise
-                metadata[SKIPPED].append(str(error))
+                last = str(error)
+                metadata[SKIPPED].append(last)
                 continue
             names.append(pair.name)
             images = {"nir": encoded.nir, "rgb": encoded.rgb}
             yield index, {"name": pair.name, "scene": pair.scene, **images}
+        if not names:
+            raise InputError(
+                f"{self.name}: {split} is empty, as all of its {len(pairs)} pairs were skipped "
+                f"(the last one: {last}); replace them"
+            )
 
 
 class PublishedBuilder(PairBuilder, skip_registration=True):

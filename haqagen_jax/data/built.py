@@ -101,6 +101,11 @@ def skipped(root: str | Path) -> list[str]:
     return json.loads((Path(root) / _METADATA).read_text(encoding="utf-8"))["skipped"]
 
 
+def forget() -> None:
+    """Closes the files of data sets, one of which may have been replaced."""
+    _source.cache_clear()
+
+
 def _roots(directory: Path) -> list[Path]:
     """Built sets lie in NAME/VERSION."""
     for pattern in (_INFO, f"*/{_INFO}", f"*/*/{_INFO}"):

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from haqagen_jax.data import pairing
+from haqagen_jax.data import layouts, pairing
+from haqagen_jax.data.layouts import Half
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.data.pairing import Found, Half
-from haqagen_jax.data.split import SPLITS, share_out
+from haqagen_jax.data.pairing import Found
+from haqagen_jax.data.split import SPLITS, share_out, split_of_folder
 from haqagen_jax.errors import InputError
 
 
@@ -41,11 +42,6 @@ class PublishedSet(NamedTuple):
         return sum(self.counts.values())
 
 
-_FOLDERS = {  # what those of official splits are called
-    "train": {"train", "training"},
-    "val": {"val", "valid", "validation"},
-    "test": {"test", "testing"},
-}
 _UNSTATED = "none stated; ask the authors before anything but research"
 
 VCIP2020 = PublishedSet(
@@ -193,7 +189,10 @@ def require_whole(published: PublishedSet, found: Found, raw: str | Path) -> Non
 def split(
     published: PublishedSet, pairs: Sequence[FilePair], raw: str | Path
 ) -> dict[str, list[FilePair]]:
-    """Split a set as Table 1 does: by its own folders if they do so, else scene by scene.
+    """Split a set into Table 1's counts, scene by scene.
+
+    Pairs in folders of official splits are where they belong; where such a folder holds fewer than
+    Table 1 has, others join them, and where it holds more, the rest joins the others.
 
     Args:
         published: the set.
@@ -205,32 +204,40 @@ def split(
 
     Reference: Sec. 4, "Datasets": official splits, or 80/10/10 without scene overlap.
     """
-    official: dict[str, list[FilePair]] = {name: [] for name in SPLITS}
-    for pair in pairs:
-        folders = {folder.lower() for folder in pair.nir.relative_to(raw).parts[:-1]}
-        official[next((name for name in SPLITS if folders & _FOLDERS[name]), "train")].append(pair)
-    if {name: len(part) for name, part in official.items()} == published.counts:
-        return official
-    return share_out(pairs, published.counts)
+    official = {
+        pair.scene: name
+        for pair in pairs
+        for folder in pair.nir.relative_to(raw).parts[:-1]
+        if (name := split_of_folder(folder)) is not None
+    }
+    return share_out(pairs, published.counts, official)
 
 
 def _halves(published: PublishedSet, raw: Path) -> list[Half]:
     patterns = {"nir": re.compile(published.nir, re.I), "rgb": re.compile(published.rgb, re.I)}
     halves = []
-    for path in sorted(raw.rglob("*")):
+    for path in layouts.files_below(raw):
         place = path.relative_to(raw)
         for band, pattern in patterns.items():
             match = pattern.fullmatch(place.as_posix())
             if match:
-                name = "_".join(group for group in match.groups() if group).replace("/", "_")
+                parts = [group for group in match.groups() if group]
+                # Official splits number their pictures each by itself.
+                parts[:0] = [
+                    folder
+                    for folder in place.parts[:-1]
+                    if split_of_folder(folder) and folder not in parts[0].split("/")
+                ]
+                name = "_".join(parts).replace("/", "_")
                 scene = _recording(place) if published.recordings else ""
                 halves.append(Half(name, band, path, scene))
-    if len({half.scene for half in halves}) < len(SPLITS):  # one folder for everything
+    if len({half.scene for half in halves}) == 1:  # one folder for everything
         return [half._replace(scene="") for half in halves]
     return halves
 
 
 def _recording(place: Path) -> str:
     """The folder of a file, without those that stand for a band or a split."""
-    others = {"nir", "rgb", "vis"}.union(*_FOLDERS.values())
-    return "/".join(folder for folder in place.parts[:-1] if folder.lower() not in others)
+    folders = place.parts[:-1]
+    bands = {"nir", "rgb", "vis"}
+    return "/".join(f for f in folders if f.lower() not in bands and not split_of_folder(f))

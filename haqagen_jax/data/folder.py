@@ -1,16 +1,17 @@
 """A data directory and its splits: a plain folder of pairs, or a data set that was built.
 
-A plain folder holds pairs in one of the ways of `haqagen_jax.data.pairing`, or `train`, `val` and
+A plain folder holds pairs in one of the ways of `haqagen_jax.data.layouts`, or `train`, `val` and
 `test` folders that do. Not handled: pairs in other sub-folders.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax.data import built, pairing
+from haqagen_jax.data import built, layouts, pairing
+from haqagen_jax.data.layouts import TABLE
 from haqagen_jax.data.pair import FilePair, Pair
-from haqagen_jax.data.pairing import TABLE, Found
-from haqagen_jax.data.split import SPLITS, split_of
+from haqagen_jax.data.pairing import Found
+from haqagen_jax.data.split import SPLITS, split_of, split_of_folder
 from haqagen_jax.errors import InputError, reason
 
 
@@ -109,13 +110,18 @@ def _scan(directory: Path) -> dict[str, Found]:
     if directory.is_file() and directory.suffix.lower() == ".csv":
         return _scan_table(directory)
     _require_directory(directory)
-    folders = {name: directory / name for name in SPLITS if (directory / name).is_dir()}
-    if folders:
-        return {name: found for name, path in folders.items() for found in _scan(path).values()}
-    if (directory / TABLE).is_file():
+    folders = _split_folders(directory)
+    if (directory / TABLE).is_file() and not folders:
         return _scan_table(directory / TABLE)
     files = [path for path in directory.iterdir() if path.is_file()]
-    halves = pairing.by_suffix(files) + pairing.by_folder(directory)
+    halves = layouts.by_suffix(files) + layouts.by_folder(directory)
+    if folders:
+        if halves:
+            raise InputError(
+                f"{directory}: {len(halves)} images lie beside {', '.join(folders)}, as "
+                f"{halves[0].path.name}; move them into one of these, or away"
+            )
+        return {split: _scan_split(path) for split, path in folders.items()}
     if not halves:
         raise InputError(
             f"{directory}: holds no pairs; name them NAME_nir.png and NAME_rgb.png (or .jpg, "
@@ -124,8 +130,32 @@ def _scan(directory: Path) -> dict[str, Found]:
     return {"": pairing.pair_up(halves)}
 
 
+def _split_folders(directory: Path) -> dict[str, Path]:
+    """The folders named after splits, in the order of `SPLITS`."""
+    named = [
+        (split_of_folder(path.name), path)
+        for path in sorted(directory.iterdir())
+        if path.is_dir() and split_of_folder(path.name)
+    ]
+    found = {split: [path for name, path in named if name == split] for split in SPLITS}
+    for split, paths in found.items():
+        if len(paths) > 1:
+            names = " and ".join(path.name for path in paths)
+            raise InputError(f"{directory}: {names} both mean {split}; make them one")
+    return {split: paths[0] for split, paths in found.items() if paths}
+
+
+def _scan_split(directory: Path) -> Found:
+    found = _scan(directory)
+    if set(found) != {""}:
+        raise InputError(
+            f"{directory}: is split again, into {', '.join(found)}; keep one split of the pairs"
+        )
+    return found[""]
+
+
 def _scan_table(path: Path) -> dict[str, Found]:
-    halves = pairing.by_table(path)
+    halves = layouts.by_table(path)
     if not halves:
         raise InputError(f"{path}: has no rows; list a pair a row in columns nir and rgb")
     wrong = sorted(set(halves) - {*SPLITS, ""})

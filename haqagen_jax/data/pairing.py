@@ -1,35 +1,15 @@
-"""From files to pairs: three ways to lay out a folder, one set of checks.
+"""From halves to pairs: one set of checks, whatever the layout. Only headers are read here."""
 
-    by suffix    NAME_nir.png and NAME_rgb.png together
-    by folder    nir/NAME.png and rgb/NAME.png
-    by table     pairs.csv with the columns nir, rgb and, if wanted, name, scene and split
-
-Extensions are png, jpg, jpeg, tif or tiff in any case, and the two of a pair may differ. Only
-headers are read here.
-"""
-
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
+from haqagen_jax.data.layouts import BANDS, Half
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.errors import InputError, reason
-from haqagen_jax.imageio import EXTENSIONS, read_size
+from haqagen_jax.errors import InputError
+from haqagen_jax.imageio import read_size
 
-BANDS = ("nir", "rgb")
-TABLE = "pairs.csv"
 _SHOWN = 3  # names in an error message
-
-
-class Half(NamedTuple):
-    """A file that is one half of a pair."""
-
-    name: str  # of the pair
-    band: str  # nir or rgb
-    path: Path
-    scene: str = ""
 
 
 class Problem(NamedTuple):
@@ -49,12 +29,14 @@ class Found(NamedTuple):
 
 
 REMEDIES = {
+    "missing": ("do not exist", "add the files, or take their rows out"),
     "second": ("have a second partner", "keep one of each"),
     "partner": ("have no partner", "add the missing half or move these away"),
     "unreadable": ("cannot be read as images", "replace them"),
     "sizes": ("have two sizes", "a pair must have one size, pixel on pixel"),
 }
 _LINES = {
+    "missing": "{place}: {text} does not exist; add it, or take its row out",
     "second": "{place}: {text}; keep one of each",
     "partner": "{place}: {text} has no partner; add the missing half or move this away",
     "unreadable": "{text}; replace it",
@@ -73,11 +55,12 @@ def pair_up(halves: Iterable[Half]) -> Found:
     """
     names: dict[str, dict[str, list[Half]]] = defaultdict(lambda: {band: [] for band in BANDS})
     for half in halves:
+        _require_text(half)
         names[half.name][half.band].append(half)
     found = Found([], [])
     for name, bands in sorted(names.items()):
         there = [half for halves in bands.values() for half in halves]
-        problem = _double(name, bands) or _alone(there)
+        problem = _double(name, bands) or _alone(there) or _missing(there)
         if problem is None:
             nir, rgb = bands["nir"][0], bands["rgb"][0]
             pair = FilePair(name, nir.path, rgb.path, nir.scene)
@@ -137,98 +120,6 @@ def explain(problem: Problem, place: object) -> str:
     return _LINES[problem.kind].format(place=place, text=problem.text)
 
 
-def by_suffix(files: Iterable[Path]) -> list[Half]:
-    """Pick NAME_nir.EXT and NAME_rgb.EXT.
-
-    Args:
-        files: others among them are ignored.
-
-    Returns:
-        Their halves.
-    """
-    parts = ((path, *path.stem.rpartition("_")) for path in files if is_image(path))
-    return [Half(name, band, path) for path, name, _, band in parts if name and band in BANDS]
-
-
-def by_folder(directory: Path) -> list[Half]:
-    """Pick nir/NAME.EXT and rgb/NAME.EXT; NAME may end in _nir and _rgb.
-
-    Args:
-        directory: holds folders `nir` and `rgb`, in any case.
-
-    Returns:
-        Their halves.
-    """
-    return [
-        Half(path.stem.removesuffix(f"_{folder.name.lower()}"), folder.name.lower(), path)
-        for folder in band_folders(directory)
-        for path in folder.iterdir()
-        if is_image(path)
-    ]
-
-
-def band_folders(directory: Path) -> list[Path]:
-    """List the folders named nir and rgb, in any case, if both are there.
-
-    Args:
-        directory: an existing folder.
-
-    Returns:
-        Both, or nothing.
-    """
-    folders = [path for path in directory.iterdir() if path.name.lower() in BANDS and path.is_dir()]
-    return folders if {path.name.lower() for path in folders} == set(BANDS) else []
-
-
-def by_table(path: Path) -> dict[str, list[Half]]:
-    """Read a CSV file with a header row; relative paths start at its folder.
-
-    Args:
-        path: has the columns nir and rgb (paths), and may have name, scene and split.
-
-    Returns:
-        Halves by the value of the column split; by "" without one.
-
-    Raises:
-        InputError: an unreadable file, a missing column, or a row without its two paths.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(
-            f"{path}: cannot be read ({reason(error)}); give a UTF-8 CSV file"
-        ) from None
-    halves: dict[str, list[Half]] = defaultdict(list)
-    for number, row in enumerate(rows, start=2):
-        files = [row.get(band) for band in BANDS]
-        if not all(files):
-            raise InputError(
-                f"{path}:{number}: columns nir and rgb must each hold a path, not {files}; fill "
-                "them in"
-            )
-        nir, rgb = (path.parent / str(file) for file in files)
-        name = row.get("name") or nir.stem.removesuffix("_nir")
-        scene = row.get("scene") or name
-        halves[row.get("split") or ""] += [
-            Half(name, "nir", nir, scene),
-            Half(name, "rgb", rgb, scene),
-        ]
-    return dict(halves)
-
-
-def is_image(path: Path) -> bool:
-    """Tell an image by its extension.
-
-    Args:
-        path: of a file.
-
-    Returns:
-        Whether we read such files.
-    """
-    return path.suffix.lower() in EXTENSIONS
-
-
 def _double(name: str, bands: dict[str, list[Half]]) -> Problem | None:
     for band, halves in bands.items():
         if len(halves) > 1:
@@ -243,6 +134,20 @@ def _alone(there: Sequence[Half]) -> Problem | None:
         return None
     half = there[0]
     return Problem("partner", half.path.name, half.scene or half.name)
+
+
+def _missing(there: Sequence[Half]) -> Problem | None:
+    for half in there:
+        if not half.path.exists():
+            return Problem("missing", str(half.path), half.scene or half.name)
+    return None
+
+
+def _require_text(half: Half) -> None:
+    try:
+        half.name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{half.path}: its name is not UTF-8; rename it") from None
 
 
 def _header_problem(pair: FilePair) -> Problem | None:

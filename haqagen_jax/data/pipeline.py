@@ -74,6 +74,27 @@ def train_iterator(
     return TrainIterator(_batches(pairs, data, batch_size=batch_size, seed=seed, shards=shards))
 
 
+def batch_names(pairs: Sequence[Pair], *, batch_size: int, seed: int, step: int) -> list[str]:
+    """Tell which pairs were in a training batch.
+
+    Args:
+        pairs: those of `train_iterator`.
+        batch_size: global.
+        seed: of the stream.
+        step: 1 for the first batch.
+
+    Returns:
+        Their names, in the order of the batch.
+    """
+    order: Any = _order(pairs, seed)
+    return [pairs[order[i]].name for i in range((step - 1) * batch_size, step * batch_size)]
+
+
+def _order(pairs: Sequence[Pair], seed: int) -> grain.MapDataset:
+    """Positions in the stream to indices of pairs."""
+    return grain.MapDataset.range(len(pairs)).seed(seed).shuffle().repeat()
+
+
 def _batches(
     pairs: Sequence[Pair],
     data: DataConfig,
@@ -83,13 +104,9 @@ def _batches(
     shards: grain.sharding.ShardOptions,
 ) -> grain.experimental.ElasticIterator:
     images = records.Prepared(pairs, data)
-    samples = (
-        grain.MapDataset.range(len(pairs))
-        .seed(seed)
-        .shuffle()
-        .repeat()
-        # The position counts on through the epochs, over all processes: this is before slicing.
-        .map_with_index(functools.partial(_sample, images, data=data, seed=seed))
+    # The position counts on through the epochs, over all processes: this is before slicing.
+    samples = _order(pairs, seed).map_with_index(
+        functools.partial(_sample, images, data=data, seed=seed)
     )
     return read_in_batches(samples, batch_size, workers=data.workers, shards=shards)
 

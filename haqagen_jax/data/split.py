@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 SPLITS = ("train", "val", "test")
+_FOLDERS = {  # what the folders of splits are called, in any case
+    "train": {"train", "training"},
+    "val": {"val", "valid", "validation"},
+    "test": {"test", "testing"},
+}
 
 
 @runtime_checkable
@@ -19,6 +24,18 @@ class InScene(Protocol):
 
 
 Item = TypeVar("Item", bound=InScene)
+
+
+def split_of_folder(name: str) -> str | None:
+    """Tell which split a folder stands for by its name.
+
+    Args:
+        name: of the folder, as "Validation".
+
+    Returns:
+        train, val or test; None for any other folder.
+    """
+    return next((split for split in SPLITS if name.lower() in _FOLDERS[split]), None)
 
 
 def split_of(scene: str) -> str:
@@ -36,7 +53,9 @@ def split_of(scene: str) -> str:
     return "train" if tenth < 8 else "val" if tenth < 9 else "test"
 
 
-def split_by_counts(scenes: Sequence[str], counts: Mapping[str, int]) -> list[str]:
+def split_by_counts(
+    scenes: Sequence[str], counts: Mapping[str, int], held_out: Mapping[str, str] | None = None
+) -> list[str]:
     """Assign pairs to splits of given sizes, whole scenes at a time.
 
     Scenes are taken in the order of their hashes, the largest first, each into the split that
@@ -46,6 +65,8 @@ def split_by_counts(scenes: Sequence[str], counts: Mapping[str, int]) -> list[st
     Args:
         scenes: the scene of every pair.
         counts: pairs wanted, by split.
+        held_out: scenes that are to go to a certain split, and before the others, as long as it has
+            room.
 
     Returns:
         The split of every pair.
@@ -54,26 +75,35 @@ def split_by_counts(scenes: Sequence[str], counts: Mapping[str, int]) -> list[st
     """
     sizes = Counter(scenes)
     room = dict(counts)
-    chosen = {}
-    for scene in sorted(sizes, key=lambda scene: (-sizes[scene], _hash(scene))):
+    chosen, wanted = {}, held_out or {}
+
+    def turn(scene: str) -> tuple[bool, int, int]:
+        return scene not in wanted, -sizes[scene], _hash(scene)
+
+    for scene in sorted(sizes, key=turn):
         size = sizes[scene]
-        split = max(room, key=lambda name: (room[name] >= size, room[name] / counts[name]))
+        split = wanted.get(scene)
+        if split is None or room[split] < size:
+            split = max(room, key=lambda name: (room[name] >= size, room[name] / counts[name]))
         chosen[scene] = split
         room[split] -= size
     return [chosen[scene] for scene in scenes]
 
 
-def share_out(pairs: Sequence[Item], counts: Mapping[str, int]) -> dict[str, list[Item]]:
+def share_out(
+    pairs: Sequence[Item], counts: Mapping[str, int], held_out: Mapping[str, str] | None = None
+) -> dict[str, list[Item]]:
     """Shares pairs out among splits of given sizes; see `split_by_counts`.
 
     Args:
         pairs: in any order, which each split keeps.
         counts: pairs wanted, by split; more or fewer pairs keep their shares.
+        held_out: see `split_by_counts`.
 
     Returns:
         Pairs by split, in the order of `SPLITS`.
     """
-    chosen = split_by_counts([pair.scene for pair in pairs], counts)
+    chosen = split_by_counts([pair.scene for pair in pairs], counts, held_out)
     return {
         split: [pair for pair, where in zip(pairs, chosen, strict=True) if where == split]
         for split in SPLITS

@@ -1,11 +1,11 @@
 """Hinge losses on patch logits `b h w 1`, unbounded; float32 inside, one value per image."""
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
 from haqagen_jax.ops.checks import Images, Like, paired
+from haqagen_jax.ops.precision import at_least_float32
 
 
 def hinge_generator(logits: Images) -> Float[Array, " b"]:
@@ -19,7 +19,7 @@ def hinge_generator(logits: Images) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (2), first line.
     """
-    return -jnp.asarray(logits, jnp.float32).mean((1, 2, 3))
+    return -at_least_float32(logits).mean((1, 2, 3))
 
 
 def hinge_critic(real_logits: Images, fake_logits: Like) -> Float[Array, " b"]:

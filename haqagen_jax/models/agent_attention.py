@@ -19,6 +19,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import Dense, DepthwiseConv3x3, LayerNorm
+from haqagen_jax.ops.precision import at_least_float32
 from haqagen_jax.ops.resample import adaptive_mean
 
 
@@ -52,9 +53,9 @@ class AgentAttention(nn.Module):
             return tokens.reshape(b, -1, self.heads, c // self.heads).swapaxes(1, 2)
 
         agents, v_heads = split(agents) * (c // self.heads) ** -0.5, split(v)
-        gather = jnp.einsum("bhac,bhnc->bhan", agents, split(k)).astype(jnp.float32)
+        gather = at_least_float32(jnp.einsum("bhac,bhnc->bhan", agents, split(k)))
         gathered = jnp.einsum("bhan,bhnc->bhac", jax.nn.softmax(gather).astype(v.dtype), v_heads)
-        read = jnp.einsum("bhac,bhnc->bhan", agents, split(q)).astype(jnp.float32)
+        read = at_least_float32(jnp.einsum("bhac,bhnc->bhan", agents, split(q)))
         read = jax.nn.softmax(read + bias[None, ..., None], axis=2).astype(v.dtype)
         out = jnp.einsum("bhan,bhac->bhnc", read, gathered).swapaxes(1, 2).reshape(b, h, w, c)
         out = out + DepthwiseConv3x3(dtype=self.dtype, name="dwc")(v)

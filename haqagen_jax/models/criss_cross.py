@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from haqagen_jax.models.layers import Conv3x3, exact_matmul
 from haqagen_jax.ops.normalize import EPSILON
+from haqagen_jax.ops.precision import at_least_float32
 
 LINES = 8  # lines attended at once: their scores fit a core's cache, and fill an accelerator
 MASKED = -1e30  # exp(MASKED - anything) is exactly 0 in float32
@@ -72,7 +73,7 @@ def criss_cross(
 def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Array, Array]:
     """Attention within each row: outputs [b h w c] and log-normalisers [b h w 1]."""
     b, h, w, _ = q.shape
-    lines = tuple(x.reshape(b * h, w, -1).astype(jnp.float32) for x in (q, k, v))
+    lines = tuple(at_least_float32(x.reshape(b * h, w, -1)) for x in (q, k, v))
     attended: Any = _attend(skip_self, *lines)
     out, norm = attended
     return out.reshape(b, h, w, -1), norm.reshape(b, h, w, 1)

@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import SpectralConv, leaky_relu
+from haqagen_jax.ops.precision import at_least_float32
 
 
 class CriticOutput(NamedTuple):
@@ -52,5 +53,5 @@ class Critic(nn.Module):
         x = leaky_relu(conv("trunk_0", 2 * self.width, 2, x))
         x = leaky_relu(conv("trunk_1", 4 * self.width, 2, x))
         x = leaky_relu(conv("trunk_2", 8 * self.width, 1, x))
-        logits = conv("trunk_3", 1, 1, x).astype(jnp.float32)
+        logits = at_least_float32(conv("trunk_3", 1, 1, x))
         return CriticOutput(*jnp.split(logits, 2))

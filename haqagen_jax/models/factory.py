@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 from haqagen_jax import paper
 from haqagen_jax.config import ModelConfig
@@ -12,8 +13,16 @@ from haqagen_jax.models.critic import Critic
 from haqagen_jax.models.generator import Generator
 
 
-def make_generator(model: ModelConfig) -> Generator:
-    """Returns G_A and G_B for a configuration."""
+def make_generator(
+    model: ModelConfig, *, dtype: DTypeLike = jnp.float32, remat: bool = False
+) -> Generator:
+    """Returns G_A and G_B for a configuration.
+
+    Args:
+        model: their sizes.
+        dtype: what convolutions and projections compute in; variables are float32.
+        remat: compute the blocks' insides again in the backward pass, instead of keeping them.
+    """
     return Generator(
         width=model.width,
         d_state=model.d_state,
@@ -21,13 +30,14 @@ def make_generator(model: ModelConfig) -> Generator:
         spade_hidden=model.spade_hidden,
         hsv_width=model.hsv_width,
         even_upsampling=model.even_upsampling,
-        dtype=jnp.dtype(model.compute_dtype),
+        remat=remat,
+        dtype=dtype,
     )
 
 
-def make_critic(model: ModelConfig) -> Critic:
+def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic:
     """Returns the two critics for a configuration."""
-    return Critic(model.critic_width, dtype=jnp.dtype(model.compute_dtype))
+    return Critic(model.critic_width, dtype=dtype)
 
 
 def init_generator(key: Array, model: ModelConfig) -> dict[str, Any]:

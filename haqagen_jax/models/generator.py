@@ -33,6 +33,7 @@ class Generator(nn.Module):
     spade_hidden: int
     hsv_width: int
     even_upsampling: bool = False
+    remat: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -57,13 +58,14 @@ class Generator(nn.Module):
                 f"nir of {h} x {w}: both must be positive multiples of {MULTIPLE}; "
                 "haqagen_jax.load().colorize tiles pictures of any size"
             )
-        hsv = HsvBranch(self.hsv_width, dtype=self.dtype, name="hsv_branch")(nir)
+        hsv = HsvBranch(self.hsv_width, remat=self.remat, dtype=self.dtype, name="hsv_branch")(nir)
         rgb = RgbBranch(
             self.width,
             self.d_state,
             self.expand,
             self.spade_hidden,
             self.even_upsampling,
+            remat=self.remat,
             dtype=self.dtype,
             name="rgb_branch",
         )(nir, hsv, train=train)

@@ -14,8 +14,9 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.layers import Conv3x3, Dense, DepthwiseConv3x3, leaky_relu
+from haqagen_jax.models.layers import Conv3x3, Dense, DepthwiseConv3x3, call, leaky_relu
 from haqagen_jax.ops.normalize import instance_norm
+from haqagen_jax.ops.precision import at_least_float32
 from haqagen_jax.ops.resample import halve, resize_nearest
 
 SCALES = 5
@@ -41,6 +42,7 @@ class HsvBranch(nn.Module):
     """The colour prior's network."""
 
     width: int
+    remat: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -59,10 +61,12 @@ class HsvBranch(nn.Module):
             if scale:
                 skips.append(x)
                 x = halve(x)
-            x = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"encoder_{scale}")(x)
+            pair = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"encoder_{scale}")
+            x = call(pair, x, remat=self.remat)
         for scale in reversed(range(SCALES - 1)):
             skip = skips[scale]
             _, h, w, _ = skip.shape
             x = jnp.concatenate([skip, resize_nearest(x, height=h, width=w)], -1)
-            x = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"decoder_{scale}")(x)
-        return jax.nn.sigmoid(Conv3x3(3, dtype=self.dtype, name="head")(x).astype(jnp.float32))
+            pair = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"decoder_{scale}")
+            x = call(pair, x, remat=self.remat)
+        return jax.nn.sigmoid(at_least_float32(Conv3x3(3, dtype=self.dtype, name="head")(x)))

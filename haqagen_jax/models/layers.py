@@ -6,6 +6,7 @@ Channels last. Parameters, normalisation and spectral norms are float32; convolu
 """
 
 import functools
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -26,6 +27,22 @@ Dense = functools.partial(nn.Dense, kernel_init=kernel_init)
 LayerNorm = functools.partial(nn.LayerNorm, epsilon=EPSILON)
 # Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
 exact_matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+
+
+def call(module: nn.Module, *inputs: Any, remat: bool, **options: Any) -> Any:
+    """Calls a block.
+
+    Args:
+        module: the block.
+        inputs: arrays.
+        remat: keep the inputs alone for the backward pass, which then computes the block again.
+        options: what is no array.
+    """
+
+    def run(module: Any, *inputs: Any) -> Any:
+        return module(*inputs, **options)
+
+    return (nn.remat(run) if remat else run)(module, *inputs)
 
 
 def smooth_upsampling(key: Array, shape: tuple[int, ...]) -> Array:

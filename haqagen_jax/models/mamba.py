@@ -18,6 +18,7 @@ from jaxtyping import Float
 from haqagen_jax.models.agent_attention import AgentBlock
 from haqagen_jax.models.layers import Conv3x3, Dense, DepthwiseConv3x3, LayerNorm
 from haqagen_jax.ops.cross_scan import DIRECTIONS, cross_merge, cross_scan
+from haqagen_jax.ops.precision import at_least_float32
 from haqagen_jax.ops.selective_scan import selective_scan
 
 DT_MIN, DT_MAX = 1e-3, 1e-1  # initial range of the step size (Mamba, Sec. 3.6)
@@ -75,8 +76,8 @@ class SelectiveScan2D(nn.Module):
         u = cross_scan(x)
         low_rank = jnp.einsum("blkd,kdr->blkr", u, x_proj.astype(self.dtype))
         dt, B, C = jnp.split(low_rank, [dt_rank, dt_rank + n], axis=-1)
-        delta = jnp.einsum("blkr,krd->blkd", dt, dt_proj.astype(self.dtype)).astype(jnp.float32)
-        delta = _softplus(delta + dt_bias[None, None])
+        delta = jnp.einsum("blkr,krd->blkd", dt, dt_proj.astype(self.dtype))
+        delta = _softplus(at_least_float32(delta) + dt_bias[None, None])
         y = cross_merge(selective_scan(u, delta, -jnp.exp(A_log), B, C, D), height=h, width=w)
         y = LayerNorm(name="out_norm")(y).astype(self.dtype) * jax.nn.silu(z)
         return Dense(d_model, use_bias=False, dtype=self.dtype, name="out_proj")(y)

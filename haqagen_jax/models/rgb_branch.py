@@ -18,10 +18,11 @@ from jaxtyping import Float
 
 from haqagen_jax import paper
 from haqagen_jax.models.criss_cross import CrissCrossFusion
-from haqagen_jax.models.layers import Conv3x3, Conv4x4Down, leaky_relu
+from haqagen_jax.models.layers import Conv3x3, Conv4x4Down, call, leaky_relu
 from haqagen_jax.models.mamba import ScanGroup
 from haqagen_jax.models.spade import DecoderStage, SpadeResnetBlock
 from haqagen_jax.ops.normalize import instance_norm
+from haqagen_jax.ops.precision import at_least_float32
 from haqagen_jax.ops.resample import resize_bilinear
 
 
@@ -51,6 +52,7 @@ class RgbBranch(nn.Module):
     expand: int
     spade_hidden: int
     even_upsampling: bool = False
+    remat: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -71,26 +73,25 @@ class RgbBranch(nn.Module):
         fine, coarser = self._decode(skips, bottom, hsv, train=train)
         _, h, w, _ = nir.shape
         merged = [skips[0], *(resize_bilinear(y, height=h // 2, width=w // 2) for y in coarser)]
-        features = self._stage(self.width, "decoder_1")(
-            jnp.concatenate([*merged, fine], -1), hsv, train=train
+        features = self._stage(
+            self.width, "decoder_1", jnp.concatenate([*merged, fine], -1), hsv, train=train
         )
         guided = SpadeResnetBlock(3, self.spade_hidden, dtype=self.dtype, name="fusion")
-        picture = guided(hsv, edges(nir), train=train)
-        fused = CrissCrossFusion(dtype=self.dtype, name="cross_block")(
-            features, picture, train=train
-        )
-        return jax.nn.sigmoid(
-            Conv3x3(3, dtype=self.dtype, name="fin_out")(fused).astype(jnp.float32)
-        )
+        picture = call(guided, hsv, edges(nir), remat=self.remat, train=train)
+        fusion = CrissCrossFusion(dtype=self.dtype, name="cross_block")
+        fused = call(fusion, features, picture, remat=self.remat, train=train)
+        out = Conv3x3(3, dtype=self.dtype, name="fin_out")(fused)
+        return jax.nn.sigmoid(at_least_float32(out))
 
     def _features(self, level: int) -> int:
         """64-128-256-512-512-... for the paper's width."""
         return self.width * min(2 ** (level - 1), 8)
 
-    def _stage(self, features: int, name: str) -> DecoderStage:
-        return DecoderStage(
+    def _stage(self, features: int, name: str, x: Array, hsv: Array, *, train: bool) -> Array:
+        stage = DecoderStage(
             features, self.spade_hidden, self.even_upsampling, dtype=self.dtype, name=name
         )
+        return call(stage, x, hsv, remat=self.remat, train=train)
 
     def _encode(self, x: Array) -> list[Array]:
         """x1 to x7, and the 1/256 bottom."""
@@ -100,14 +101,15 @@ class RgbBranch(nn.Module):
                 x = leaky_relu(x)
             x = Conv4x4Down(self._features(level), dtype=self.dtype, name=f"down_{level}")(x)
             if level <= paper.SCAN_LEVELS:
-                x = ScanGroup(
+                group = ScanGroup(
                     self.d_state,
                     self.expand,
                     paper.ATTENTION_HEADS,
                     paper.AGENT_TOKENS,
                     dtype=self.dtype,
                     name=f"group_{level}",
-                )(x)
+                )
+                x = call(group, x, remat=self.remat)
             if 1 < level < paper.LEVELS:
                 x = instance_norm(x)
             levels.append(x)
@@ -125,7 +127,8 @@ class RgbBranch(nn.Module):
             if level == 2:
                 _, h, w, _ = y.shape
                 parts.insert(1, resize_bilinear(maps[5], height=h, width=w))
-            stage = self._stage(self._features(level - 1), f"decoder_{level}")
-            y = instance_norm(stage(jnp.concatenate(parts, -1), hsv, train=train))
+            features, name = self._features(level - 1), f"decoder_{level}"
+            y = self._stage(features, name, jnp.concatenate(parts, -1), hsv, train=train)
+            y = instance_norm(y)
             maps[level] = y
         return y, [maps[5], maps[4]]

@@ -1,9 +1,10 @@
 """What public functions take: arrays of JAX or numpy; pairs of images only of equal shape."""
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float
+
+from haqagen_jax.ops.precision import at_least_float32
 
 AnyArray = Array | np.ndarray
 Images = Float[AnyArray, "b h w c"]
@@ -32,4 +33,4 @@ def paired(
             f"{names[0]} has shape {prediction.shape} and {names[1]} {target.shape}; they must "
             "be equal: crop or resize one of them (nothing is broadcast)"
         )
-    return jnp.asarray(prediction, jnp.float32), jnp.asarray(target, jnp.float32)
+    return at_least_float32(prediction), at_least_float32(target)

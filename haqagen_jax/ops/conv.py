@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
+from haqagen_jax.ops.precision import at_least_float32
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
@@ -69,10 +71,11 @@ def _kernel_gradient_by_row(x: Array, dy: Array) -> Array:
         line = lax.dynamic_index_in_dim(dy, row, axis=1, keepdims=False)
         near = lax.dynamic_slice_in_dim(padded, row, 3, axis=1)
         taps = [(near[:, i, j : j + w] * line).sum((0, 1)) for i in range(3) for j in range(3)]
-        return total + jnp.stack(taps).astype(jnp.float32), None
+        return total + at_least_float32(jnp.stack(taps)), None
 
     # A running sum over many rows does not fit in a low precision.
-    total, _ = lax.scan(add_row, jnp.zeros((9, c), jnp.float32), jnp.arange(h))
+    zero = at_least_float32(jnp.zeros((9, c), dy.dtype))
+    total, _ = lax.scan(add_row, zero, jnp.arange(h))
     return total.reshape(3, 3, c).astype(dy.dtype)
 
 

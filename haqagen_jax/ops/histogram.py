@@ -16,6 +16,7 @@ from jax import Array
 from jaxtyping import Float, Integer
 
 from haqagen_jax.ops.checks import AnyArray, Images
+from haqagen_jax.ops.precision import at_least_float32
 
 # Responses held at a time per channel; 1,024 pixels of 64 bins stay within a core's cache.
 _BUDGET = 65_536
@@ -47,7 +48,7 @@ def _responses(
     centres = spacing * np.arange(bins)
     edges = spacing * (np.arange(bins + 1) - 0.5)
     points = centres if kernel is Kernel.TRIANGULAR else edges
-    points = points.astype(np.float32).reshape((1,) * values.ndim + (-1,))
+    points = points.astype(values.dtype).reshape((1,) * values.ndim + (-1,))
     distance = (points - values[..., None]) / tau
     if kernel is Kernel.TRIANGULAR:
         return jnp.maximum(1.0 - jnp.abs(distance), 0.0)
@@ -84,7 +85,9 @@ def _mean_responses_primal(
         return total + jnp.einsum("bcnk,n->bck", responses, share, precision=_EXACT), None
 
     chunks = _chunks(image, size)
-    total, _ = jax.lax.scan(add, jnp.zeros((b, c, count)), (jnp.arange(len(chunks)), chunks))
+    total, _ = jax.lax.scan(
+        add, jnp.zeros((b, c, count), image.dtype), (jnp.arange(len(chunks)), chunks)
+    )
     return total
 
 
@@ -145,7 +148,7 @@ def soft_histogram(
         raise ValueError(f"bins is {bins}; a histogram over [0, 1] needs at least 2")
     if not tau > 0:
         raise ValueError(f"tau is {tau}; it must be positive, such as 0.02 or 1 / (bins - 1)")
-    mass = _mean_responses(jnp.asarray(image, jnp.float32), bins, Kernel(kernel), float(tau))
+    mass = _mean_responses(at_least_float32(image), bins, Kernel(kernel), float(tau))
     if Kernel(kernel) is Kernel.LOGISTIC:
         mass = jnp.diff(mass)
     total = mass.sum(-1, keepdims=True)

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
+from haqagen_jax.ops.precision import at_least_float32
+
 EPSILON = 1e-5  # variance below which a normalisation stops amplifying, as in the published code
 
 
@@ -19,7 +21,7 @@ def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     Reference: Ulyanov et al., "Instance Normalization" (2016); HAQAGen Sec. 3.2, "Autoencoder
     pretraining".
     """
-    wide = x.astype(jnp.float32)
+    wide = at_least_float32(x)
     centred = wide - wide.mean((1, 2), keepdims=True)
     variance = jnp.square(centred).mean((1, 2), keepdims=True)
     return (centred * lax.rsqrt(variance + EPSILON)).astype(x.dtype)

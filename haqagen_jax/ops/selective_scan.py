@@ -26,6 +26,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
+from haqagen_jax.ops.precision import at_least_float32
+
 # Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
 _EXACT = lax.Precision.HIGHEST
 
@@ -66,7 +68,8 @@ def selective_scan(
     """
     if segments is not None and segments < 1:
         raise ValueError(f"segments = {segments}: must be 1 or more")
-    u, delta, A, B, C, D = (x.astype(jnp.float32) for x in (u, delta, A, B, C, D))
+    inputs = [at_least_float32(x) for x in (u, delta, A, B, C, D)]
+    u, delta, A, B, C, D = (x.astype(jnp.result_type(*inputs)) for x in inputs)
     args = (u, delta, jnp.swapaxes(A, 1, 2), B, C)
     if segments is None:
         y = lax.platform_dependent(
@@ -125,7 +128,7 @@ def _advance(h: Array, decay: Array, u: Array, delta: Array, B: Array) -> Array:
 
 
 def _zero_state(u: Array, B: Array) -> Array:
-    return jnp.zeros((*u.shape[1:4], B.shape[-1], u.shape[-1]), jnp.float32)
+    return jnp.zeros((*u.shape[1:4], B.shape[-1], u.shape[-1]), u.dtype)
 
 
 def _entering(product: Array, last: Array, *, reverse: bool) -> Array:

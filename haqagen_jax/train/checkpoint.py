@@ -1,10 +1,12 @@
 """Checkpoints of a run: the state of the training and its position in the data, saved together.
 
-Orbax writes a checkpoint under a temporary name and renames it when it is whole, so a run that is
-killed while saving continues from the checkpoint before.
+Orbax writes a checkpoint in the background, under a temporary name, and renames it when it is
+whole: a run that is killed while saving continues from the checkpoint before. It is restored onto
+whatever devices and processes there are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +14,10 @@ from typing import Any
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reason
+from haqagen_jax.version import __version__
+
+FORMAT = 2  # raised when what is in a checkpoint changes
 
 
 def is_started(directory: str | Path) -> bool:
@@ -21,19 +26,27 @@ def is_started(directory: str | Path) -> bool:
 
 
 class Checkpoints:
-    """The checkpoints in one directory, used as a context manager; the latest ones are kept."""
+    """The checkpoints in one directory, used as a context manager; the latest and the best stay."""
 
-    def __init__(self, directory: str | Path, *, keep: int = 1) -> None:
+    def __init__(self, directory: str | Path, *, keep: int = 1, keep_best: bool = False) -> None:
         """Opens or makes a directory of checkpoints.
 
         Args:
             directory: made if it does not exist; left-overs of a killed run are removed.
             keep: how many of the latest checkpoints stay.
+            keep_best: keep that of the highest score, too.
         """
+        policies: list[preservation_policy.PreservationPolicy] = [preservation_policy.LatestN(keep)]
+        if keep_best:
+            best = preservation_policy.BestN(
+                n=1,
+                get_metric_fn=lambda metrics: metrics["score"],
+                keep_checkpoints_without_metrics=False,
+            )
+            policies.append(best)
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=preservation_policy.LatestN(keep),
+            preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
             cleanup_tmp_directories=True,
-            enable_async_checkpointing=False,
         )
         self.directory = Path(directory).resolve()
         self._manager = ocp.CheckpointManager(self.directory, options=options)
@@ -56,20 +69,51 @@ class Checkpoints:
         *,
         settings: Mapping[str, Any],
         position: Mapping[str, Any],
+        score: float | None = None,
     ) -> None:
-        """Saves a step.
+        """Begins to save a step; the state may be donated when this returns.
 
         Args:
             step: number of steps done.
             state: a pytree of arrays.
             settings: what must not change when the run continues; JSON values.
             position: of the data stream and whatever else the caller needs; JSON values.
+            score: of the model at this step; the higher, the better.
+
+        Raises:
+            InputError: this checkpoint, or the one before, cannot be written.
         """
-        facts = {"settings": dict(settings), "position": dict(position)}
+        facts = {
+            "format": FORMAT,
+            "package_version": __version__,
+            "settings": dict(settings),
+            "position": dict(position),
+        }
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
         )
-        self._manager.save(step, args=items)
+        metrics = None if score is None else {"score": score}
+        with self._written():
+            self._manager.save(step, args=items, metrics=metrics)
+
+    def wait(self) -> None:
+        """Returns when everything is written.
+
+        Raises:
+            InputError: the last checkpoint cannot be.
+        """
+        with self._written():
+            self._manager.wait_until_finished()
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:  # tensorstore words a full disk as a ValueError
+            raise InputError(
+                f"{self.directory}: a checkpoint cannot be written ({reason(error)}); make room, "
+                "and run the same command to go on from the one before"
+            ) from None
 
     def restore(
         self, template: Any, *, settings: Mapping[str, Any]
@@ -84,13 +128,20 @@ class Checkpoints:
             The state and the position; None if there is no checkpoint.
 
         Raises:
-            InputError: a setting differs from the one the run was started with.
+            InputError: a checkpoint of another version, or a setting that differs from the one the
+                run was started with.
         """
         step = self._manager.latest_step()
         if step is None:
             return None
         items = ocp.args.Composite(facts=ocp.args.JsonRestore())
         facts = self._manager.restore(step, args=items)["facts"]
+        if facts.get("format") != FORMAT:
+            raise InputError(
+                f"{self.directory / str(step)}: has format {facts.get('format', 1)}, this version "
+                f"({__version__}) reads {FORMAT}; go on with the version that wrote it "
+                f"({facts.get('package_version', 'an older one')}), or use another --workdir"
+            )
         for name, value in settings.items():
             before = facts["settings"].get(name)
             if before != value:

@@ -18,14 +18,15 @@ def make_schedule(optim: OptimConfig, *, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(optim: OptimConfig, *, steps: int) -> optax.GradientTransformation:
-    """Returns AdamW for a run of `steps` steps."""
-    return optax.adamw(
+    """Returns AdamW for a run of `steps` steps, after clipping if there is any."""
+    adamw = optax.adamw(
         make_schedule(optim, steps=steps),
         b1=optim.b1,
         b2=optim.b2,
         weight_decay=optim.weight_decay,
         mask=decayed,
     )
+    return optax.chain(optax.clip_by_global_norm(optim.clip), adamw) if optim.clip else adamw
 
 
 def decayed(params: optax.Params) -> optax.Params:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from haqagen_jax.artifact import TENSOR_FILE
 from haqagen_jax.config import Config
 from haqagen_jax.data.pair import Pair
@@ -14,7 +16,7 @@ _DIGITS = 16  # of a SHA-256, in hexadecimal: enough to tell, and short enough t
 
 
 def run_settings(
-    config: Config, *, steps: int, pairs: Sequence[Pair], texture: Path | None
+    config: Config, *, steps: int, pairs: Sequence[Pair], texture: Path | None, dtype: np.dtype
 ) -> dict[str, Any]:
     """Lists the settings of a training run.
 
@@ -23,15 +25,14 @@ def run_settings(
         steps: its length.
         pairs: its training split.
         texture: the directory of f; None if the loss does not use it.
+        dtype: what it computes in.
 
     Returns:
         Name to JSON value, without what may change, as the rhythm of the log.
     """
-    free = {
-        f"train.{name}"
-        for name in ("log_every", "validate_every", "checkpoint_every", "validation_samples")
-    }
-    free |= {"train.epochs", "data.workers"}  # steps say it all; any number gives the same batches
+    rhythm = ("log_every", "validate_every", "checkpoint_every", "validation_samples")
+    # Steps say all that epochs do. The others change how it is computed, not what.
+    free = {f"train.{name}" for name in (*rhythm, "epochs", "fsdp", "remat")} | {"data.workers"}
     settings = {
         f"{section}.{name}": value
         for section, values in config.to_dict().items()
@@ -40,7 +41,8 @@ def run_settings(
     }
     settings["data.nir_percentiles"] = list(settings["data.nir_percentiles"])  # as JSON has it
     # The data first: another number of pairs is other steps too, where they come from epochs.
-    settings = data_settings(pairs) | settings | {"train.steps": steps}
+    settings = data_settings(pairs) | settings
+    settings |= {"train.steps": steps, "train.precision": str(dtype)}
     if texture is not None:
         digest = hashlib.sha256((texture / TENSOR_FILE).read_bytes()).hexdigest()
         settings["texture autoencoder"] = f"SHA-256 {digest[:_DIGITS]}"

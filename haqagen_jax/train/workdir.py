@@ -1,10 +1,36 @@
 """The work directory of a run: whether there can be one, before anything is read or computed."""
 
 import contextlib
+import math
+import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import jax
 
 from haqagen_jax.errors import InputError, reason
+
+
+def require_room(directory: Path, state: Any, *, copies: int) -> None:
+    """Makes sure that the checkpoints of a run find room.
+
+    Args:
+        directory: of the run; need not exist.
+        state: a tree of arrays or of their shapes.
+        copies: how many checkpoints there may be at once.
+
+    Raises:
+        InputError: the disk has less.
+    """
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    needed = copies * sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise InputError(
+            f"workdir = {directory}: the disk has {free / 1e9:.1f} GB left, and {copies} "
+            f"checkpoints need {needed / 1e9:.1f} GB; make room, or choose another --workdir"
+        )
 
 
 def require_workdir(directory: Path) -> None:

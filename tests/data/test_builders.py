@@ -154,6 +154,45 @@ def test_official_splits_are_kept(tmp_path):
     assert tuple(len(splits[split]) for split in SPLITS) == TABLE_1["fanvid"]
 
 
+def test_official_splits_of_other_sizes_are_filled_up_or_thinned(tmp_path):
+    """Of a set with 332 / 28 / 40 pairs: what was held out stays so."""
+
+    def layout(raw, index):
+        if index < 332:
+            return (
+                raw / "NIR" / f"country_{index:04d}_nir.png",
+                raw / "RGB-Registered" / f"country_{index:04d}_rgb_reg.png",
+            )
+        folder = "Validation" if index < 360 else "Testing"
+        # Both count from the same number.
+        name = f"{index - (332 if index < 360 else 360):04d}"
+        return raw / folder / f"{name}_nir_reg.png", raw / folder / f"{name}_rgb_reg.png"
+
+    plant(catalog.VCIP2020, tmp_path, layout)
+    splits = grown(catalog.VCIP2020, tmp_path)
+    assert tuple(len(splits[split]) for split in SPLITS) == TABLE_1["vcip2020"]
+    folders = {s: [pair.nir.parent.name for pair in splits[s]] for s in SPLITS}
+    assert set(folders["train"]) == {"NIR"}
+    assert set(folders["test"]) == {"Testing"}
+    assert folders["val"].count("Validation") == 28
+
+
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_another_number_of_pairs_is_refused(tmp_path, extra):
+    plant(catalog.OMSIV._replace(counts={"train": 532 + extra}), tmp_path, suffixes)
+    found = catalog.find(catalog.OMSIV, tmp_path)
+    with pytest.raises(InputError, match=f"holds {532 + extra} of the 532 pairs of omsiv"):
+        catalog.require_whole(catalog.OMSIV, found, tmp_path)
+
+
+def test_two_recordings_cannot_make_three_splits(tmp_path):
+    for index in range(20):
+        for band, image in zip(("nir", "rgb"), noise(index), strict=True):
+            write(tmp_path / "raw" / f"session_{index % 2}" / band / f"{index}.png", image)
+    with pytest.raises(InputError, match=r"fanvid: 20 pairs leave (val|test) empty"):
+        build.build("fanvid", tmp_path / "out", raw=tmp_path / "raw", partial=True)
+
+
 def test_a_recording_is_on_one_side_of_the_split(tmp_path):
     def layout(raw, index):
         recording = f"session_{int(index**0.5):02d}"  # of 1 to 143 frames
@@ -243,6 +282,71 @@ def test_a_corrupt_pair_can_be_skipped_with_a_count(plain):
     assert "a_03_rgb.png: truncated or damaged" in line
     assert "1 skipped" in build.report(target)
     assert "a_03" not in [pair.name for pair in split_pairs([target], "train")]
+
+
+def test_a_split_of_which_all_is_skipped_is_named(plain):
+    for path in (plain / "raw" / "val").glob("*_rgb.png"):
+        path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match=r"val is empty, as all of its \d+ pairs were skipped"):
+        build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"name": "synthetic", "seed": -1}, "--seed -1: must be 0 or more"),
+        (
+            {"name": "synthetic", "size": (999_999, 999_999)},
+            "--size 999999x999999: must be at most",
+        ),
+        ({"name": "pairs"}, "--raw is needed; give the folder that the originals of pairs are in"),
+        ({"name": "pairs", "raw": "nowhere"}, "--raw nowhere: is no folder"),
+        (
+            {"name": "rgb2nir", "raw": "empty"},
+            "--raw empty: is empty; put the originals of rgb2nir",
+        ),
+        (
+            {"name": "pairs", "raw": "raw", "out": "raw"},
+            "--out raw: is the folder of the originals",
+        ),
+        ({"name": "pairs", "raw": "sets"}, "--raw sets: holds a data set that was built"),
+        ({"name": "nothing"}, "nothing: no such data set; choose one of vcip2020"),
+    ],
+)
+def test_a_build_that_cannot_be_is_refused_first(plain, monkeypatch, options, problem):
+    monkeypatch.chdir(plain)
+    (plain / "empty").mkdir()
+    (plain / "sets" / "pairs" / "1.0.0").mkdir(parents=True)
+    (plain / "sets" / "pairs" / "1.0.0" / "dataset_info.json").touch()
+    before = sorted(plain.rglob("*"))
+    with pytest.raises(InputError) as caught:
+        build.build(**{"out": "out", **options})
+    assert problem in str(caught.value)
+    assert sorted(plain.rglob("*")) == before
+
+
+def test_a_replaced_data_set_is_read_anew(tmp_path):
+    for seed in (0, 50):
+        target = build.build(
+            "synthetic", tmp_path, count=10, size=(8, 8), seed=seed, overwrite=True
+        )
+        for pair in split_pairs([target], "train"):
+            assert pair.scene == pair.name
+
+
+def test_an_interrupt_between_the_renames_keeps_the_old_data_set(tmp_path, monkeypatch):
+    target = build.build("synthetic", tmp_path, count=10, size=(8, 8))
+    rename = type(tmp_path).rename
+
+    def fail(self, other):
+        if ".building-" in str(self) and str(other) == str(target) and self.name != "old":
+            raise KeyboardInterrupt
+        return rename(self, other)
+
+    monkeypatch.setattr(type(tmp_path), "rename", fail)
+    with pytest.raises(KeyboardInterrupt):
+        build.build("synthetic", tmp_path, count=10, size=(8, 8), seed=50, overwrite=True)
+    assert next(pair.name for pair in split_pairs([target], "val")) < "scene_000010"
 
 
 def test_a_data_set_that_exists_is_kept_unless_told_otherwise(plain):

@@ -211,13 +211,14 @@ def write_table(directory, text):
     (directory / "pairs.csv").write_text(text, encoding="utf-8")
 
 
+def rows_of(*rows):
+    return "".join(f"deep/{name}_nir.png,deep/{name}_rgb.png,{rest}\n" for name, rest in rows)
+
+
 def test_a_table_names_scenes_and_splits(tmp_path):
     write_pair(tmp_path / "deep", "x")
     write_pair(tmp_path / "deep", "y")
-    rows = "".join(
-        f"deep/{name}_nir.png,deep/{name}_rgb.png,hill,{split}\n"
-        for name, split in (("x", "train"), ("y", "test"))
-    )
+    rows = rows_of(("x", "hill,train"), ("y", "lake,test"))
     write_table(tmp_path, "nir,rgb,scene,split\n" + rows)
     (pair,) = split_pairs([tmp_path], "train")
     assert (pair.name, pair.scene) == ("x", "hill")
@@ -229,12 +230,77 @@ def test_a_table_names_scenes_and_splits(tmp_path):
     assert "is split into" in message(find_pairs, tmp_path)
 
 
+def test_a_table_may_not_put_a_scene_or_a_file_on_two_sides(tmp_path):
+    for name in "xyz":
+        write_pair(tmp_path / "deep", name)
+    rows = rows_of(("x", "hill,train"), ("y", "hill,test"), ("z", "lake,val"))
+    write_table(tmp_path, "nir,rgb,scene,split\n" + rows)
+    text = message(split_pairs, [tmp_path], "train")
+    assert "1 scenes are in more than one split: hill (test, train); keep each in one" in text
+    rows = rows_of(("x", "train"), ("y", "val"), ("x", "test"))
+    write_table(tmp_path, "nir,rgb,split\n" + rows)
+    text = message(split_pairs, [tmp_path], "train")
+    assert "2 files are listed more than once: x_nir.png, x_rgb.png; keep one row of each" in text
+
+
+def test_what_a_table_lists_must_exist(tmp_path):
+    write_pair(tmp_path / "deep", "x")
+    write_table(tmp_path, "nir,rgb\ndeep/x_nir.png,deep/x_rgb.png\ndeep/y_nir.png,deep/y_rgb.png\n")
+    text = message(find_pairs, tmp_path)
+    assert f"1 of 2 names do not exist: {tmp_path}/deep/y_nir.png; add the files" in text
+    with pytest.raises(InputError, match="do not exist"):  # which is no damage to be skipped
+        split_pairs([tmp_path], "train", unreadable=True)
+
+
+def test_nothing_is_left_out_in_silence(tmp_path):
+    write_pair(tmp_path / "train", "a")
+    write_pair(tmp_path / "Validation", "b")
+    assert [pair.name for pair in split_pairs([tmp_path], "val")] == ["b"]
+    write_pair(tmp_path / "val", "c")
+    assert "Validation and val both mean val; make them one" in message(
+        split_pairs, [tmp_path], "val"
+    )
+    (tmp_path / "val").rename(tmp_path / "test")
+    write_pair(tmp_path, "d")
+    assert "2 images lie beside train, val, test, as d_" in message(split_pairs, [tmp_path], "val")
+    for path in tmp_path.glob("d_*"):
+        path.unlink()
+    write_pair(tmp_path / "train" / "val", "e")
+    assert "train: 2 images lie beside val" in message(split_pairs, [tmp_path], "val")
+    for path in (tmp_path / "train").glob("a_*"):
+        path.unlink()
+    assert "train: is split again, into val" in message(split_pairs, [tmp_path], "val")
+
+
+def test_names_in_capitals_in_sub_folders_and_of_a_mac(tmp_path):
+    write_pair(tmp_path / "a", "x")
+    for path in (tmp_path / "a").iterdir():
+        path.rename(path.with_name(path.stem.upper() + ".PNG"))
+    (tmp_path / "a" / "._X_NIR.PNG").write_bytes(b"\0")
+    assert [pair.name for pair in find_pairs(tmp_path / "a")] == ["X"]
+    for band in ("nir", "rgb"):
+        source = tmp_path / "a" / f"X_{band.upper()}.PNG"
+        for place in ("one", "two"):
+            target = tmp_path / "b" / band / place / "0001.png"
+            target.parent.mkdir(parents=True)
+            target.write_bytes(source.read_bytes())
+    assert [pair.name for pair in find_pairs(tmp_path / "b")] == ["one_0001", "two_0001"]
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    write_pair(tmp_path, "a")
+    (tmp_path / "a_nir.png").rename(tmp_path / b"a\xff_nir.png".decode(errors="surrogateescape"))
+    assert "its name is not UTF-8; rename it" in message(find_pairs, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", "has no rows"),
         ("nir,rgb\n", "has no rows"),
-        ("nir,colour\na,b\n", "pairs.csv:2: columns nir and rgb"),
+        ("nir,colour\na,b\n", "has the columns nir, colour but no rgb"),
+        ("nir;rgb\na;b\n", "has the columns nir;rgb but no nir"),
+        ("nir,rgb\n\n\na,b\na_nir.png,\n", "pairs.csv:5: columns nir and rgb"),
         ("nir,rgb\na_nir.png,\n", "pairs.csv:2: columns nir and rgb"),
         ("nir,rgb,split\na,b,dev\n", "split = 'dev': must be one of train, val, test"),
         ("nir,rgb,split\na,b,train\nc,d,\n", "some rows have no split"),

@@ -237,6 +237,40 @@ def test_a_sample_depends_on_the_seed_the_epoch_and_its_record_alone(pairs):
         assert sum(nir.tobytes() == batch.nir.tobytes() for nir in rebuilt) == 1
 
 
+def test_each_epoch_and_each_seed_cuts_and_turns_anew(pairs):
+    """The order of the pairs is one thing, what becomes of each another."""
+    images = records.Prepared(pairs, DataConfig())
+
+    def sample(epoch, seed):
+        position = 5 * epoch + 3
+        return pipeline._sample(images, position, 4, data=DataConfig(), seed=seed)["rgb"].tobytes()
+
+    assert sample(0, 1) == sample(0, 1)
+    assert len({sample(epoch, seed) for epoch in (0, 1, 2) for seed in (1, 2, 3)}) == 9
+
+
+def test_the_jitter_is_of_the_encoded_colours(pairs):
+    """Light is linear after the jitter, not before."""
+    options = {"precrop": 0, "equalize": False, "flip": 0.0, "rotate": False}
+    encoded, linear = (
+        next(
+            train_iterator(
+                pairs, DataConfig(rgb_transfer=transfer, **options), batch_size=4, seed=0
+            )
+        ).rgb.astype(np.float64)
+        for transfer in ("srgb", "linear")
+    )
+    expected = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    np.testing.assert_allclose(linear, expected, atol=1e-6)
+
+
+def test_the_names_of_a_batch_are_those_of_its_pairs(pairs):
+    batches = take(train_iterator(pairs, PLAIN, batch_size=3, seed=6), 7)
+    for step, batch in enumerate(batches, start=1):
+        shown = [str(round(float(x) * 65_535 / 13_000)) for x in batch.rgb[:, 0, 0, 1]]
+        assert pipeline.batch_names(pairs, batch_size=3, seed=6, step=step) == shown
+
+
 def test_linear_transfer_and_minmax_apply_to_the_rgb(pairs):
     def crop(**options):
         (batch,) = evaluation_batches(pairs[4:], DataConfig(**options), batch_size=1)

@@ -69,6 +69,8 @@ def test_everything_kept_is_float32():
     assert {leaf.dtype for leaf in jax.tree.leaves(_shapes("tiny"))} == {jnp.dtype(jnp.float32)}
 
 
-def test_networks_compute_in_the_configured_dtype():
-    model = load_config("configs/haqagen.py:tiny", ["model.compute_dtype=bfloat16"]).model
-    assert make_generator(model).dtype == make_critic(model).dtype == jnp.bfloat16
+def test_networks_compute_in_the_wanted_dtype():
+    model = load_config("configs/haqagen.py:tiny").model
+    for make in (make_generator, make_critic):
+        assert make(model).dtype == jnp.float32
+        assert make(model, dtype=jnp.bfloat16).dtype == jnp.bfloat16

@@ -14,7 +14,7 @@ from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.models import factory
 from haqagen_jax.models.generator import Generator, GeneratorOutput
 from haqagen_jax.models.layers import SpectralConv
-from haqagen_jax.train import loop
+from haqagen_jax.train import setup
 
 
 class StandIn(Generator):
@@ -65,7 +65,7 @@ def run_config() -> Config:
                 "steps": 5,
                 "batch_size": 4,
                 "log_every": 1,
-                "validate_every": 3,
+                "validate_every": 4,
                 "checkpoint_every": 2,
                 "validation_samples": 2,
             },
@@ -86,12 +86,12 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def small(small_generator, run_config):
     """Small networks; runs that differ in rhythm alone share a step, so that it compiles once."""
-    make = functools.cache(loop.make_train_step)
+    make = functools.cache(setup.make_train_step)
 
     def shared(config: Config, **options):
         return make(dataclasses.replace(config, train=TrainConfig()), **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factory, "Generator", small_generator)
-        patch.setattr(loop, "make_train_step", shared)
+        patch.setattr(setup, "make_train_step", shared)
         yield run_config

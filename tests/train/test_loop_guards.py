@@ -5,6 +5,9 @@ A toy takes the place of the networks, the step and the validation; its terms ar
 
 import dataclasses
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import jax
@@ -14,8 +17,8 @@ import pytest
 
 from haqagen_jax import artifact
 from haqagen_jax.config import Config
-from haqagen_jax.errors import InputError
-from haqagen_jax.train import loop
+from haqagen_jax.errors import InputError, Stopped
+from haqagen_jax.train import checkpoint, loop, setup
 from haqagen_jax.train.state import TrainState
 from haqagen_jax.train.validation import Samples
 
@@ -34,9 +37,9 @@ class Toy:
         self.psnr = 20.0
         self.last: int | None = None  # the step that is interrupted
 
-    def create(self, key: jax.Array, config: Config, *, steps: int) -> TrainState:
+    def create(self, key: jax.Array, config: Config, **_) -> TrainState:
         variables = {"params": {"w": jnp.ones(2)}}
-        return TrainState(jnp.zeros((), jnp.int32), variables, {}, (), ())
+        return TrainState(jnp.zeros((), jnp.int32), variables, {"params": {}}, (), ())
 
     def make_step(self, config: Config, **_):
         def step(state, batch):
@@ -65,9 +68,9 @@ def toy(monkeypatch) -> Toy:
         toy.last = toy.last and toy.last - 1
         return place(batch, mesh)
 
-    monkeypatch.setattr(loop, "create_state", toy.create)
-    monkeypatch.setattr(loop, "make_train_step", toy.make_step)
-    monkeypatch.setattr(loop, "make_validation", lambda *_: toy.validate)
+    monkeypatch.setattr(setup, "create_state", toy.create)
+    monkeypatch.setattr(setup, "make_train_step", toy.make_step)
+    monkeypatch.setattr(setup, "make_validation", lambda *_, **__: toy.validate)
     monkeypatch.setattr(loop, "place_batch", stoppable)
     return toy
 
@@ -76,7 +79,8 @@ def lines(workdir: Path) -> list[dict]:
     """metrics.jsonl without what depends on the clock."""
     text = (workdir / "metrics.jsonl").read_text("utf-8")
     records = [json.loads(line) for line in text.splitlines()]
-    return [{k: v for k, v in line.items() if k != "rate/images"} for line in records]
+    timed = ("rate/images", "rate/waiting", "memory/host_gb")
+    return [{k: v for k, v in line.items() if k not in timed} for line in records]
 
 
 def checkpoints(workdir: Path) -> list[int]:
@@ -101,20 +105,16 @@ def test_the_log_goes_on_in_the_middle_of_a_window(toy, run_config, data, tmp_pa
 
 @pytest.mark.parametrize("term", ["generator", "critic"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize(
-    ("log_every", "checkpoint_every", "stops_at", "kept"),
-    [(2, 9, 4, []), (4, 1, 3, [1, 2])],
-    ids=["at a log step", "at a checkpoint"],
-)
-def test_a_run_that_diverged_stops(
-    toy, run_config, data, tmp_path, term, value, log_every, checkpoint_every, stops_at, kept
+@pytest.mark.parametrize(("checkpoint_every", "kept"), [(9, []), (1, [1, 2]), (2, [2])])
+def test_a_run_that_diverged_stops_with_the_names_of_the_batch(
+    toy, run_config, data, tmp_path, term, value, checkpoint_every, kept
 ):
     toy.bad = {term: value}
-    config = change(run_config, "train", log_every=log_every, checkpoint_every=checkpoint_every)
+    config = change(run_config, "train", log_every=9, checkpoint_every=checkpoint_every)
     config = change(config, "train", validate_every=9)
     message = (
-        rf"^step {stops_at}: the total of the {term} is {value}; lower "
-        r"optim\.learning_rate = 0\.01 .*--workdir.*last checkpoint is kept"
+        rf"^step 3: {term} is {value} in the batch of (scene_000[012](, )?)+; look at these pairs, "
+        r"or lower optim\.learning_rate = 0\.01 .*--workdir.*last checkpoint is kept"
     )
     with pytest.raises(InputError, match=message) as caught:
         loop.train([data], tmp_path, config, progress=False)
@@ -129,13 +129,58 @@ def test_a_run_without_a_model_does_not_claim_one(toy, run_config, data, tmp_pat
     assert "\n" not in str(caught.value)
 
 
-def test_float16_is_for_colouring_only(run_config, data, tmp_path):
-    config = change(run_config, "model", compute_dtype="float16")
-    message = r"model\.compute_dtype = 'float16': must be bfloat16 or float32 in training"
-    with pytest.raises(InputError, match=message) as caught:
+def test_float64_needs_an_environment_that_has_it(run_config, data, tmp_path):
+    config = change(run_config, "train", precision="float64")
+    message = r"train\.precision = 'float64': needs 64 bits; set JAX_ENABLE_X64=1"
+    with pytest.raises(InputError, match=message):
         loop.train([data], tmp_path / "w", config, progress=False)
-    assert "\n" not in str(caught.value)
     assert not (tmp_path / "w").exists()
+
+
+def test_a_disk_without_room_is_refused_first(toy, run_config, data, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=40))
+    message = r"workdir = .*w: the disk has 0\.0 GB left, and 4 checkpoints need .*; make room"
+    with pytest.raises(InputError, match=message):
+        loop.train([data], tmp_path / "w", run_config, progress=False)
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_same_command_goes_on(
+    toy, run_config, data, tmp_path, monkeypatch, number
+):
+    config = change(run_config, "train", log_every=1, validate_every=9, checkpoint_every=9)
+    loop.train([data], tmp_path / "whole", config, progress=False)
+    place, calls = loop.place_batch, []
+
+    def signalled(batch, mesh):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), number)
+        return place(batch, mesh)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "place_batch", signalled)
+        with pytest.raises(
+            Stopped, match="stopped after step 3 of 5, which is saved; run"
+        ) as caught:
+            loop.train([data], tmp_path / "parts", config, progress=False)
+    assert caught.value.number == number
+    assert signal.getsignal(number) is before
+    assert checkpoints(tmp_path / "parts") == [3]
+    loop.train([data], tmp_path / "parts", config, progress=False)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_another_version_is_refused(toy, run_config, data, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", 1)
+        loop.train([data], tmp_path, run_config, progress=False)
+    message = r"checkpoints/5: has format 1, this version \(.*\) reads 2; go on with the version"
+    with pytest.raises(InputError, match=message):
+        loop.train([data], tmp_path, run_config, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +197,7 @@ def test_a_model_that_does_not_fit_is_refused_first(
         raise AssertionError("the run has begun")
 
     for name in ("split_pairs", "make_train_step", "create_state"):
-        monkeypatch.setattr(loop, name, refuse)
+        monkeypatch.setattr(setup, name, refuse)
     if variables is not None:
         artifact.save(tmp_path / "m", run_config, variables)
     with pytest.raises(InputError, match=message):

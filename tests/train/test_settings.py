@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from haqagen_jax.artifact import TENSOR_FILE
@@ -26,7 +27,9 @@ def test_other_pairs_and_another_order_are_other_data(names):
 
 def test_f_counts_by_its_tensors(tmp_path):
     def settings(texture: Path | None) -> dict:
-        return run_settings(Config(), steps=3, pairs=_pairs("a"), texture=texture)
+        return run_settings(
+            Config(), steps=3, pairs=_pairs("a"), texture=texture, dtype=np.dtype("f4")
+        )
 
     (tmp_path / TENSOR_FILE).write_bytes(b"one")
     first = settings(tmp_path)

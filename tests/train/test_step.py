@@ -7,15 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh
 
 from haqagen_jax.artifact import flatten
-from haqagen_jax.config import Config, DataConfig, LossConfig, ModelConfig, OptimConfig
+from haqagen_jax.config import Config, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.models import factory
 from haqagen_jax.models.generator import Generator, GeneratorOutput
 from haqagen_jax.ops.color import rgb_to_hsv, srgb_to_linear
-from haqagen_jax.train.sharding import data_mesh, place_batch, replicated
+from haqagen_jax.train.sharding import make_mesh, place_batch, replicated
 from haqagen_jax.train.state import create_state
 from haqagen_jax.train.step import make_train_step
 from haqagen_jax.types import Batch
@@ -26,7 +25,7 @@ ALL_TERMS = {
     f"{term}_{space}"
     for term in ("adversarial", "mse", "texture_l2", "texture_cosine", "cdf", "vgg", "critic")
     for space in ("rgb", "hsv")
-} | {"generator", "critic"}
+} | {"generator", "critic", "gradient_generator", "gradient_critic", "critic_accuracy"}
 
 
 def random_batch(size: int, side: int) -> Batch:
@@ -237,10 +236,9 @@ def test_hsv_is_that_of_the_encoded_picture(stand_in):
 
 
 def test_a_step_in_bfloat16_keeps_float32_parameters(stand_in):
-    model = dataclasses.replace(TINY, compute_dtype="bfloat16")
-    config = Config(model=model, loss=PIXELS, optim=OptimConfig(learning_rate=1e-2))
+    config = Config(model=TINY, loss=PIXELS, optim=OptimConfig(learning_rate=1e-2))
     state, batch = initial(config), random_batch(2, 64)
-    step = make_train_step(config, steps=10, texture=None, vgg=None)
+    step = make_train_step(config, steps=10, texture=None, vgg=None, dtype=jnp.bfloat16)
     after, metrics = jax.jit(step)(state, batch)
     assert "bf16" in str(jax.make_jaxpr(step)(state, batch))
     assert all(np.isfinite(value) for value in metrics.values())
@@ -257,7 +255,8 @@ def test_a_step_in_bfloat16_keeps_float32_parameters(stand_in):
 
 
 def step_on(devices: int, config: Config, batch: Batch):
-    mesh = Mesh(np.asarray(jax.devices()[:devices]), ("data",))
+    train = TrainConfig(batch_size=len(batch.nir))
+    mesh = make_mesh(train, jax.devices()[:devices])
     state = jax.device_put(initial(config), replicated(mesh))
     step = jax.jit(make_train_step(config, steps=10, texture=None, vgg=None))
     return jax.device_get(step(state, place_batch(batch, mesh)))
@@ -280,6 +279,11 @@ def test_four_devices_do_what_one_does(stand_in):
 
 @pytest.mark.multidevice
 def test_a_batch_must_split_evenly():
-    assert data_mesh(8).shape == {"data": 4}
+    assert make_mesh(TrainConfig(batch_size=8)).shape == {"data": 4, "fsdp": 1}
+    assert make_mesh(TrainConfig(batch_size=8, fsdp=2)).shape == {"data": 2, "fsdp": 2}
     with pytest.raises(InputError, match=r"batch_size = 6: .*multiple of the 4 .*batch_size=8"):
-        data_mesh(6)
+        make_mesh(TrainConfig(batch_size=6))
+    with pytest.raises(InputError, match=r"2 microbatches on 4 devices; try .*batch_size=8"):
+        make_mesh(TrainConfig(batch_size=4, microbatches=2))
+    with pytest.raises(InputError, match=r"train.fsdp = 3: must divide the 4 devices"):
+        make_mesh(TrainConfig(batch_size=8, fsdp=3))

@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh
 from skimage.metrics import structural_similarity
 
 from haqagen_jax import imageio
@@ -14,6 +13,7 @@ from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.ops.color import linear_to_srgb
 from haqagen_jax.preprocess import prepare_nir
+from haqagen_jax.train.sharding import make_mesh
 from haqagen_jax.train.validation import make_validation
 
 CONFIG = Config(
@@ -47,7 +47,7 @@ def angle(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("transfer", ["srgb", "linear"])
 def test_scores_are_means_over_the_pairs(stand_in, pairs, transfer):
     config = dataclasses.replace(CONFIG, data=DataConfig(rgb_transfer=transfer))
-    mesh = Mesh(np.asarray(jax.devices()[:1]), ("data",))
+    mesh = make_mesh(config.train, jax.devices()[:1])
     variables = init_generator(jax.random.key(0), config.model)
     scores, samples = make_validation(config, pairs, mesh)(variables)
 

@@ -4,19 +4,23 @@ The shift between NIR and RGB is measured on gradient magnitudes, because grey l
 the bands where edges do not.
 """
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Real
 
 from haqagen_jax.levels import from_levels
+from haqagen_jax.preprocess import to_unit
+from haqagen_jax.scaling import resize
 
 BINS = 64
 THUMBNAIL = 160  # pixels on the long side
-_SIDE = 8  # of a fingerprint
-_NEAR = 4  # of 64 bits, where two fingerprints are called alike
+ALIKE = 0.93  # correlation from where on two pictures are taken for one scene
+_SIDE = 16  # of a look
+_FLAT = 1e-4  # what rounding leaves of a picture without content
 
 
 class PairMeasure(NamedTuple):
@@ -27,7 +31,7 @@ class PairMeasure(NamedTuple):
     size: tuple[int, int]  # (h, w)
     depths: str  # of the NIR and the RGB image, as "uint16, uint8"
     shift: float  # pixels between NIR and RGB
-    fingerprint: int  # 64 bits of the NIR image's look
+    look: Float[np.ndarray, " n"]  # of the NIR image
     nir_histogram: Int[np.ndarray, " bins"]
     rgb_histogram: Int[np.ndarray, "3 bins"]
 
@@ -46,14 +50,14 @@ def measure(
     Returns:
         The measurements.
     """
-    unit, colours = _unit(nir), from_levels(rgb)
+    unit, colours = to_unit(nir), from_levels(rgb)
     return PairMeasure(
         name,
         split,
         (nir.shape[0], nir.shape[1]),
         f"{nir.dtype}, {rgb.dtype}",
         registration_shift(unit, colours.mean(-1)),
-        fingerprint(unit),
+        look(unit),
         np.histogram(unit, BINS, (0, 1))[0],
         np.stack([np.histogram(colours[..., c], BINS, (0, 1))[0] for c in range(3)]),
     )
@@ -85,22 +89,22 @@ def registration_shift(one: Real[np.ndarray, "h w"], two: Real[np.ndarray, "h w"
     return float(np.hypot(down, across))
 
 
-def fingerprint(image: Real[np.ndarray, "h w"]) -> int:
-    """Describes the look of an image in 64 bits that survive resizing and small changes.
+def look(image: Real[np.ndarray, "h w"]) -> Float[np.ndarray, " n"]:
+    """Describes an image in a few numbers that survive resizing, brightness and small changes.
 
     Args:
-        image: any range.
+        image: in [0, 1].
 
     Returns:
-        A bit for each of 8 x 8 neighbouring pairs of blocks: is the right one brighter?
-
-    Reference: the difference hash of Krawetz, "Kind of like that" (2013).
+        16 x 16 means without their plane of best fit, which is lighting more than content; of
+        length 1, or 0 where nothing is left.
     """
-    rows = np.array_split(np.arange(image.shape[0]), min(_SIDE, image.shape[0]))
-    columns = np.array_split(np.arange(image.shape[1]), min(_SIDE + 1, image.shape[1]))
-    blocks = np.array([[image[np.ix_(r, c)].mean() for c in columns] for r in rows])
-    bits = (np.diff(blocks, axis=1) > 0).ravel()
-    return int("".join("1" if bit else "0" for bit in bits) or "0", 2)
+    small = resize(image[..., None].astype(np.float32), (_SIDE, _SIDE)).astype(np.float64).ravel()
+    y, x = np.mgrid[:_SIDE, :_SIDE] / (_SIDE - 1.0) - 0.5
+    plane = np.linalg.qr(np.stack([np.ones(small.size), x.ravel(), y.ravel()], axis=1))[0]
+    left = small - plane @ (plane.T @ small)
+    length = np.linalg.norm(left)
+    return left / length if length > _FLAT else np.zeros_like(left)
 
 
 def duplicates(measures: Iterable[PairMeasure]) -> list[tuple[PairMeasure, PairMeasure]]:
@@ -110,26 +114,20 @@ def duplicates(measures: Iterable[PairMeasure]) -> list[tuple[PairMeasure, PairM
         measures: of all pairs.
 
     Returns:
-        Couples whose fingerprints differ in at most 4 of 64 bits, of two splits.
+        Couples of two splits whose looks correlate by `ALIKE` or more.
     """
     by_split: dict[str, list[PairMeasure]] = defaultdict(list)
     for one in measures:
         by_split[one.split].append(one)
-    splits = list(by_split.values())
     return [
-        (one, two)
-        for i, left in enumerate(splits)
-        for right in splits[i + 1 :]
-        for one in left
-        for two in right
-        if (one.fingerprint ^ two.fingerprint).bit_count() <= _NEAR
+        (left[i], right[j])
+        for left, right in itertools.combinations(by_split.values(), 2)
+        for i, j in np.argwhere(_looks(left) @ _looks(right).T >= ALIKE)
     ]
 
 
-def _unit(image: np.ndarray) -> Float[np.ndarray, "h w"]:
-    wide = image.astype(np.float64)
-    span = wide.max() - wide.min()
-    return (wide - wide.min()) / (span if span > 0 else 1.0)
+def _looks(measures: Sequence[PairMeasure]) -> Float[np.ndarray, "m n"]:
+    return np.stack([one.look for one in measures])
 
 
 def _edges(image: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.imageio import write_bytes
 from haqagen_jax.levels import from_levels, quantize
+from haqagen_jax.preprocess import to_unit
 
 LOOSE = 1.0  # pixels of shift from where on a pair is badly registered
 Couples = Sequence[tuple[PairMeasure, PairMeasure]]
@@ -91,9 +92,8 @@ def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]) -> s
     Returns:
         A JPEG as a data URI.
     """
-    wide = nir.astype(np.float64)
-    grey = (wide - wide.min()) / max(wide.max() - wide.min(), 1e-12)
-    both = np.concatenate([np.repeat(grey[..., None], 3, -1), from_levels(rgb)], axis=1)
+    grey = np.repeat(to_unit(nir)[..., None], 3, -1)
+    both = np.concatenate([grey, from_levels(rgb)], axis=1)
     image = Image.fromarray(quantize(both, np.uint8))
     image.thumbnail((2 * THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()

@@ -8,7 +8,7 @@ from haqagen_jax.data.inspection import page
 from haqagen_jax.data.inspection.measure import duplicates, measure
 from haqagen_jax.data.pair import Pair, check_pair
 from haqagen_jax.data.split import SPLITS, split_of
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.imageio import prepare_folder
 
 
@@ -26,8 +26,13 @@ def inspect(directory: str, out: str, *, progress: bool = True) -> int:
     Raises:
         InputError: nothing to inspect, or the page cannot be written.
     """
-    pairs, faults = _list(Path(directory))
-    prepare_folder(Path(out).parent)  # before the work
+    with reachable():
+        if Path(out).is_dir():  # before the work
+            raise InputError(
+                f"--out {out}: is a folder; name the page, as {Path(out, 'page.html')}"
+            )
+        prepare_folder(Path(out).parent)
+        pairs, faults = _list(Path(directory))
     measures, thumbnails = [], []
     with bars(progress) as display:
         task = display.add_task("pairs", total=len(pairs))

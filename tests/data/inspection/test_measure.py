@@ -4,8 +4,9 @@ from scipy import ndimage
 from skimage.registration import phase_cross_correlation
 
 from haqagen_jax.data.inspection.measure import (
+    ALIKE,
     duplicates,
-    fingerprint,
+    look,
     measure,
     registration_shift,
 )
@@ -39,17 +40,25 @@ def test_a_picture_without_edges_has_no_shift(shape):
     assert registration_shift(np.ones(shape), np.ones(shape)) == 0
 
 
-def test_a_fingerprint_survives_size_and_brightness_but_not_another_scene():
+def test_a_look_survives_size_brightness_and_noise_but_not_another_scene():
     nir = SCENE.nir[..., 0]
     small = nir.reshape(80, 2, 100, 2).mean((1, 3))
+    noisy = np.clip(nir + np.random.default_rng(0).normal(0, 0.03, nir.shape), 0, 1)
+    for again in (small, 0.3 * nir + 0.2, noisy, nir**1.3):
+        assert look(nir) @ look(again) > 0.98
     other = render(2, 160, 200).nir[..., 0]
+    assert abs(look(nir) @ look(other)) < 0.8
+    np.testing.assert_allclose(np.linalg.norm(look(nir)), 1.0)
 
-    def distance(a, b):
-        return (fingerprint(a) ^ fingerprint(b)).bit_count()
 
-    assert distance(nir, small) <= 3
-    assert distance(nir, 0.3 * nir + 0.2) == 0
-    assert distance(nir, other) > 10
+def test_one_light_on_different_pictures_does_not_make_them_alike():
+    y, x = np.mgrid[:64, :80]
+    light = 0.3 * (x / 80 + y / 64)
+    pictures = [light + 0.4 * render(seed, 64, 80).nir[..., 0] for seed in range(6)]
+    for i, one in enumerate(pictures):
+        for two in pictures[:i]:
+            assert look(one) @ look(two) < ALIKE - 0.1
+    assert not look(np.full((3, 5), 0.4)).any()
 
 
 def test_duplicates_are_sought_across_splits_only():
@@ -57,9 +66,15 @@ def test_duplicates_are_sought_across_splits_only():
         scene = render(seed, 64, 80)
         return measure(name, split, scene.nir[..., 0], scene.rgb)
 
-    measures = [one("a", "train", 1), one("b", "train", 1), one("c", "val", 1), one("d", "test", 2)]
-    found = {(x.name, y.name) for x, y in duplicates(measures)}
-    assert found == {("a", "c"), ("b", "c")}
+    rows = [
+        ("a", "train", 1),
+        ("b", "train", 1),
+        ("c", "val", 1),
+        ("d", "test", 2),
+        ("e", "train", 2),
+    ]
+    found = {(x.name, y.name) for x, y in duplicates([one(*row) for row in rows])}
+    assert found == {("a", "c"), ("b", "c"), ("e", "d")}
 
 
 def test_histograms_count_every_pixel():

@@ -73,5 +73,5 @@ def test_a_built_data_set_is_inspected_too(tmp_path, capsys):
 
 def test_a_page_that_cannot_be_written_is_named(folder):
     (folder / "page.html").mkdir()
-    with pytest.raises(InputError, match=r"page\.html: cannot be written"):
+    with pytest.raises(InputError, match=r"page\.html: is a folder; name the page"):
         inspect(str(folder), str(folder / "page.html"), progress=False)

@@ -1,0 +1,72 @@
+"""What a training run computes in, and the scale that keeps float16 gradients in range.
+
+Parameters, optimizers, losses, histograms and the scan's state are float32 whatever the precision.
+
+Reference: Micikevicius et al., "Mixed Precision Training" (2018), for the dynamic scale; HAQAGen
+Sec. 4 for the use of float16.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+from jaxtyping import Bool, Float
+
+from haqagen_jax.errors import InputError
+
+START = 2.0**15
+GROW_AFTER = 2000  # steps without an overflow
+LEAST = 1.0
+
+
+def compute_dtype(precision: str) -> jnp.dtype:
+    """Chooses what convolutions and projections compute in.
+
+    Args:
+        precision: a name of `haqagen_jax.config.PRECISIONS`; "auto" is bfloat16 on TPUs and on GPUs
+            that have it (compute capability 8 and above), float32 elsewhere.
+
+    Raises:
+        InputError: float64 without JAX_ENABLE_X64.
+    """
+    if precision == "auto":
+        device = jax.devices()[0]
+        capability = float(getattr(device, "compute_capability", 0) or 0)
+        half = device.platform == "tpu" or (device.platform == "gpu" and capability >= 8)
+        return jnp.dtype(jnp.bfloat16 if half else jnp.float32)
+    if precision == "float64" and not jax.config.read("jax_enable_x64"):
+        raise InputError(
+            "train.precision = 'float64': needs 64 bits; set JAX_ENABLE_X64=1 in the environment"
+        )
+    return jnp.dtype(precision)
+
+
+@struct.dataclass
+class LossScale:
+    """What the losses are multiplied with before the backward pass, and how long it has held."""
+
+    scale: Any
+    streak: Any
+
+    @classmethod
+    def start(cls) -> "LossScale":
+        """Returns the scale of a run's first step."""
+        return cls(jnp.asarray(START, jnp.float32), jnp.zeros((), jnp.int32))
+
+    def after(self, finite: Bool[Array, ""]) -> "LossScale":
+        """Returns the next step's scale: half after an overflow, double after a long streak."""
+        streak = jnp.where(finite, self.streak + 1, 0)
+        grow = streak == GROW_AFTER
+        scale = jnp.where(
+            finite,
+            jnp.where(grow, self.scale * 2, self.scale),
+            jnp.maximum(self.scale / 2, LEAST),
+        )
+        return LossScale(scale, jnp.where(grow, 0, streak))
+
+
+def unscaled(tree: Any, scale: Float[Array, ""]) -> Any:
+    """Returns gradients of a loss that was multiplied with a scale, without it."""
+    return jax.tree.map(lambda x: x / scale, tree)

@@ -1,0 +1,197 @@
+"""What a run tells: terms, rates, scores and pictures, as files and as lines; and its best model.
+
+Every process keeps the numbers, so that all of them stop together; process 0 writes.
+"""
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from haqagen_jax import artifact, imageio
+from haqagen_jax.config import Config
+from haqagen_jax.errors import InputError
+from haqagen_jax.train.preview import loss_curves, sample_sheet
+from haqagen_jax.train.step import Metrics
+from haqagen_jax.train.validation import Samples
+from haqagen_jax.train.writer import RunWriter
+
+SHOWN = ("generator", "critic", "mse_rgb", "cdf_rgb")  # of the terms, on the progress bar
+_NAMES = 16  # of a batch's pairs, in an error message
+
+
+class Record:
+    """The record of one run."""
+
+    def __init__(
+        self,
+        workdir: Path,
+        config: Config,
+        *,
+        steps: int,
+        facts: Mapping[str, Any],
+        names: Callable[[int], list[str]],
+    ) -> None:
+        """Prepares a record; `begin` opens it.
+
+        Args:
+            workdir: of the run.
+            config: of the run.
+            steps: its length.
+            facts: what the model's description says of its training.
+            names: of the pairs in the batch of a step.
+        """
+        self._workdir, self._config, self._steps = workdir, config, steps
+        self._facts, self._names = facts, names
+        self._pending: tuple[int, Metrics] | None = None
+        self._writer: RunWriter | None = None
+
+    def begin(self, step: int, position: Mapping[str, Any]) -> None:
+        """Opens the record at a step; `position` is what was returned after it, {} at first."""
+        if jax.process_index() == 0:
+            self._workdir.mkdir(parents=True, exist_ok=True)
+            self._writer = RunWriter(self._workdir, start=step)
+        self._best = position.get("best", -np.inf)
+        self._scores: dict[str, float] = position.get("scores", {})
+        self._window: list[dict[str, float]] = list(position.get("window", ()))
+        self._restart_clock()
+
+    @property
+    def best(self) -> float:
+        """The highest validation PSNR so far."""
+        return self._best
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The validation scores of the best model so far; {} without any."""
+        return self._scores
+
+    def position(self) -> dict[str, Any]:
+        """What a checkpoint must remember, as JSON values."""
+        self._settle()
+        return {"best": self._best, "scores": self._scores, "window": self._window}
+
+    def add(self, step: int, metrics: Metrics, *, waited: float) -> None:
+        """Takes the terms of a step, and checks those of the step before.
+
+        So the device always has a step to do while this one looks.
+
+        Args:
+            step: just begun.
+            metrics: its terms, still being computed.
+            waited: seconds that its batch was waited for.
+
+        Raises:
+            InputError: a term of the step before is not finite.
+        """
+        self._settle()
+        self._pending = step, metrics
+        self._timed += 1
+        self._waited += waited
+
+    def log(self, step: int) -> str:
+        """Records the means of the last steps' terms, rates and memory; returns a line of them."""
+        self._settle()
+        # In float64, so that terms that were kept as JSON have the same mean as arrays.
+        terms = {name: float(np.mean([t[name] for t in self._window])) for name in self._window[0]}
+        self._window = []
+        elapsed = time.monotonic() - self._since
+        rates = {
+            "rate/images": self._timed * self._config.train.batch_size / elapsed,
+            "rate/waiting": self._waited / elapsed,
+            **_memory(),
+        }
+        self._restart_clock()
+        if self._writer:
+            self._writer.scalars(step, {f"train/{name}": x for name, x in terms.items()} | rates)
+        shown = ", ".join(f"{name} {terms[name]:.4f}" for name in SHOWN if name in terms)
+        return f"{shown}, {rates['rate/images']:.2f} images/s"
+
+    def validate(
+        self,
+        step: int,
+        scores: Mapping[str, float],
+        samples: Samples,
+        variables: Callable[[], Any],
+    ) -> str:
+        """Records scores and pictures, exports the model if it is the best; returns a line.
+
+        Args:
+            step: that was validated.
+            scores: of the validation split.
+            samples: pictures of it.
+            variables: gives the generator's variables as numpy arrays; called by all processes
+                when the model is the best so far.
+        """
+        best = scores["psnr"] > self._best
+        if best:
+            self._best, self._scores = scores["psnr"], dict(scores)
+            whole = variables()
+        if self._writer:
+            self._draw(self._writer, step, scores, samples)
+            if best:
+                artifact.save(
+                    self._workdir / "model",
+                    self._config,
+                    whole,
+                    training={**self._facts, "step": step, "of": self._steps, "validation": scores},
+                )
+        self._restart_clock()  # the rate is that of training alone
+        listed = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+        return f"step {step}/{self._steps}: validation {listed} (best psnr {self._best:.3f})"
+
+    def close(self) -> None:
+        """Writes out what is buffered."""
+        if self._writer:
+            self._writer.close()
+
+    def _draw(
+        self, writer: RunWriter, step: int, scores: Mapping[str, float], samples: Samples
+    ) -> None:
+        writer.scalars(step, {f"validation/{name}": x for name, x in scores.items()})
+        sheet = sample_sheet(*samples)
+        writer.image(step, "samples", sheet)
+        pictures = self._workdir / "samples"
+        pictures.mkdir(exist_ok=True)
+        imageio.write(pictures / f"step_{step:07d}.png", sheet)
+        loss_curves(writer.history(), self._workdir / "curves.png")
+
+    def _restart_clock(self) -> None:
+        self._since, self._timed, self._waited = time.monotonic(), 0, 0.0
+
+    def _settle(self) -> None:
+        """Waits for the terms that are still being computed."""
+        if self._pending is None:
+            return
+        step, metrics = self._pending
+        self._pending = None
+        terms = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        for name, value in terms.items():
+            if not math.isfinite(value):
+                raise InputError(self._diverged(step, name, value))
+        self._window.append(terms)
+
+    def _diverged(self, step: int, term: str, value: float) -> str:
+        names = self._names(step)
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        rate = self._config.optim.learning_rate
+        return (
+            f"step {step}: {term} is {value} in the batch of {', '.join(names[:_NAMES])}{more}; "
+            f"look at these pairs, or lower optim.learning_rate = {rate} in another --workdir (the "
+            "last checkpoint is kept)"
+        )
+
+
+def _memory() -> dict[str, float]:
+    """Gigabytes at the highest so far: of this process, and of its first device if it tells."""
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    device = (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+    found = {"memory/host_gb": host, "memory/device_gb": device}
+    return {name: value / 1e9 for name, value in found.items() if value is not None}

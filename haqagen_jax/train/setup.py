@@ -1,0 +1,156 @@
+"""Everything a run needs before its first step: data, networks, step, and where arrays live."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from haqagen_jax import artifact
+from haqagen_jax.config import Config
+from haqagen_jax.data.folder import split_pairs
+from haqagen_jax.data.pair import Pair
+from haqagen_jax.data.pipeline import TrainIterator, batch_names, train_iterator
+from haqagen_jax.errors import InputError
+from haqagen_jax.models.factory import init_generator
+from haqagen_jax.train.frozen import texture_features, vgg_features
+from haqagen_jax.train.precision import compute_dtype
+from haqagen_jax.train.settings import run_settings
+from haqagen_jax.train.sharding import make_mesh, replicated, state_shardings
+from haqagen_jax.train.state import TrainState, create_state
+from haqagen_jax.train.step import TrainStep, make_train_step
+from haqagen_jax.train.validation import Validate, make_validation
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """A run that can begin; nothing has been computed or written yet."""
+
+    config: Config
+    steps: int
+    dtype: np.dtype
+    mesh: Mesh
+    pairs: Sequence[Pair]
+    held_out: Sequence[Pair]
+    settings: Mapping[str, Any]  # what must not change when the run continues
+    batches: TrainIterator
+    step: TrainStep  # jitted; the state is donated
+    validate: Validate
+    create: Callable[[jax.Array], TrainState]
+    shapes: TrainState  # shapes and types, each with its sharding
+
+    def names(self, step: int) -> list[str]:
+        """Returns the names of the pairs in the batch of a step."""
+        train = self.config.train
+        return batch_names(self.pairs, batch_size=train.batch_size, seed=train.seed, step=step)
+
+    def whole(self, tree: Any) -> Any:
+        """Returns arrays as numpy has them; every process calls this, and gets all."""
+        gather = jax.jit(lambda x: x, out_shardings=replicated(self.mesh))
+        return jax.device_get(gather(tree))
+
+
+def prepare(
+    directories: Sequence[str | Path], workdir: Path, config: Config, *, vgg: str | Path | None
+) -> Setup:
+    """Sets a run up.
+
+    Args:
+        directories: data directories; their training and validation splits are used.
+        workdir: where the run lives; f is read from it.
+        config: the run's configuration.
+        vgg: VGG-19 weights; needed unless loss.delta is 0.
+
+    Returns:
+        The run.
+
+    Raises:
+        InputError: unusable data, missing f or VGG-19 weights, devices and a batch that do not fit.
+    """
+    train = config.train
+    dtype = compute_dtype(train.precision)
+    mesh = make_mesh(train)
+    pairs, held_out = split_pairs(directories, "train"), split_pairs(directories, "val")
+    texture = texture_features(config.loss, workdir / "texture")
+    perceptual = vgg_features(config.loss, vgg)
+    steps = train.steps or _steps_of_epochs(config, len(pairs))
+    create = functools.partial(create_state, config=config, steps=steps, dtype=dtype)
+    shapes = jax.eval_shape(create, jax.random.key(0))
+    shardings = state_shardings(shapes, mesh)
+    return Setup(
+        config=config,
+        steps=steps,
+        dtype=dtype,
+        mesh=mesh,
+        pairs=pairs,
+        held_out=held_out,
+        settings=run_settings(
+            config,
+            steps=steps,
+            pairs=pairs,
+            texture=workdir / "texture" if texture else None,
+            dtype=dtype,
+        ),
+        batches=train_iterator(pairs, config.data, batch_size=train.batch_size, seed=train.seed),
+        step=jax.jit(
+            make_train_step(config, steps=steps, texture=texture, vgg=perceptual, dtype=dtype),
+            donate_argnums=0,
+            out_shardings=(shardings, replicated(mesh)),
+        ),
+        validate=make_validation(config, held_out, mesh, dtype=dtype),
+        create=jax.jit(create, out_shardings=shardings),
+        shapes=jax.tree.map(
+            lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),
+            shapes,
+            shardings,
+        ),
+    )
+
+
+def load_generator(directory: str | Path, config: Config) -> Mapping[str, Any]:
+    """Reads the generator of another model.
+
+    Args:
+        directory: of the model.
+        config: of the run that starts with it.
+
+    Returns:
+        Its variables, numpy arrays.
+
+    Raises:
+        InputError: no such model, or one of another size.
+    """
+    _, variables = artifact.load(directory)
+    shapes = jax.eval_shape(lambda key: init_generator(key, config.model), jax.random.key(0))
+    artifact.check(variables, shapes, str(directory))
+    return variables
+
+
+def start(setup: Setup, initial: Mapping[str, Any] | None) -> TrainState:
+    """Creates the state before the first step, on its devices.
+
+    Args:
+        setup: of the run.
+        initial: variables of the generator; None for random ones.
+    """
+    state = setup.create(jax.random.key(setup.config.train.seed))
+    if initial is None:
+        return state
+    where = jax.tree.map(lambda x: x.sharding, setup.shapes)
+    generator = jax.device_put(initial, where.generator)
+    average = None if state.average is None else jax.device_put(initial["params"], where.average)
+    return dataclasses.replace(state, generator=generator, average=average)
+
+
+def _steps_of_epochs(config: Config, pairs: int) -> int:
+    per_epoch = pairs // config.train.batch_size
+    if not per_epoch:
+        raise InputError(
+            f"train.batch_size = {config.train.batch_size}: more than the {pairs} training pairs; "
+            "use a smaller one, or set train.steps"
+        )
+    return config.train.epochs * per_epoch
