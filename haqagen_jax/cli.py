@@ -2,16 +2,15 @@
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax import dataset_cli, paper
+from haqagen_jax import dataset_cli, paper, train_cli
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
-from haqagen_jax.presets import DEFAULT, SIZES, load_config
+from haqagen_jax.presets import DEFAULT, SIZES
 from haqagen_jax.version import __version__
 
 
@@ -52,8 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"haqagen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_colorize, _evaluate, _train, _pretrain_texture):
+    for add in (_colorize, _evaluate):
         add(commands)
+    train_cli.add(commands, _command)
     dataset_cli.add(commands, _command)
     for add in (_info, _demo):
         add(commands)
@@ -66,33 +66,6 @@ def _command(
     parser = commands.add_parser(name, help=summary, description=summary)
     parser.set_defaults(run=run, resume_hint=None)
     return parser
-
-
-def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every training command takes."""
-    parser.set_defaults(resume_hint="; run the same command to go on from the last checkpoint")
-    parser.add_argument(
-        "--data",
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="data set that was built, or folder of pairs (see `haqagen dataset --help`); give it "
-        "again for a union",
-    )
-    parser.add_argument("--workdir", required=True, metavar="W", help="where the run lives")
-    parser.add_argument(
-        "--config",
-        default=f"{DEFAULT}:paper",
-        metavar="FILE:SIZE",
-        help="configuration file and its argument (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override one value, as train.steps=2000; give it again for more",
-    )
 
 
 def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
@@ -196,12 +169,21 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
 
 def _info(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.info import info
+        from haqagen_jax.info import checkpoint_info, info
 
+        if args.checkpoint is not None:
+            checkpoint_info(args.checkpoint)
+            return 0
         info(args.config or [f"{DEFAULT}:{size}" for size in SIZES])
         return 0
 
-    parser = _command(commands, "info", "parameters, arithmetic and memory of configurations", run)
+    parser = _command(commands, "info", "what configurations cost, or what a checkpoint holds", run)
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        metavar="CHECKPOINT",
+        help="a run's --workdir or one of its checkpoints, instead of configurations",
+    )
     parser.add_argument(
         "--config",
         action="append",
@@ -224,49 +206,3 @@ def _demo(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("-o", "--out", default="demo", metavar="OUT", help="folder (default: demo)")
     parser.add_argument("--image", metavar="FILE", help="colour this photograph instead")
     parser.add_argument("--model", metavar="NAME|DIR", help="as for colorize")
-
-
-def _pretrain_texture(commands: argparse._SubParsersAction) -> None:
-    def run(args: argparse.Namespace) -> int:
-        config = load_config(args.config, args.set)  # before the import, which takes seconds
-        from haqagen_jax.train.texture import pretrain_texture
-
-        pretrain_texture(args.data, args.workdir, config)
-        return 0
-
-    parser = _command(
-        commands, "pretrain-texture", "train and freeze the texture autoencoder f", run
-    )
-    _add_run_arguments(parser)
-
-
-def _train(commands: argparse._SubParsersAction) -> None:
-    def run(args: argparse.Namespace) -> int:
-        config = load_config(args.config, args.set)  # before the import, which takes seconds
-        from haqagen_jax.train.loop import train
-
-        command = shlex.join(["haqagen", *sys.argv[1:]])
-        model = train(
-            args.data,
-            args.workdir,
-            config,
-            vgg=args.vgg,
-            init_from=args.init_from,
-            command=command,
-        )
-        print(f"the best model is {model}; colour with: haqagen colorize PHOTO --model {model}")
-        return 0
-
-    parser = _command(commands, "train", "train a model, or continue where a run stopped", run)
-    _add_run_arguments(parser)
-    parser.add_argument(
-        "--vgg",
-        metavar="FILE",
-        help="VGG-19 weights (torchvision's .pth or .safetensors) for the term that loss.delta "
-        "weighs",
-    )
-    parser.add_argument(
-        "--init-from",
-        metavar="DIR",
-        help="model directory whose generator a new run starts with (fine-tuning)",
-    )

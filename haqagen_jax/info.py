@@ -1,4 +1,4 @@
-"""`haqagen info`: what the networks of a configuration are made of and what they cost."""
+"""`haqagen info`: what the networks of a configuration cost, and what a checkpoint holds."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,13 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from haqagen_jax import cost
+from haqagen_jax import artifact, cost
 from haqagen_jax.config import Config
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg19
 from haqagen_jax.presets import load_config
+from haqagen_jax.train.checkpoint import read
 from haqagen_jax.train.state import create_state
 
 WIDTH = 110
@@ -56,6 +57,29 @@ def info(specs: Sequence[str]) -> None:
     console = Console(width=max(Console().width, WIDTH))
     console.print(table)
     console.print(LEGEND, highlight=False)
+
+
+def checkpoint_info(directory: str) -> None:
+    """Prints what a run's checkpoint holds.
+
+    Args:
+        directory: of the checkpoint, or of the run, for its latest.
+
+    Raises:
+        InputError: no checkpoint there, or one that cannot be read.
+    """
+    step, state, facts = read(directory)
+    params = {name: state[name]["params"] for name in ("generator", "critic")}
+    best = facts["position"].get("scores") or {}
+    rows = {
+        "step": f"{step} of {facts['settings']['train.steps']}",
+        "written by": f"haqagen-jax {facts['package_version']}",
+        "training data": facts["settings"]["training data"],
+        "best validation": ", ".join(f"{k} {v:.3f}" for k, v in best.items()) or "none yet",
+        "parameters": f"SHA-256 {artifact.fingerprint(params)}",
+    }
+    for name, value in rows.items():
+        print(f"{name:16} {value}")
 
 
 def _row(config: Config) -> list[str]:

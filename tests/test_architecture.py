@@ -58,7 +58,7 @@ ROOMS = {
     "train": "artifact config console data errors imageio interop losses losses.objective metrics "
     "models models.factory ops paper preprocess train.optimizer train.precision train.state "
     "train.step train.texture_step types version",
-    "info": "config cost models models.factory presets train.state",
+    "info": "artifact config cost models models.factory presets train train.state",
     "baselines": "config data errors imageio ops paper preprocess types",
     "api": "artifact baselines config errors inference models models.factory paper types",
     "colorize_files": "api console errors imageio inference inference.postprocess paper selection",
@@ -67,7 +67,7 @@ ROOMS = {
     "preprocess types",
 }
 # These may import anything of ours: they are the doors.
-DOORS = {"", "cli", "dataset_cli", "__main__"}
+DOORS = {"", "cli", "dataset_cli", "train_cli", "__main__"}
 
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (

@@ -135,8 +135,8 @@ def test_unknown_dtype(tmp_path, variables):
 
 
 def test_other_version(directory):
-    edit(directory, format_version=2, package_version="9.9")
-    with pytest.raises(InputError, match=r"format_version is 2 .*haqagen-jax 9\.9.*reads 1"):
+    edit(directory, format_version=3, package_version="9.9")
+    with pytest.raises(InputError, match=r"format_version is 3 .*haqagen-jax 9\.9.*reads 2"):
         artifact.load(directory)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
@@ -23,6 +24,46 @@ FORMAT = 2  # raised when what is in a checkpoint changes
 def is_started(directory: str | Path) -> bool:
     """Whether a directory holds a checkpoint to continue from; it need not exist."""
     return bool(ocp.utils.checkpoint_steps(directory)) if Path(directory).is_dir() else False
+
+
+def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Reads a checkpoint for a look at it, whatever it was saved on.
+
+    Args:
+        directory: of the checkpoint (RUN/checkpoints/STEP), or of the run, for its latest.
+
+    Returns:
+        The step, the state as nested dicts of arrays, and the facts saved beside it.
+
+    Raises:
+        InputError: no checkpoint there, or one that cannot be read.
+    """
+    directory = Path(directory).resolve()
+    root, steps = directory.parent, [directory.name]
+    if not directory.name.isdecimal() or not directory.is_dir():
+        root = directory / "checkpoints"
+        steps = ocp.utils.checkpoint_steps(root) if root.is_dir() else []
+    if not steps:
+        raise InputError(
+            f"{directory}: holds no checkpoint; give a run's --workdir, or one of its checkpoints"
+        )
+    step = max(map(int, steps))
+    one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    try:
+        with ocp.CheckpointManager(root) as manager:
+            shapes: Any = manager.item_metadata(step)
+            template = jax.tree.map(
+                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), shapes["state"]
+            )
+            items = ocp.args.Composite(
+                state=ocp.args.StandardRestore(template), facts=ocp.args.JsonRestore()
+            )
+            found = manager.restore(step, args=items)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{root / str(step)}: cannot be read ({reason(error)}); take another checkpoint"
+        ) from None
+    return step, found["state"], found["facts"]
 
 
 class Checkpoints:

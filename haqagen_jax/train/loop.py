@@ -68,8 +68,10 @@ def train(
     Reference: HAQAGen Sec. 4, "Training protocol".
     """
     workdir = Path(workdir)
+    first = jax.process_index() == 0
     with Stop() as stop:
-        require_workdir(workdir)
+        if first:
+            require_workdir(workdir)
         initial = None
         if init_from is not None and not is_started(workdir / "checkpoints"):
             initial = load_generator(init_from, config)
@@ -82,10 +84,9 @@ def train(
             facts={"command": command, **_facts(setup)},
             names=setup.names,
         )
-        show = progress and jax.process_index() == 0
-        _run(setup, workdir, record, stop, initial, show=show)
+        _run(setup, workdir, record, stop, initial, show=progress and first)
     model = workdir / "model"
-    if not model.is_dir():
+    if first and not model.is_dir():  # the others may look before it is written
         raise InputError(
             f"{model}: does not exist, as no validation PSNR was finite or it was removed; train "
             "again with another --workdir"

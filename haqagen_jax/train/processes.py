@@ -1,0 +1,61 @@
+"""Several processes that train together: how one joins, and how long the others wait.
+
+Every process runs the same command with its own number; or, where a launcher tells them who they
+are (SLURM, Open MPI, Cloud TPU, Kubernetes), the very same.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+
+from haqagen_jax.errors import InputError, reason
+
+JOINING = 300  # seconds that all processes have to come together
+SILENCE = 100  # seconds without a sign of life after which a process counts as lost
+
+
+class Place(NamedTuple):
+    """A process's place among the others."""
+
+    coordinator: str  # HOST:PORT of process 0
+    processes: int
+    process: int
+
+
+def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE) -> None:
+    """Joins the other processes; called before anything else touches a device.
+
+    Args:
+        place: of this process; None to ask the launcher.
+        joining: seconds to wait for the others.
+        silence: seconds after which a process that says nothing ends the job.
+
+    Raises:
+        InputError: the launcher says nothing, or the others do not come.
+    """
+    # The loop has its own way to stop at a signal; the runtime's would take the signal away.
+    jax.config.update("jax_enable_preemption_service", False)
+    options: dict[str, Any] = {
+        "initialization_timeout": joining,
+        "heartbeat_timeout_seconds": silence,
+    }
+    if place is not None:
+        options |= {
+            "coordinator_address": place.coordinator,
+            "num_processes": place.processes,
+            "process_id": place.process,
+            "coordinator_bind_address": place.coordinator,
+            "cluster_detection_method": "deactivate",
+        }
+    try:
+        jax.distributed.initialize(**options)
+    except (RuntimeError, ValueError, OSError) as error:  # whatever the runtime meets first
+        who = (
+            "the launcher's settings"
+            if place is None
+            else f"process {place.process} of {place.processes}, coordinator {place.coordinator}"
+        )
+        raise InputError(
+            f"{who}: the processes did not come together within {joining} s ({reason(error)}); "
+            "check the address, that all are started, and that each has its own number"
+        ) from None

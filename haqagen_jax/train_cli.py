@@ -1,0 +1,127 @@
+"""The commands that train: arguments in, one call, an exit status out."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+
+from haqagen_jax.errors import InputError
+from haqagen_jax.presets import DEFAULT, load_config
+
+Command = Callable[..., argparse.ArgumentParser]
+
+
+def add(commands: argparse._SubParsersAction, command: Command) -> None:
+    """Adds `train` and `pretrain-texture` to a parser.
+
+    Args:
+        commands: of the parser.
+        command: makes one, from (commands, name, summary, run).
+    """
+    _train(commands, command)
+    _pretrain_texture(commands, command)
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every training command takes."""
+    parser.set_defaults(resume_hint="; run the same command to go on from the last checkpoint")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="data set that was built, or folder of pairs (see `haqagen dataset --help`); give it "
+        "again for a union",
+    )
+    parser.add_argument("--workdir", required=True, metavar="W", help="where the run lives")
+    parser.add_argument(
+        "--config",
+        default=f"{DEFAULT}:paper",
+        metavar="FILE:SIZE",
+        help="configuration file and its argument (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one value, as train.steps=2000; give it again for more",
+    )
+
+
+def _pretrain_texture(commands: argparse._SubParsersAction, command: Command) -> None:
+    def run(args: argparse.Namespace) -> int:
+        config = load_config(args.config, args.set)  # before the import, which takes seconds
+        from haqagen_jax.train.texture import pretrain_texture
+
+        pretrain_texture(args.data, args.workdir, config)
+        return 0
+
+    parser = command(
+        commands, "pretrain-texture", "train and freeze the texture autoencoder f", run
+    )
+    _add_run_arguments(parser)
+
+
+def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
+    """How several processes train together."""
+    group = parser.add_argument_group(
+        "several processes",
+        "the same command on every host, with its own number; see launch/",
+    )
+    group.add_argument(
+        "--distributed",
+        action="store_true",
+        help="the launcher tells who is who (SLURM, Open MPI, Cloud TPU, Kubernetes)",
+    )
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0")
+    group.add_argument("--processes", type=int, metavar="N", help="how many there are")
+    group.add_argument("--process", type=int, metavar="I", help="which one this is, from 0")
+
+
+def _join(args: argparse.Namespace) -> None:
+    given = [args.coordinator, args.processes, args.process]
+    if not args.distributed and given == [None] * 3:
+        return
+    if args.distributed == (None not in given) or (not args.distributed and None in given):
+        raise InputError(
+            "--distributed, or all of --coordinator, --processes and --process: give one or the "
+            "other"
+        )
+    from haqagen_jax.train.processes import Place, join
+
+    join(None if args.distributed else Place(*given))
+
+
+def _train(commands: argparse._SubParsersAction, command: Command) -> None:
+    def run(args: argparse.Namespace) -> int:
+        config = load_config(args.config, args.set)  # before the import, which takes seconds
+        from haqagen_jax.train.loop import train
+
+        _join(args)
+        model = train(
+            args.data,
+            args.workdir,
+            config,
+            vgg=args.vgg,
+            init_from=args.init_from,
+            command=shlex.join(["haqagen", *sys.argv[1:]]),
+        )
+        if not args.process:
+            print(f"the best model is {model}; colour with: haqagen colorize PHOTO --model {model}")
+        return 0
+
+    parser = command(commands, "train", "train a model, or continue where a run stopped", run)
+    _add_run_arguments(parser)
+    parser.add_argument(
+        "--vgg",
+        metavar="FILE",
+        help="VGG-19 weights (torchvision's .pth or .safetensors) for the term that loss.delta "
+        "weighs",
+    )
+    parser.add_argument(
+        "--init-from",
+        metavar="DIR",
+        help="model directory whose generator a new run starts with (fine-tuning)",
+    )
+    _add_process_arguments(parser)
