@@ -169,11 +169,13 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
 
 def _info(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.info import checkpoint_info, info
-
         if args.checkpoint is not None:
+            from haqagen_jax.info import checkpoint_info
+
             checkpoint_info(args.checkpoint)
             return 0
+        from haqagen_jax.info import info
+
         info(args.config or [f"{DEFAULT}:{size}" for size in SIZES])
         return 0
 

@@ -50,8 +50,10 @@ def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
     step = max(map(int, steps))
     one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     try:
-        with ocp.CheckpointManager(root) as manager:
+        handlers = {"state": ocp.StandardCheckpointHandler(), "facts": ocp.JsonCheckpointHandler()}
+        with ocp.CheckpointManager(root, item_handlers=handlers) as manager:
             shapes: Any = manager.item_metadata(step)
+            # Where the arrays were when they were saved may not exist here.
             template = jax.tree.map(
                 lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), shapes["state"]
             )

@@ -6,6 +6,7 @@ The networks are small stand-ins, except in the test marked slow: the loop does 
 import dataclasses
 import functools
 import json
+import re
 from pathlib import Path
 
 import jax
@@ -17,6 +18,7 @@ import haqagen_jax
 from haqagen_jax import artifact, imageio
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
+from haqagen_jax.info import checkpoint_info
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.train import loop, setup, texture
 from haqagen_jax.train.checkpoint import Checkpoints
@@ -150,6 +152,24 @@ def test_what_a_run_writes(finished, small, data):
         "validation/angular_error_linear",
     }
     assert all(np.isfinite(value) for line in record for value in line.values())
+
+
+def test_a_checkpoint_says_what_it_is(finished, small, data, capsys):
+    state, position = last_checkpoint(finished, small)
+    params = {"generator": state.generator["params"], "critic": state.critic["params"]}
+    digest = artifact.fingerprint(params)
+    for place in (finished, finished / "checkpoints" / "5"):
+        checkpoint_info(str(place))
+        said = capsys.readouterr().out
+        assert re.search(r"^step +5 of 5$", said, re.M)
+        assert f"SHA-256 {digest}" in said
+        assert f"psnr {position['scores']['psnr']:.3f}" in said
+    checkpoint_info(str(finished / "checkpoints" / "4"))
+    assert digest not in capsys.readouterr().out
+    run(data, finished, small, progress=True)
+    assert f"parameters SHA-256 {digest}" in capsys.readouterr().err
+    with pytest.raises(InputError, match="holds no checkpoint; give a run's --workdir"):
+        checkpoint_info(str(finished / "samples"))
 
 
 def test_the_model_says_how_it_was_trained(finished, small):
