@@ -89,7 +89,7 @@ def small(small_generator, run_config):
     make = functools.cache(setup.make_train_step)
 
     def shared(config: Config, **options):
-        return make(dataclasses.replace(config, train=TrainConfig()), **options)
+        return make(dataclasses.replace(config, train=TrainConfig(ema=config.train.ema)), **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factory, "Generator", small_generator)

@@ -223,6 +223,19 @@ def test_the_rhythm_may_change(finished, small, data):
     assert run(data, finished, other) == finished / "model"
 
 
+def test_a_run_with_an_average_exports_it(small, data, tmp_path):
+    config = change(small, "train", ema=0.5, validate_every=9)  # at the end alone
+    run(data, tmp_path, config)
+    state, _ = last_checkpoint(tmp_path, config)
+    stored = artifact.load(tmp_path / "model")[1]["params"]
+    for name, x in artifact.flatten(state.average).items():
+        np.testing.assert_array_equal(artifact.flatten(stored)[name], x.astype("f2").astype("f4"))
+    differs = jax.tree.map(
+        lambda a, b: bool((a != b).any()), state.average, state.generator["params"]
+    )
+    assert any(jax.tree.leaves(differs))
+
+
 def test_the_best_model_stays(small, data, tmp_path, monkeypatch):
     scores = iter([20.0, 25.0, 24.0])
     sample = np.zeros((1, 8, 8, 3), np.float32)

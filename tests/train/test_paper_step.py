@@ -36,7 +36,8 @@ def test_a_step_of_the_papers_configuration():
 
     terms = ("adversarial", "mse", "texture_l2", "texture_cosine", "cdf", "critic")
     names = {f"{term}_{space}" for term in terms for space in ("rgb", "hsv")}
-    assert metrics.keys() == names | {"generator", "critic"}
+    others = {"gradient_generator", "gradient_critic", "critic_accuracy"}
+    assert metrics.keys() == names | others | {"generator", "critic"}
     for name, value in metrics.items():
         assert np.isfinite(value), name
     for network in ("generator", "critic"):
