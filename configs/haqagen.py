@@ -20,7 +20,7 @@ def get_config(size: str = "paper") -> ConfigDict:
 def _base() -> dict:
     return {
         "model": {"width": 32, "spade_hidden": 64, "hsv_width": 32, "even_upsampling": True},
-        "train": {"batch_size": 8},
+        "train": {"batch_size": 8, "ema": 0.999},
     }
 
 
@@ -45,6 +45,7 @@ def _small() -> dict:
             "log_every": 17,
             "validate_every": 85,
             "checkpoint_every": 85,
+            "ema": 0.99,
         },
         "texture": {"steps": 600, "batch_size": 4},
     }

@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with Ending() as ending:
         args = _parser().parse_args(argv)
         ending.hint = args.resume_hint or ""
+        ending.at_once = train_cli.has_others(args)
         _require_words(args)
         _quiet()
         sys.exit(args.run(args))

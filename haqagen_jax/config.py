@@ -33,6 +33,7 @@ class ModelConfig:
     spade_hidden: int = paper.SPADE_HIDDEN
     hsv_width: int = 68  # ours: gives G_B the "about 4M" parameters of Sec. 3.3
     critic_width: int = paper.CRITIC_WIDTH
+    hsv_spade: bool = True  # condition G_A on G_B's prediction (Table 5)
     even_upsampling: bool = False  # ours: decoder stages that cannot print a grid of period 2
 
     def __post_init__(self) -> None:
@@ -111,11 +112,12 @@ class LossConfig:
     adversarial: float = paper.LAMBDA_ADV
     bins: int = paper.HISTOGRAM_BINS
     tau: float = paper.HISTOGRAM_TAU
+    ssim: float = 0.0  # weight of 1 - SSIM in L_rec, which Table 4's first row has
     kernel: str = "triangular"
     hue: str = "linear"
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "beta", "gamma", "delta", "mse", "feature", "adversarial"):
+        for name in ("alpha", "beta", "gamma", "delta", "ssim", "mse", "feature", "adversarial"):
             _require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
         _require(self.bins >= 2, "loss.bins", self.bins, "2 or more")
         _require(self.tau > 0, "loss.tau", self.tau, "positive")

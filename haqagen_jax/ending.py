@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, TextIO
@@ -22,10 +23,13 @@ class Ending:
 
     Attributes:
         hint: what is added after "interrupted".
+        at_once: after a failure, wait for nothing: other processes, which wait for this one, learn
+            of it when it is gone.
     """
 
     def __init__(self) -> None:
         self.hint = ""
+        self.at_once = False
         self._stdout: TextIO | None = None
 
     def __enter__(self) -> "Ending":
@@ -48,17 +52,32 @@ class Ending:
         """Ends the process; what is none of the above passes through."""
         unwritten = self._close_stdout()
         if isinstance(error, KeyboardInterrupt):
-            _fail(130, f"interrupted{self.hint}")
+            self._fail(130, f"interrupted{self.hint}")
         if isinstance(error, InputError):
-            _fail(2, str(error))
+            self._fail(2, str(error))
         if isinstance(error, Stopped):
             # Who asks politely gets what they asked for; Ctrl-C ends a script, too.
-            _fail(0 if error.number == signal.SIGTERM else 130, str(error))
+            _say(str(error))
+            sys.exit(0 if error.number == signal.SIGTERM else 130)
+        if self.at_once and isinstance(error, Exception):
+            traceback.print_exception(error)
+            self._leave(1)
         if unwritten is None or not isinstance(error, OSError | SystemExit | None):
             return
         if isinstance(unwritten, BrokenPipeError):  # the reader went away, as `head` does
             sys.exit(1)
-        _fail(1, f"standard output: cannot be written ({unwritten.strerror}); send it elsewhere")
+        self._fail(
+            1, f"standard output: cannot be written ({unwritten.strerror}); send it elsewhere"
+        )
+
+    def _fail(self, status: int, message: str) -> NoReturn:
+        _say(message)
+        self._leave(status)
+
+    def _leave(self, status: int) -> NoReturn:
+        if self.at_once:
+            os._exit(status)
+        sys.exit(status)
 
     def _close_stdout(self) -> OSError | None:
         """Writes what waits; after a failure, nothing is tried again at the very end."""
@@ -111,6 +130,5 @@ class _Watched:
         return getattr(self._stream, name)
 
 
-def _fail(status: int, message: str) -> NoReturn:
-    print(f"haqagen: {message}", file=sys.stderr)
-    sys.exit(status)
+def _say(message: str) -> None:
+    print(f"haqagen: {message}", file=sys.stderr, flush=True)

@@ -39,6 +39,18 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> Config:
     return Config.from_dict(values)
 
 
+def recipe(size: str) -> "ConfigDict":
+    """Evaluates `configs/haqagen.py`, for files that change some of it.
+
+    Args:
+        size: its argument.
+
+    Raises:
+        InputError: a size that it refuses.
+    """
+    return _evaluate(_find(DEFAULT), size)
+
+
 def _find(name: str) -> Path:
     package = Path(__file__).parent
     # As given; inside an installed wheel; beside the package in a checkout.

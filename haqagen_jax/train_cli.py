@@ -79,10 +79,22 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--process", type=int, metavar="I", help="which one this is, from 0")
 
 
+def has_others(args: argparse.Namespace) -> bool:
+    """Says whether a command is one of several processes.
+
+    Args:
+        args: parsed, of any command.
+    """
+    given = vars(args)
+    return any(given.get(name) is not None for name in ("coordinator", "processes", "process")) or (
+        bool(given.get("distributed"))
+    )
+
+
 def _join(args: argparse.Namespace) -> None:
-    given = [args.coordinator, args.processes, args.process]
-    if not args.distributed and given == [None] * 3:
+    if not has_others(args):
         return
+    given = [args.coordinator, args.processes, args.process]
     if args.distributed == (None not in given) or (not args.distributed and None in given):
         raise InputError(
             "--distributed, or all of --coordinator, --processes and --process: give one or the "
@@ -97,16 +109,15 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)  # before the import, which takes seconds
         from haqagen_jax.train.loop import train
+        from haqagen_jax.train.plan import plan
 
         _join(args)
-        model = train(
-            args.data,
-            args.workdir,
-            config,
-            vgg=args.vgg,
-            init_from=args.init_from,
-            command=shlex.join(["haqagen", *sys.argv[1:]]),
-        )
+        given = {"vgg": args.vgg, "init_from": args.init_from}
+        if args.dry_run:
+            plan(args.data, args.workdir, config, **given)
+            return 0
+        command = shlex.join(["haqagen", *sys.argv[1:]])
+        model = train(args.data, args.workdir, config, command=command, **given)
         if not args.process:
             print(f"the best model is {model}; colour with: haqagen colorize PHOTO --model {model}")
         return 0
@@ -123,5 +134,10 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
         "--init-from",
         metavar="DIR",
         help="model directory whose generator a new run starts with (fine-tuning)",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan, with memory and time from a few steps, and write nothing",
     )
     _add_process_arguments(parser)

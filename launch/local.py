@@ -3,8 +3,8 @@
 
     python launch/local.py --processes 2 haqagen train --data DIR --workdir W ...
 
-Each gets the coordinator's address and its own number. A line of process 1 or later begins with
-its number. Signals go to all of them.
+Each gets the coordinator's address and its own number, which begins the lines of all but process
+0. Signals go to all.
 """
 
 import argparse
@@ -22,9 +22,7 @@ POLL = 0.2  # seconds
 
 def main() -> None:
     """Runs the processes and exits as the first that failed did, or with 0."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--processes", type=int, required=True, metavar="N")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
@@ -39,9 +37,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _send(started, number))
     readers = [
-        threading.Thread(target=_relay, args=(i, process), daemon=True)
-        for i, process in enumerate(started)
-        if process.stdout
+        threading.Thread(target=_relay, args=pair, daemon=True) for pair in enumerate(started)
     ]
     for reader in readers:
         reader.start()
@@ -77,12 +73,8 @@ def _send(processes: Sequence[subprocess.Popen], number: int) -> None:
 
 def _watch(processes: Sequence[subprocess.Popen]) -> int:
     """Waits for all; when one fails, the others are asked to stop, and killed if they do not."""
-    while True:
-        ended = [process.poll() for process in processes]
-        failed = [(i, status) for i, status in enumerate(ended) if status]
-        if failed:
-            break
-        if None not in ended:
+    while not (failed := [(i, one.returncode) for i, one in enumerate(processes) if one.poll()]):
+        if all(process.returncode == 0 for process in processes):
             return 0
         time.sleep(POLL)
     number, status = failed[0]

@@ -39,25 +39,25 @@ ROOMS = {
     "models": "ops paper types",
     "models.factory": "config errors models ops paper types",
     "losses": "ops paper types",
-    "losses.objective": "config losses ops paper types",
+    "losses.objective": "config losses metrics ops paper types",
     "data": "config console decoding errors imageio levels paper preprocess scaling types",
     "artifact": "config errors version",
-    "cost": "config models models.factory paper",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
     "inference.postprocess": "errors ops paper types",
     "inference": "config errors inference.blend inference.postprocess inference.tiling levels "
     "models models.factory ops paper preprocess scaling types",
     "interop": "artifact config errors models models.factory ops paper types version",
+    "cost": "config models models.factory paper",
     "train.optimizer": "config paper types",
     "train.precision": "errors",
     "train.state": "config models models.factory paper train.optimizer train.precision types",
     "train.step": "config losses losses.objective models models.factory ops paper train.optimizer "
     "train.precision train.state types",
     "train.texture_step": "config models ops paper train.optimizer types",
-    "train": "artifact config console data errors imageio interop losses losses.objective metrics "
-    "models models.factory ops paper preprocess train.optimizer train.precision train.state "
-    "train.step train.texture_step types version",
+    "train": "artifact config console cost data errors imageio interop losses losses.objective "
+    "metrics models models.factory ops paper preprocess train.optimizer train.precision "
+    "train.state train.step train.texture_step types version",
     "info": "artifact config cost models models.factory presets train train.state",
     "baselines": "config data errors imageio ops paper preprocess types",
     "api": "artifact baselines config errors inference models models.factory paper types",

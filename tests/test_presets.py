@@ -1,5 +1,6 @@
 """Files of configs/, their arguments, and overrides from the command line."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -18,8 +19,55 @@ def test_the_paper_preset_is_the_defaults():
     assert load_config(f"{DEFAULT}:paper") == load_config(DEFAULT) == Config()
 
 
+SETS = {"vcip2020": 0, "fanvid": 384, "omsiv": 0, "rgb2nir": 384}  # Sec. 4.1: the first crop
+FEATURES = ("alpha", "beta", "gamma", "delta", "ssim")
+ROWS = {  # weights of `FEATURES`, and whether the decoder sees the HSV prediction
+    "colormamba": ((1.0, 0.0, 1.0, 0.0, 1.0), True),
+    "vgg": ((0.0, 0.0, 0.0, 0.2, 0.0), True),
+    "histogram": ((0.0, 1.5, 0.0, 0.0, 0.0), True),
+    "texture": ((1.0, 0.0, 1.0, 0.0, 0.0), True),
+    "full": ((1.0, 1.5, 1.0, 0.2, 0.0), True),
+    "without_spade": ((1.0, 1.5, 1.0, 0.2, 0.0), False),
+    "with_spade": ((1.0, 1.5, 1.0, 0.2, 0.0), True),
+}
+
+
 def test_every_file_of_configs_is_tested():
-    assert [path.name for path in sorted(CONFIGS.glob("*.py"))] == ["haqagen.py"]
+    files = {path.stem for path in CONFIGS.glob("*.py")}
+    assert files == {"haqagen", "ablations", *SETS}
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("size", ["", *SIZES])
+def test_a_set_is_the_recipe_with_its_crops(name, size):
+    config = load_config(f"configs/{name}.py:{size}" if size else f"configs/{name}.py")
+    recipe = load_config(f"{DEFAULT}:{size or 'paper'}")
+    assert config.data == dataclasses.replace(recipe.data, precrop=SETS[name])
+    assert dataclasses.replace(config, data=recipe.data) == recipe
+    assert config.train.ema == {"": 0, "paper": 0, "base": 0.999, "small": 0.99, "tiny": 0}[size]
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("size", ["paper", "tiny"])
+def test_a_row_of_the_tables_is_the_recipe_with_its_difference(row, size):
+    config = load_config(f"configs/ablations.py:{row},{size}")
+    recipe = load_config(f"configs/vcip2020.py:{size}")
+    weights, conditioned = ROWS[row]
+    assert tuple(getattr(config.loss, name) for name in FEATURES) == weights
+    assert config.model.hsv_spade == conditioned
+    loss = dataclasses.replace(recipe.loss, **dict(zip(FEATURES, weights, strict=True)))
+    model = dataclasses.replace(recipe.model, hsv_spade=conditioned)
+    assert config == dataclasses.replace(recipe, loss=loss, model=model)
+    shapes = jax.eval_shape(lambda key: create_state(key, config, steps=9), jax.random.key(0))
+    assert shapes.generator["params"].keys() == {"rgb_branch", "hsv_branch"}
+
+
+def test_other_rows_and_sizes_are_refused():
+    with pytest.raises(InputError, match="row = 'mse': must be one of colormamba, vgg, "):
+        load_config("configs/ablations.py:mse")
+    with pytest.raises(InputError, match="size = 'huge': must be one of paper, base"):
+        load_config("configs/ablations.py:full,huge")
+    assert load_config("configs/ablations.py") == load_config("configs/vcip2020.py")
 
 
 @pytest.mark.parametrize("size", SIZES)

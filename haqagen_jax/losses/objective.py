@@ -17,6 +17,7 @@ from haqagen_jax.losses.adversarial import hinge_critic, hinge_generator
 from haqagen_jax.losses.feature import texture_cosine, texture_l2, vgg_l2
 from haqagen_jax.losses.histogram import cdf_l1
 from haqagen_jax.losses.pixel import hsv_mse, mse
+from haqagen_jax.metrics import ssim_gaussian
 from haqagen_jax.types import Hsv, Rgb
 
 Features = Callable[[Float[Array, "b h w 3"]], Float[Array, "b i j f"]]
@@ -42,13 +43,13 @@ def reconstruction(
         loss: weights and histogram parameters.
 
     Returns:
-        "texture_l2", "texture_cosine", "cdf" and "vgg", each (b,) and unweighted, without those
-        whose weight is zero.
+        "texture_l2", "texture_cosine", "cdf", "vgg" and "ssim" (one minus it), each (b,) and
+        unweighted, without those whose weight is zero.
 
     Raises:
         ValueError: a network is None although its weight is not zero.
 
-    Reference: HAQAGen Eq. (3).
+    Reference: HAQAGen Eq. (3); Table 4 and its text for SSIM.
     """
     terms: Terms = {}
     if loss.alpha or loss.gamma:
@@ -71,6 +72,8 @@ def reconstruction(
                 "weights or set loss.delta to 0"
             )
         terms["vgg"] = vgg_l2(vgg(prediction), vgg(target))
+    if loss.ssim:
+        terms["ssim"] = 1 - ssim_gaussian(prediction, target)
     return terms
 
 
@@ -160,6 +163,7 @@ def _weighted(terms: Terms, loss: LossConfig) -> Float[Array, ""]:
         "texture_cosine": loss.feature * loss.gamma,
         "cdf": loss.feature * loss.beta,
         "vgg": loss.feature * loss.delta,
+        "ssim": loss.feature * loss.ssim,
     }
     total = jnp.zeros(())
     for name, value in terms.items():

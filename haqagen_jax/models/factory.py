@@ -29,6 +29,7 @@ def make_generator(
         expand=model.expand,
         spade_hidden=model.spade_hidden,
         hsv_width=model.hsv_width,
+        hsv_spade=model.hsv_spade,
         even_upsampling=model.even_upsampling,
         remat=remat,
         dtype=dtype,

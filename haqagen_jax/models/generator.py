@@ -32,6 +32,7 @@ class Generator(nn.Module):
     expand: int
     spade_hidden: int
     hsv_width: int
+    hsv_spade: bool = True
     even_upsampling: bool = False
     remat: bool = False
     dtype: DTypeLike = jnp.float32
@@ -59,6 +60,9 @@ class Generator(nn.Module):
                 "haqagen_jax.load().colorize tiles pictures of any size"
             )
         hsv = HsvBranch(self.hsv_width, remat=self.remat, dtype=self.dtype, name="hsv_branch")(nir)
+        # Of a constant, SPADE blocks make a learned scale and shift per channel; so what a
+        # comparison without the prediction lacks is the prediction alone.
+        condition = hsv if self.hsv_spade else jnp.zeros_like(hsv)
         rgb = RgbBranch(
             self.width,
             self.d_state,
@@ -68,5 +72,5 @@ class Generator(nn.Module):
             remat=self.remat,
             dtype=self.dtype,
             name="rgb_branch",
-        )(nir, hsv, train=train)
+        )(nir, condition, train=train)
         return GeneratorOutput(rgb, hsv)

@@ -63,7 +63,7 @@ class RgbBranch(nn.Module):
 
         Args:
             nir: in [0, 1].
-            hsv: the HSV prediction for the same picture.
+            hsv: the HSV prediction for the same picture; constant to do without.
             train: whether batch statistics and spectral norms are updated.
 
         Returns:

@@ -39,10 +39,11 @@ def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
         InputError: no checkpoint there, or one that cannot be read.
     """
     directory = Path(directory).resolve()
-    root, steps = directory.parent, [directory.name]
-    if not directory.name.isdecimal() or not directory.is_dir():
-        root = directory / "checkpoints"
-        steps = ocp.utils.checkpoint_steps(root) if root.is_dir() else []
+    root, steps = directory / "checkpoints", []
+    if root.is_dir():
+        steps = ocp.utils.checkpoint_steps(root)
+    elif directory.name.isdecimal() and directory.is_dir():
+        root, steps = directory.parent, [directory.name]
     if not steps:
         raise InputError(
             f"{directory}: holds no checkpoint; give a run's --workdir, or one of its checkpoints"
@@ -103,7 +104,9 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._manager.close()
+        # After a failure of one process the others may be gone, and must not be waited for.
+        if error is None or jax.process_count() == 1:
+            self._manager.close()
 
     def save(
         self,

@@ -12,7 +12,7 @@ A run lives in its work directory:
 import math
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,13 @@ from haqagen_jax import artifact
 from haqagen_jax.config import Config
 from haqagen_jax.console import bars
 from haqagen_jax.errors import InputError, Stopped
-from haqagen_jax.train.checkpoint import Checkpoints, is_started
+from haqagen_jax.train.checkpoint import Checkpoints
+from haqagen_jax.train.processes import noticing_losses
 from haqagen_jax.train.record import Record
-from haqagen_jax.train.setup import Setup, load_generator, prepare, start
+from haqagen_jax.train.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.sharding import place_batch
 from haqagen_jax.train.state import TrainState
 from haqagen_jax.train.stopping import Stop
-from haqagen_jax.train.workdir import require_room, require_workdir
-
-KEPT = 2  # of the latest checkpoints; the best stays, too
 
 
 def train(
@@ -61,22 +59,16 @@ def train(
     Raises:
         InputError: an unusable work directory, too little room, unusable data, missing f or VGG-19
             weights, devices and a batch that do not fit, a run with other settings, a model to
-            start with that is of another size, a term that is no longer finite, or no model in the
-            end.
+            start with that is of another size, a term that is no longer finite, another process
+            that is lost, or no model in the end.
         Stopped: SIGTERM or Ctrl-C came; the state is saved.
 
     Reference: HAQAGen Sec. 4, "Training protocol".
     """
     workdir = Path(workdir)
     first = jax.process_index() == 0
-    with Stop() as stop:
-        if first:
-            require_workdir(workdir)
-        initial = None
-        if init_from is not None and not is_started(workdir / "checkpoints"):
-            initial = load_generator(init_from, config)
-        setup = prepare(directories, workdir, config, vgg=vgg)
-        require_room(workdir, setup.shapes, copies=KEPT + 2)  # the best, and one being written
+    with Stop() as stop, noticing_losses():
+        setup = prepare(directories, workdir, config, vgg=vgg, init_from=init_from)
         record = Record(
             workdir,
             config,
@@ -84,7 +76,7 @@ def train(
             facts={"command": command, **_facts(setup)},
             names=setup.names,
         )
-        _run(setup, workdir, record, stop, initial, show=progress and first)
+        _run(setup, workdir, record, stop, show=progress and first)
     model = workdir / "model"
     if first and not model.is_dir():  # the others may look before it is written
         raise InputError(
@@ -99,7 +91,6 @@ def _run(
     workdir: Path,
     record: Record,
     stop: Stop,
-    initial: Mapping[str, Any] | None,
     *,
     show: bool,
 ) -> None:
@@ -109,7 +100,7 @@ def _run(
         Checkpoints(workdir / "checkpoints", keep=KEPT, keep_best=True) as checkpoints,
         bars(show) as display,
     ):
-        state, position = _continue(setup, checkpoints) or (start(setup, initial), {})
+        state, position = _continue(setup, checkpoints) or (start(setup), {})
         begun = int(state.step)
         record.begin(begun, position)
         task = display.add_task("training", total=steps, completed=begun)
@@ -184,7 +175,7 @@ def _facts(setup: Setup) -> dict[str, Any]:
     loss = setup.config.loss
     terms = {"mse": loss.mse, "adversarial": loss.adversarial}
     parts = {"texture_l2": loss.alpha, "texture_cosine": loss.gamma}
-    parts |= {"cdf": loss.beta, "vgg": loss.delta}
+    parts |= {"cdf": loss.beta, "vgg": loss.delta, "ssim": loss.ssim}
     terms |= {name: loss.feature * weight for name, weight in parts.items()}
     return {
         "pairs": len(setup.pairs),

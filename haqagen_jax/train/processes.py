@@ -4,6 +4,8 @@ Every process runs the same command with its own number; or, where a launcher te
 are (SLURM, Open MPI, Cloud TPU, Kubernetes), the very same.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -58,4 +60,25 @@ def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE)
         raise InputError(
             f"{who}: the processes did not come together within {joining} s ({reason(error)}); "
             "check the address, that all are started, and that each has its own number"
+        ) from None
+
+
+@contextlib.contextmanager
+def noticing_losses() -> Iterator[None]:
+    """Takes a failure of what the processes compute together for the loss of one of them.
+
+    Where devices wait without an error, the runtime ends the process after `SILENCE`.
+
+    Raises:
+        InputError: another process, or the way to it, was lost.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        place = f"process {jax.process_index()} of {jax.process_count()}"
+        raise InputError(
+            f"{place}: another process was lost, or the network ({reason(error)}); start all "
+            "again, and the run goes on from its last checkpoint"
         ) from None

@@ -17,6 +17,7 @@ from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import TrainIterator, batch_names, train_iterator
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.factory import init_generator
+from haqagen_jax.train.checkpoint import is_started
 from haqagen_jax.train.frozen import texture_features, vgg_features
 from haqagen_jax.train.precision import compute_dtype
 from haqagen_jax.train.settings import run_settings
@@ -24,6 +25,9 @@ from haqagen_jax.train.sharding import make_mesh, replicated, state_shardings
 from haqagen_jax.train.state import TrainState, create_state
 from haqagen_jax.train.step import TrainStep, make_train_step
 from haqagen_jax.train.validation import Validate, make_validation
+from haqagen_jax.train.workdir import require_room, require_workdir
+
+KEPT = 2  # of the latest checkpoints; the best stays, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Setup:
     validate: Validate
     create: Callable[[jax.Array], TrainState]
     shapes: TrainState  # shapes and types, each with its sharding
+    initial: Mapping[str, Any] | None  # the generator's variables to start with; None for random
 
     def names(self, step: int) -> list[str]:
         """Returns the names of the pairs in the batch of a step."""
@@ -55,7 +60,12 @@ class Setup:
 
 
 def prepare(
-    directories: Sequence[str | Path], workdir: Path, config: Config, *, vgg: str | Path | None
+    directories: Sequence[str | Path],
+    workdir: Path,
+    config: Config,
+    *,
+    vgg: str | Path | None = None,
+    init_from: str | Path | None = None,
 ) -> Setup:
     """Sets a run up.
 
@@ -64,13 +74,21 @@ def prepare(
         workdir: where the run lives; f is read from it.
         config: the run's configuration.
         vgg: VGG-19 weights; needed unless loss.delta is 0.
+        init_from: a model directory whose generator a new run starts with.
 
     Returns:
         The run.
 
     Raises:
-        InputError: unusable data, missing f or VGG-19 weights, devices and a batch that do not fit.
+        InputError: an unusable work directory, too little room, unusable data, missing f or VGG-19
+            weights, devices and a batch that do not fit, a model to start with that is of another
+            size.
     """
+    if jax.process_index() == 0:
+        require_workdir(workdir)
+    initial = None
+    if init_from is not None and not is_started(workdir / "checkpoints"):
+        initial = _generator(init_from, config)
     train = config.train
     dtype = compute_dtype(train.precision)
     mesh = make_mesh(train)
@@ -80,6 +98,7 @@ def prepare(
     steps = train.steps or _steps_of_epochs(config, len(pairs))
     create = functools.partial(create_state, config=config, steps=steps, dtype=dtype)
     shapes = jax.eval_shape(create, jax.random.key(0))
+    require_room(workdir, shapes, copies=KEPT + 2)  # the best, and one that is being written
     shardings = state_shardings(shapes, mesh)
     return Setup(
         config=config,
@@ -108,42 +127,29 @@ def prepare(
             shapes,
             shardings,
         ),
+        initial=initial,
     )
 
 
-def load_generator(directory: str | Path, config: Config) -> Mapping[str, Any]:
-    """Reads the generator of another model.
+def start(setup: Setup) -> TrainState:
+    """Creates the state before the first step, on its devices."""
+    state = setup.create(jax.random.key(setup.config.train.seed))
+    if setup.initial is None:
+        return state
+    where = jax.tree.map(lambda x: x.sharding, setup.shapes)
+    generator = jax.device_put(setup.initial, where.generator)
+    average = None
+    if state.average is not None:
+        average = jax.device_put(setup.initial["params"], where.average)
+    return dataclasses.replace(state, generator=generator, average=average)
 
-    Args:
-        directory: of the model.
-        config: of the run that starts with it.
 
-    Returns:
-        Its variables, numpy arrays.
-
-    Raises:
-        InputError: no such model, or one of another size.
-    """
+def _generator(directory: str | Path, config: Config) -> Mapping[str, Any]:
+    """The variables of another model's generator, which must be of the run's size."""
     _, variables = artifact.load(directory)
     shapes = jax.eval_shape(lambda key: init_generator(key, config.model), jax.random.key(0))
     artifact.check(variables, shapes, str(directory))
     return variables
-
-
-def start(setup: Setup, initial: Mapping[str, Any] | None) -> TrainState:
-    """Creates the state before the first step, on its devices.
-
-    Args:
-        setup: of the run.
-        initial: variables of the generator; None for random ones.
-    """
-    state = setup.create(jax.random.key(setup.config.train.seed))
-    if initial is None:
-        return state
-    where = jax.tree.map(lambda x: x.sharding, setup.shapes)
-    generator = jax.device_put(initial, where.generator)
-    average = None if state.average is None else jax.device_put(initial["params"], where.average)
-    return dataclasses.replace(state, generator=generator, average=average)
 
 
 def _steps_of_epochs(config: Config, pairs: int) -> int:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
 from haqagen_jax import losses
 from haqagen_jax.config import LossConfig
@@ -40,6 +41,37 @@ def test_generator_objective_is_equation_four():
         )
         expected += 15 * ((prediction - target) ** 2).mean() + 15 * rec.mean()
     np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_ssim_is_a_term_of_its_own():
+    images = [jnp.asarray(RNG.random((2, 16, 16, 3)), jnp.float32) for _ in range(2)]
+    loss = LossConfig(alpha=0.0, beta=0.0, gamma=0.0, delta=0.0, ssim=2.0)
+    terms = losses.reconstruction(*images, texture=None, vgg=None, loss=loss)
+    expected = [
+        structural_similarity(
+            *pair,
+            data_range=1,
+            channel_axis=-1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            full=True,
+        )[1][5:-5, 5:-5].mean()
+        for pair in zip(*map(np.asarray, images), strict=True)
+    ]
+    np.testing.assert_allclose(terms["ssim"], 1 - np.array(expected), rtol=1e-4)
+    logits = jnp.zeros((2, 3, 3, 1))
+    total, _ = losses.generator_objective(
+        *(images[i] for i in (0, 0, 1, 1)),
+        logits,
+        logits,
+        texture=None,
+        vgg=None,
+        loss=dataclasses.replace(loss, mse=0.0),
+    )
+    np.testing.assert_allclose(total, 2 * 15 * 2 * (1 - np.mean(expected)), rtol=1e-4)
+    same = losses.reconstruction(images[0], images[0], texture=None, vgg=None, loss=loss)
+    np.testing.assert_allclose(same["ssim"], 0, atol=1e-5)
 
 
 def test_terms_are_unweighted_and_per_image():

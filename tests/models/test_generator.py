@@ -1,5 +1,6 @@
 """The generator as a whole; its parts have tests of their own."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
+from jax.interpreters import partial_eval
 
 from haqagen_jax import paper
 from haqagen_jax.models.criss_cross import CrissCrossFusion
@@ -115,6 +117,30 @@ def test_every_map_is_the_hsv_prediction(shapes):
     hsv = found.pop("hsv")
     assert sorted(found) == sorted([*STAGES, "fusion"])
     assert all(value is hsv for value in found.values())
+
+
+@pytest.mark.parametrize("conditioned", [True, False])
+def test_without_spade_the_colours_do_not_know_the_hsv_prediction(shapes, conditioned):
+    network = NETWORK.clone(hsv_spade=conditioned)
+    params = dict(shapes["params"])
+
+    def rgb(hsv_branch: Any, rest: Any, nir: Any) -> Any:
+        variables = {**shapes, "params": {**rest, "hsv_branch": hsv_branch}}
+        # Constants in the place of what is not asked about.
+        variables |= {k: jax.tree.map(jnp.ones_like, shapes[k]) for k in shapes if k != "params"}
+        return network.apply(variables, nir).rgb
+
+    branch = params.pop("hsv_branch")
+    jaxpr = jax.make_jaxpr(rgb)(branch, params, _nir(256, 256)).jaxpr
+    _, used = partial_eval.dce_jaxpr(jaxpr, [True])
+    of_branch = used[: len(jax.tree.leaves(branch))]
+    assert of_branch == [conditioned] * len(of_branch)
+    # The parameters are the same, so the comparison is fair.
+    other = jax.eval_shape(
+        functools.partial(init_generator, model=dataclasses.replace(MODEL, hsv_spade=conditioned)),
+        jax.random.key(0),
+    )
+    assert jax.tree.map(jnp.shape, other) == jax.tree.map(jnp.shape, shapes)
 
 
 def _nir(height: int, width: int) -> jax.ShapeDtypeStruct:

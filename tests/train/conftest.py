@@ -1,37 +1,17 @@
-"""A generator of three layers, for tests of what surrounds the networks; data for whole runs."""
+"""The small generator in the place of the true one; data for whole runs."""
 
 import dataclasses
 import functools
 from pathlib import Path
 
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
 import pytest
+from stand_in import StandIn
 
 from haqagen_jax.config import Config, TrainConfig
 from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.models import factory
-from haqagen_jax.models.generator import Generator, GeneratorOutput
-from haqagen_jax.models.layers import SpectralConv
+from haqagen_jax.models.generator import Generator
 from haqagen_jax.train import setup
-
-
-class StandIn(Generator):
-    """Has the arguments and all the collections of the true generator, and compiles at once."""
-
-    @nn.compact
-    def __call__(self, nir: jax.Array, *, train: bool = False) -> GeneratorOutput:
-        def predict(name: str, side: int, x: jax.Array) -> jax.Array:
-            y = nn.Conv(3, (side, side), dtype=self.dtype, name=name)(x)
-            return jax.nn.sigmoid(y.astype(jnp.float32))
-
-        hsv = predict("hsv_branch", 3, nir)
-        both = jnp.concatenate([nir, hsv], -1)
-        spectral = SpectralConv(4, 3, use_bias=False, dtype=self.dtype, name="spectral_conv")
-        norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)
-        x = nn.leaky_relu(norm(spectral(both, train=train)))
-        return GeneratorOutput(predict("rgb_branch", 1, x), hsv)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,126 @@
+"""Ten training steps of the true networks, small, on other devices and in other processes.
+
+Prints a row for each precision, learning rate and topology: the largest relative difference of any
+term of the losses from that of one device, in the first step and in all ten.
+
+Two learning rates, because AdamW's first steps are as long for a gradient of rounding errors as for
+any other: whatever changes the order of a sum grows with the rate, on one device, too. The last
+topology shows it: one device whose compiler does not reorder.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = [sys.executable, "-m", "haqagen_jax"]
+SETTINGS = (
+    *("model.d_state=2", "model.spade_hidden=4", "model.hsv_width=4", "model.critic_width=4"),
+    *("data.precrop=0", "loss.delta=0", "train.steps=10", "train.batch_size=8"),
+    *("train.log_every=1", "train.validate_every=10", "train.checkpoint_every=10", "train.ema=0.9"),
+)
+# Devices of each process, processes, neighbours that share the state, flags of the compiler.
+ONE = (1, 1, 1, "")
+TOPOLOGIES = {
+    "8 devices": (8, 1, 1, ""),
+    "8 devices, 4 share the state": (8, 1, 4, ""),
+    "2 processes of 2 devices": (2, 2, 1, ""),
+    "1 device, another compilation": (1, 1, 1, "--xla_cpu_enable_fast_math=false"),
+}
+
+
+def main() -> None:
+    """Runs all, and prints as it goes."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--precision", nargs="+", default=["float32", "float64"])
+    parser.add_argument("--rate", nargs="+", type=float, default=[1e-7, 1e-4])
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data, f = Path(folder, "data"), Path(folder, "f")
+        call("dataset", "build", "synthetic", "--out", data, "--count", 12, "--size", "256x256")
+        call("pretrain-texture", *of_run(data, f, "texture.steps=50"))
+        print("| precision | learning rate | topology | first step | ten steps |")
+        print("|---|--:|---|--:|--:|", flush=True)
+        for precision in args.precision:
+            for rate in args.rate:
+                compare(data, f, precision, rate)
+
+
+def compare(data: Path, f: Path, precision: str, rate: float) -> None:
+    """Prints the rows of one precision and learning rate."""
+    expected = ten_steps(data, f, precision, rate, *ONE)
+    for name, topology in TOPOLOGIES.items():
+        found = ten_steps(data, f, precision, rate, *topology)
+        worst = [
+            max(abs(ours[term] - x) / abs(x) for term, x in theirs.items())
+            for ours, theirs in zip(found, expected, strict=True)
+        ]
+        row = (precision, f"{rate:g}", name, f"{worst[0]:.1e}", f"{max(worst):.1e}")
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def ten_steps(
+    data: Path,
+    f: Path,
+    precision: str,
+    rate: float,
+    devices: int,
+    processes: int,
+    fsdp: int,
+    flags: str,
+) -> list[dict[str, float]]:
+    """The terms of the losses, step by step."""
+    with tempfile.TemporaryDirectory() as folder:
+        workdir = Path(folder, "run")
+        (workdir / "texture").mkdir(parents=True)
+        for file in (f / "texture").iterdir():
+            (workdir / "texture" / file.name).write_bytes(file.read_bytes())
+        settings = (
+            *(f"train.precision={precision}", f"train.fsdp={fsdp}"),
+            *(f"optim.learning_rate={rate}", f"optim.final_learning_rate={rate}"),
+        )
+        launcher = [sys.executable, ROOT / "launch/local.py", "--processes", processes]
+        call(
+            "train",
+            *of_run(data, workdir, *settings),
+            launcher=launcher if processes > 1 else (),
+            JAX_ENABLE_X64=str(int(precision == "float64")),
+            XLA_FLAGS=f"--xla_force_host_platform_device_count={devices} {flags}",
+        )
+        text = (workdir / "metrics.jsonl").read_text("utf-8")
+    records = [json.loads(line) for line in text.splitlines()]
+    return [
+        {k: v for k, v in line.items() if k.startswith("train/") and is_loss(k)}
+        for line in records
+        if "train/generator" in line
+    ]
+
+
+def is_loss(name: str) -> bool:
+    """Gradients' norms and the critics' accuracy are no losses."""
+    return "gradient" not in name and "accuracy" not in name
+
+
+def of_run(data: Path, workdir: Path, *settings: str) -> list:
+    """What every training command takes."""
+    words = ["--data", data, "--workdir", workdir, "--config", "configs/haqagen.py:tiny"]
+    for setting in (*SETTINGS, *settings):
+        words += ["--set", setting]
+    return words
+
+
+def call(*words: object, launcher: tuple | list = (), **environment: str) -> None:
+    """Runs `haqagen`, and shows what it said if it fails."""
+    command = [str(word) for word in (*launcher, *PROGRAM, *words)]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"} | environment
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""RGB2NIR (`haqagen dataset build rgb2nir`): 1024x768, so crops of 384 come before those of 256.
+
+Sec. 4.1 says so for the two sets of high resolution. `configs/rgb2nir.py:SIZE` takes the sizes of
+`configs/haqagen.py`; the paper's is the default.
+"""
+
+from ml_collections import ConfigDict
+
+from haqagen_jax.presets import recipe
+
+
+def get_config(size: str = "paper") -> ConfigDict:
+    """Returns the configuration of one size."""
+    config = recipe(size)
+    config.update({"data": {"precrop": 384}})
+    return config

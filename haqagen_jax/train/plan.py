@@ -1,0 +1,113 @@
+"""What a training run would do and cost: `haqagen train --dry-run`. A few steps are taken, and
+nothing is written."""
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from haqagen_jax.config import Config
+from haqagen_jax.cost import nbytes
+from haqagen_jax.models.factory import count_parameters
+from haqagen_jax.train.optimizer import make_schedule
+from haqagen_jax.train.setup import KEPT, Setup, prepare, start
+from haqagen_jax.train.sharding import place_batch
+
+TRIED = 3  # steps; the first is not counted
+
+
+def plan(
+    directories: Sequence[str | Path],
+    workdir: str | Path,
+    config: Config,
+    *,
+    vgg: str | Path | None = None,
+    init_from: str | Path | None = None,
+) -> None:
+    """Prints what `train` would do with the same arguments.
+
+    Args:
+        directories: see `haqagen_jax.train.loop.train`; so are the others.
+        workdir: where the run would live.
+        config: the run's configuration.
+        vgg: VGG-19 weights.
+        init_from: a model directory whose generator a new run starts with.
+
+    Raises:
+        InputError: whatever `train` would refuse before its first step, but for the settings of a
+            run to continue.
+    """
+    setup = prepare(directories, Path(workdir), config, vgg=vgg, init_from=init_from)
+    _say(_known(setup))
+    _say({"compiling": "the step; this may take minutes"})
+    memory, seconds = _measured(setup)
+    hours = seconds * setup.steps / 3600
+    length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
+    _say(
+        {
+            "memory": f"{memory / 1e9:.2f} GB on each device in a step",
+            "time": f"{seconds:.2f} s a step, {config.train.batch_size / seconds:.2f} images/s; "
+            f"{length} for {setup.steps} steps, without validation",
+        }
+    )
+
+
+def _say(rows: Mapping[str, str]) -> None:
+    if jax.process_index() == 0:
+        for name, value in rows.items():
+            print(f"{name:16} {value}", flush=True)
+
+
+def _known(setup: Setup) -> dict[str, str]:
+    """What can be said before anything is computed."""
+    config, shapes, mesh = setup.config, setup.shapes, setup.mesh
+    train, size = config.train, mesh.size
+    devices = f"{size} {jax.devices()[0].platform}, in {jax.process_count()} process(es)"
+    parts = f", in {train.microbatches} parts" if train.microbatches > 1 else ""
+    networks = {
+        "generator": count_parameters(shapes.generator["params"]),
+        "critics": count_parameters(shapes.critic["params"]),
+    }
+    of_each = sum(
+        jax.tree.leaves(
+            jax.tree.map(
+                lambda x: nbytes(jax.ShapeDtypeStruct(x.sharding.shard_shape(x.shape), x.dtype)),
+                shapes,
+            )
+        )
+    )
+    schedule = make_schedule(config.optim, steps=setup.steps)
+    rates = [np.asarray(schedule(step)).item() for step in (0, setup.steps // 2, setup.steps)]
+    return {
+        "devices": f"{devices}; data {mesh.shape['data']} x fsdp {mesh.shape['fsdp']}",
+        "batch": f"{train.batch_size}, {train.batch_size // size} on each device{parts}",
+        "precision": f"{setup.dtype}{', recomputing blocks' if train.remat else ''}",
+        "data": f"{len(setup.pairs)} pairs, {len(setup.held_out)} to validate",
+        "steps": f"{setup.steps}, {setup.steps * train.batch_size / len(setup.pairs):.1f} epochs; "
+        f"logs every {train.log_every}, validates every {train.validate_every}, saves every "
+        f"{train.checkpoint_every}",
+        "learning rate": "{:.2g} at first, {:.2g} half way, {:.2g} at the end".format(*rates),
+        "moving average": f"decay {train.ema}" if train.ema else "none",
+        "parameters": ", ".join(f"{name} {count:,}" for name, count in networks.items()),
+        "state": f"{of_each / 1e9:.2f} GB on each device (parameters, moments, average)",
+        "checkpoints": f"{nbytes(shapes) / 1e9:.2f} GB each, at most {KEPT + 2} at once",
+    }
+
+
+def _measured(setup: Setup) -> tuple[int, float]:
+    """Bytes on each device, and seconds of a step, its batch included."""
+    state = start(setup)
+    batch = place_batch(next(setup.batches), setup.mesh)
+    step = setup.step.lower(state, batch).compile()
+    needs = step.memory_analysis()
+    memory = needs.argument_size_in_bytes + needs.temp_size_in_bytes
+    times = []
+    for _ in range(TRIED):
+        since = time.monotonic()
+        state, metrics = step(state, place_batch(next(setup.batches), setup.mesh))
+        jax.block_until_ready((state, metrics))
+        times.append(time.monotonic() - since)
+    return memory, statistics.median(times[1:])
