@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup check test test-slow bench-data demo format clean
+.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies demo format clean
 
 help:
 	@echo "make demo             colour rendered scenes with the bundled model"
@@ -12,6 +12,9 @@ help:
 	@echo "make test             formatter, lint, types and the test suite"
 	@echo "make test-slow        the tests that take minutes"
 	@echo "make bench-data       how fast training samples come"
+	@echo "make bench-train      what a training step costs"
+	@echo "make bench-scaling    what several devices add to it"
+	@echo "make bench-topologies whether they compute the same"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv and demo/"
 
@@ -36,6 +39,16 @@ test-slow: setup
 
 bench-data: setup
 	$(BIN)/python benchmarks/data.py
+
+bench-train: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/train.py
+
+bench-scaling: setup
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/scaling.py --fsdp 8
+
+bench-topologies: setup
+	$(BIN)/python benchmarks/topologies.py
 
 demo: setup
 	$(BIN)/haqagen demo --out demo $(if $(IMAGE),--image "$(IMAGE)")

@@ -95,7 +95,7 @@ def _join(args: argparse.Namespace) -> None:
     if not has_others(args):
         return
     given = [args.coordinator, args.processes, args.process]
-    if args.distributed == (None not in given) or (not args.distributed and None in given):
+    if given.count(None) != (len(given) if args.distributed else 0):
         raise InputError(
             "--distributed, or all of --coordinator, --processes and --process: give one or the "
             "other"

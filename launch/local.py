@@ -22,7 +22,7 @@ POLL = 0.2  # seconds
 
 def main() -> None:
     """Runs the processes and exits as the first that failed did, or with 0."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Starts N processes of one training.")
     parser.add_argument("--processes", type=int, required=True, metavar="N")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()

@@ -115,6 +115,7 @@ class Checkpoints:
         *,
         settings: Mapping[str, Any],
         position: Mapping[str, Any],
+        config: Mapping[str, Any],
         score: float | None = None,
     ) -> None:
         """Begins to save a step; the state may be donated when this returns.
@@ -124,6 +125,7 @@ class Checkpoints:
             state: a pytree of arrays.
             settings: what must not change when the run continues; JSON values.
             position: of the data stream and whatever else the caller needs; JSON values.
+            config: of the run, whole, for who looks at the checkpoint; JSON values.
             score: of the model at this step; the higher, the better.
 
         Raises:
@@ -134,6 +136,7 @@ class Checkpoints:
             "package_version": __version__,
             "settings": dict(settings),
             "position": dict(position),
+            "config": dict(config),
         }
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)

@@ -122,7 +122,12 @@ def _run(
             if step % rhythm.checkpoint_every == 0 or last or stopping or score == record.best:
                 position = {"batches": setup.batches.get_state(), **record.position()}
                 checkpoints.save(
-                    step, state, settings=setup.settings, position=position, score=score
+                    step,
+                    state,
+                    settings=setup.settings,
+                    position=position,
+                    config=setup.config.to_dict(),
+                    score=score,
                 )
             display.update(task, completed=step)
             if stopping and not last:

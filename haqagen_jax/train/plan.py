@@ -48,7 +48,7 @@ def plan(
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
     _say(
         {
-            "memory": f"{memory / 1e9:.2f} GB on each device in a step",
+            "memory": f"{_megabytes(memory)} on each device in a step",
             "time": f"{seconds:.2f} s a step, {config.train.batch_size / seconds:.2f} images/s; "
             f"{length} for {setup.steps} steps, without validation",
         }
@@ -65,19 +65,16 @@ def _known(setup: Setup) -> dict[str, str]:
     """What can be said before anything is computed."""
     config, shapes, mesh = setup.config, setup.shapes, setup.mesh
     train, size = config.train, mesh.size
-    devices = f"{size} {jax.devices()[0].platform}, in {jax.process_count()} process(es)"
+    processes = jax.process_count()
+    devices = f"{size} {jax.devices()[0].platform}"
+    devices += f" in {processes} processes" if processes > 1 else ""
     parts = f", in {train.microbatches} parts" if train.microbatches > 1 else ""
     networks = {
         "generator": count_parameters(shapes.generator["params"]),
         "critics": count_parameters(shapes.critic["params"]),
     }
-    of_each = sum(
-        jax.tree.leaves(
-            jax.tree.map(
-                lambda x: nbytes(jax.ShapeDtypeStruct(x.sharding.shard_shape(x.shape), x.dtype)),
-                shapes,
-            )
-        )
+    of_each = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.sharding.shard_shape(x.shape), x.dtype), shapes
     )
     schedule = make_schedule(config.optim, steps=setup.steps)
     rates = [np.asarray(schedule(step)).item() for step in (0, setup.steps // 2, setup.steps)]
@@ -92,9 +89,13 @@ def _known(setup: Setup) -> dict[str, str]:
         "learning rate": "{:.2g} at first, {:.2g} half way, {:.2g} at the end".format(*rates),
         "moving average": f"decay {train.ema}" if train.ema else "none",
         "parameters": ", ".join(f"{name} {count:,}" for name, count in networks.items()),
-        "state": f"{of_each / 1e9:.2f} GB on each device (parameters, moments, average)",
-        "checkpoints": f"{nbytes(shapes) / 1e9:.2f} GB each, at most {KEPT + 2} at once",
+        "state": f"{_megabytes(nbytes(of_each))} on each device (parameters, moments, average)",
+        "checkpoints": f"{_megabytes(nbytes(shapes))} each, at most {KEPT + 2} at once",
     }
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def _measured(setup: Setup) -> tuple[int, float]:

@@ -5,6 +5,7 @@ are (SLURM, Open MPI, Cloud TPU, Kubernetes), the very same.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -38,10 +39,13 @@ def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE)
     # The loop has its own way to stop at a signal; the runtime's would take the signal away.
     jax.config.update("jax_enable_preemption_service", False)
     options: dict[str, Any] = {
-        "initialization_timeout": joining,
+        # The runtime would abort with a stack trace; so it is given longer than we wait.
+        "initialization_timeout": 2 * joining,
         "heartbeat_timeout_seconds": silence,
     }
+    who = "the launcher's settings"
     if place is not None:
+        who = f"process {place.process} of {place.processes}, coordinator {place.coordinator}"
         options |= {
             "coordinator_address": place.coordinator,
             "num_processes": place.processes,
@@ -49,18 +53,23 @@ def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE)
             "coordinator_bind_address": place.coordinator,
             "cluster_detection_method": "deactivate",
         }
-    try:
-        jax.distributed.initialize(**options)
-    except (RuntimeError, ValueError, OSError) as error:  # whatever the runtime meets first
-        who = (
-            "the launcher's settings"
-            if place is None
-            else f"process {place.process} of {place.processes}, coordinator {place.coordinator}"
-        )
+    failures = []
+
+    def initialize() -> None:
+        try:
+            jax.distributed.initialize(**options)
+        except (RuntimeError, ValueError, OSError) as error:  # whatever the runtime meets first
+            failures.append(reason(error))
+
+    attempt = threading.Thread(target=initialize, daemon=True)
+    attempt.start()
+    attempt.join(joining)
+    if failures or attempt.is_alive():
+        why = failures[0] if failures else f"not all came within {joining} s"
         raise InputError(
-            f"{who}: the processes did not come together within {joining} s ({reason(error)}); "
-            "check the address, that all are started, and that each has its own number"
-        ) from None
+            f"{who}: the processes did not come together ({why}); check the address, that all are "
+            "started, and that each has its own number"
+        )
 
 
 @contextlib.contextmanager

@@ -152,7 +152,9 @@ def _run(
             # The last state is not a checkpoint: it becomes the result.
             if step % train.checkpoint_every == 0 and step < steps:
                 position = {"batches": batches.get_state()}
-                checkpoints.save(step, state, settings=settings, position=position)
+                checkpoints.save(
+                    step, state, settings=settings, position=position, config=config.to_dict()
+                )
             bar.update(task, completed=step)
     return state, loss
 

@@ -24,7 +24,7 @@ def save(directory, *steps, **options):
     with Checkpoints(directory, **options) as checkpoints:
         for step in steps:
             position = {"batches": {"next": step}, "best": -np.inf}
-            checkpoints.save(step, state(step), settings=SETTINGS, position=position)
+            checkpoints.save(step, state(step), settings=SETTINGS, position=position, config={})
 
 
 def test_nothing_saved(tmp_path):

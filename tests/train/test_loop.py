@@ -20,7 +20,7 @@ from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.info import checkpoint_info
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.train import loop, setup, texture
+from haqagen_jax.train import checkpoint, loop, setup, texture
 from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.state import create_state
 from haqagen_jax.train.validation import Samples
@@ -164,6 +164,7 @@ def test_a_checkpoint_says_what_it_is(finished, small, data, capsys):
         assert re.search(r"^step +5 of 5$", said, re.M)
         assert f"SHA-256 {digest}" in said
         assert f"psnr {position['scores']['psnr']:.3f}" in said
+    assert Config.from_dict(checkpoint.read(finished)[2]["config"]) == small
     checkpoint_info(str(finished / "checkpoints" / "4"))
     assert digest not in capsys.readouterr().out
     run(data, finished, small, progress=True)
