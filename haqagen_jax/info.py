@@ -34,7 +34,7 @@ autoencoder f, and VGG-19 up to relu4_2 (g).
 GMAC      1e9 multiply-accumulates of the generator on one 256 x 256 tile
 file      MB of the generator's float16 weights on disk
 weights   MB of the same in memory, float32
-training  MB of both networks and both optimizers
+training  MB of both networks, both optimizers and the moving average
 tile      MB that a tile's forward pass keeps for the backward pass"""
 
 

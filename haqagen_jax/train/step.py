@@ -86,7 +86,12 @@ def make_train_step(
 
             critic_grads, critic_terms, spectral = _averaged(first, batch, parts)
 
+        critic_norm = optax.tree.norm(critic_grads)
         params, critic_opt = apply(critic_grads, state.critic_opt, state.critic["params"])
+        if state.loss_scale is not None:
+            # Critics that an overflow has spoilt would make the generator's terms NaN, which are
+            # recorded although the step is not taken.
+            params = _where(jnp.isfinite(critic_norm), params, state.critic["params"])
         judge = {"params": params, "spectral": spectral}
 
         # From here on the critics are the updated ones.
@@ -105,7 +110,7 @@ def make_train_step(
 
         norms = {
             "gradient_generator": optax.tree.norm(grads),
-            "gradient_critic": optax.tree.norm(critic_grads),
+            "gradient_critic": critic_norm,
         }
         after = TrainState(
             step=state.step,
@@ -215,11 +220,15 @@ def _average(state: TrainState, params: Any, decay: float) -> Any:
     )
 
 
+def _where(condition: Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+
+
 def _guarded(state: TrainState, after: TrainState, norms: Metrics) -> tuple[TrainState, Metrics]:
     """What a float16 step leaves: nothing new where a gradient has overflowed."""
     assert state.loss_scale is not None
     finite = jnp.isfinite(jnp.stack(list(norms.values()))).all()
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
+    kept = _where(finite, after, state)
     # At the least scale there is nothing left to lower: then the norms tell.
     hidden = ~finite & (state.loss_scale.scale > LEAST)
     norms = {name: jnp.where(hidden, 0.0, norm) for name, norm in norms.items()}

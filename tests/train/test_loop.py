@@ -71,17 +71,19 @@ def lines(workdir: Path) -> list[dict]:
     return [{k: v for k, v in line.items() if k not in timed} for line in records]
 
 
-def last_checkpoint(workdir: Path, config: Config):
+def last_checkpoint(workdir: Path, config: Config, *, dtype=jnp.float32):
     """State and position."""
-    steps = config.train.steps
-    template = jax.eval_shape(lambda k: create_state(k, config, steps=steps), jax.random.key(0))
+    make = functools.partial(create_state, config=config, steps=config.train.steps, dtype=dtype)
+    template = jax.eval_shape(make, jax.random.key(0))
     with Checkpoints(workdir / "checkpoints", keep=2) as checkpoints:
         restored = checkpoints.restore(template, settings={})
     assert restored is not None
     return restored
 
 
-def check_resume(data: Path, whole: Path, parts: Path, config: Config) -> None:
+def check_resume(
+    data: Path, whole: Path, parts: Path, config: Config, *, dtype=jnp.float32
+) -> None:
     """A run that stops and continues equals an unbroken one to the last bit: state, position in
     the data, record, best model."""
     # The checkpoint is of step 2; step 3 is logged, then repeated.
@@ -90,8 +92,8 @@ def check_resume(data: Path, whole: Path, parts: Path, config: Config) -> None:
     assert sorted(path.name for path in (parts / "checkpoints").iterdir()) == ["2"]
     run(data, parts, config)
 
-    state, position = last_checkpoint(whole, config)
-    other, other_position = last_checkpoint(parts, config)
+    state, position = last_checkpoint(whole, config, dtype=dtype)
+    other, other_position = last_checkpoint(parts, config, dtype=dtype)
     jax.tree.map(np.testing.assert_array_equal, other, state)
     assert int(state.step) == config.train.steps
     assert position == other_position
@@ -118,6 +120,13 @@ def finished(small, data, tmp_path_factory) -> Path:
 def test_a_stopped_run_ends_like_an_unbroken_one(finished, small, data, tmp_path):
     check_resume(data, finished, tmp_path, small)
     check_model(tmp_path / "model")
+
+
+def test_the_same_in_float16(small, data, tmp_path):
+    """The scale of the loss goes on, too."""
+    config = change(small, "train", precision="float16")
+    run(data, tmp_path / "whole", config)
+    check_resume(data, tmp_path / "whole", tmp_path / "parts", config, dtype=jnp.float16)
 
 
 @pytest.mark.slow

@@ -141,6 +141,7 @@ def test_a_float16_step_that_overflows_changes_nothing_but_the_scale(stand_in):
     assert after.step == 1
     assert after.loss_scale == LossScale(2.0**39, 0)
     assert metrics["gradient_generator"] == metrics["gradient_critic"] == 0
+    assert all(np.isfinite(value) for value in metrics.values())
     for name in ("generator", "critic", "generator_opt", "critic_opt", "average"):
         old, new = (jax.tree.leaves(getattr(s, name)) for s in (state, after))
         assert all(np.array_equal(a, b) for a, b in zip(old, new, strict=True)), name

@@ -1,6 +1,7 @@
 """Runs that are killed, moved to other devices, or lose one of their processes."""
 
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from commands import (
 )
 from test_topologies import TOLERANCE, assert_equal
 
+from haqagen_jax.train.stopping import AGREE_EVERY
+
 INFO = (STAND_IN[0], "-m", "haqagen_jax", "info")
 SHORT = (*NO_F, "train.steps=60", "train.batch_size=2", "train.checkpoint_every=1")
 
@@ -29,6 +32,15 @@ SHORT = (*NO_F, "train.steps=60", "train.batch_size=2", "train.checkpoint_every=
 def begin(words: list[str], env: dict) -> subprocess.Popen:
     pipe = subprocess.PIPE
     return subprocess.Popen(words, env=env, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+
+
+def begin_two(data: Path, workdir: Path, *settings: str) -> list[subprocess.Popen]:
+    """Begins two processes of a long run."""
+    words = command(
+        data, workdir, *NO_F, "train.steps=1000", "train.validate_every=1000", *settings
+    )
+    words += ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", "2", "--process"]
+    return [begin([*words, str(i)], environment()) for i in range(2)]
 
 
 def wait_for_steps(process: subprocess.Popen, workdir: Path, count: int) -> None:
@@ -104,13 +116,25 @@ def test_a_run_of_eight_devices_goes_on_with_two_and_with_one(data, tmp_path):
     assert_equal(first, {step: records[1][step] for step in first}, relative=TOLERANCE["float32"])
 
 
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_all(data, tmp_path):
+    """After a step that they agree on, which all save."""
+    processes = begin_two(data, tmp_path, "train.checkpoint_every=1000")
+    wait_for_steps(processes[0], tmp_path, 2)
+    processes[1].send_signal(signal.SIGTERM)
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    steps = [re.search(r"haqagen: stopped after step (\d+) of 1000, which", x)[1] for x in said]
+    assert steps[0] == steps[1]
+    assert int(steps[0]) % AGREE_EVERY == 0
+    [left] = (tmp_path / "checkpoints").iterdir()
+    assert left.name == steps[0]
+
+
+@pytest.mark.parametrize("lost", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_who_loses_a_process_says_so_and_ends(data, tmp_path, lost):
     """Without `launch/local.py`, which would end it."""
-    port = free_port()
-    words = command(data, tmp_path, *NO_F, "train.steps=1000")
-    words += ["--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"]
-    processes = [begin([*words, str(i)], environment(devices=2)) for i in range(2)]
+    processes = begin_two(data, tmp_path)
     wait_for_steps(processes[0], tmp_path, 2)
     processes[lost].kill()
     processes[lost].communicate()

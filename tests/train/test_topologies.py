@@ -28,7 +28,8 @@ def is_loss(name: str) -> bool:
     return not name.startswith(("train/gradient", "train/critic_accuracy", "validation/"))
 
 
-@pytest.fixture(scope="module", params=["float32", "float64"])
+# float64 says more, so float32 is not tried every time.
+@pytest.fixture(scope="module", params=[pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def single(request, data, tmp_path_factory):
     """The record of ten steps on one device, and its precision."""
     workdir = tmp_path_factory.mktemp("single")
@@ -39,7 +40,10 @@ def single(request, data, tmp_path_factory):
     return record, request.param
 
 
-@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize(
+    "topology",
+    [pytest.param("8 devices", marks=pytest.mark.slow), "4 x 2 devices", "2 processes"],
+)
 def test_ten_steps_elsewhere_have_the_same_terms(single, data, tmp_path, topology):
     record, precision = single
     devices, processes, fsdp = TOPOLOGIES[topology]
