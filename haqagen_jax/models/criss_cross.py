@@ -9,6 +9,7 @@ as the fusion of the two branches is ColorMamba's.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -72,16 +73,16 @@ def criss_cross(
 
 def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Array, Array]:
     """Attention within each row: outputs [b h w c] and log-normalisers [b h w 1]."""
-    b, h, w, _ = q.shape
-    lines = tuple(at_least_float32(x.reshape(b * h, w, -1)) for x in (q, k, v))
+    # The loop goes over lines, with the pictures side by side: these may be on several devices.
+    lines = tuple(at_least_float32(jnp.swapaxes(x, 0, 1)) for x in (q, k, v))
     attended: Any = _attend(skip_self, *lines)
     out, norm = attended
-    return out.reshape(b, h, w, -1), norm.reshape(b, h, w, 1)
+    return jnp.swapaxes(out, 0, 1), jnp.swapaxes(norm, 0, 1)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _attend(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Array, Array]:
-    """Softmax attention of every line by itself: [lines w i] -> [lines w c], [lines w 1]."""
+    """Softmax attention of every line by itself: [h b w i] -> [h b w c], [h b w 1]."""
 
     def line(qkv: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         q, k, v = qkv
@@ -91,7 +92,7 @@ def _attend(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Array, Array
         total = weights.sum(-1, keepdims=True)
         return exact_matmul(weights, v) / total, top + jnp.log(total)
 
-    return lax.map(line, (q, k, v), batch_size=LINES)
+    return _map_lines(line, (q, k, v))
 
 
 def _scores(skip_self: bool, q: Array, k: Array) -> Array:
@@ -117,7 +118,13 @@ def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array
         dscores = weights * (exact_matmul(dout, v.T) + shift)
         return exact_matmul(dscores, k), exact_matmul(dscores.T, q), exact_matmul(weights.T, dout)
 
-    return lax.map(line, (*residuals, *cotangents), batch_size=LINES)
+    return _map_lines(line, (*residuals, *cotangents))
+
+
+def _map_lines(line: Callable[[Any], Any], arrays: tuple[Array, ...]) -> Any:
+    """Applies a function to each line of arrays [h b w c]."""
+    pictures = arrays[0].shape[1]
+    return lax.map(jax.vmap(line), arrays, batch_size=max(1, LINES // pictures))
 
 
 _attend.defvjp(_attend_fwd, _attend_bwd)

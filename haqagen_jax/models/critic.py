@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import SpectralConv, leaky_relu
+from haqagen_jax.ops.pairing import apart, by_turns
 from haqagen_jax.ops.precision import at_least_float32
 
 
@@ -49,9 +50,9 @@ class Critic(nn.Module):
             return layer(x, train=train)
 
         stems = [conv("stem_rgb", self.width, 2, rgb), conv("stem_hsv", self.width, 2, hsv)]
-        x = leaky_relu(jnp.concatenate(stems))
+        x = leaky_relu(by_turns(*stems))
         x = leaky_relu(conv("trunk_0", 2 * self.width, 2, x))
         x = leaky_relu(conv("trunk_1", 4 * self.width, 2, x))
         x = leaky_relu(conv("trunk_2", 8 * self.width, 1, x))
         logits = at_least_float32(conv("trunk_3", 1, 1, x))
-        return CriticOutput(*jnp.split(logits, 2))
+        return CriticOutput(*apart(logits))

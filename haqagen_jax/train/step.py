@@ -29,6 +29,7 @@ from haqagen_jax.losses.objective import (
 from haqagen_jax.models.factory import make_critic, make_generator
 from haqagen_jax.models.generator import GeneratorOutput
 from haqagen_jax.ops.color import linear_to_srgb, rgb_to_hsv
+from haqagen_jax.ops.pairing import apart, by_turns
 from haqagen_jax.train.optimizer import make_optimizer
 from haqagen_jax.train.precision import LEAST, unscaled
 from haqagen_jax.train.state import TrainState
@@ -158,12 +159,12 @@ class _Networks:
         real, fake = self._real(batch), jax.lax.stop_gradient(fake)
 
         def loss(params: Any) -> Any:
-            rgb, hsv = (jnp.concatenate(pair) for pair in zip(real, fake, strict=True))
+            rgb, hsv = (by_turns(*pair) for pair in zip(real, fake, strict=True))
             variables = {**state.critic, "params": params}
             logits, updated = self._critic.apply(
                 variables, rgb, hsv, train=True, mutable=["spectral"]
             )
-            (rgb_real, rgb_fake), (hsv_real, hsv_fake) = (jnp.split(x, 2) for x in logits)
+            (rgb_real, rgb_fake), (hsv_real, hsv_fake) = map(apart, logits)
             total, terms = critic_objective(rgb_real, rgb_fake, hsv_real, hsv_fake)
             right = [(x > 0).mean() for x in (rgb_real, hsv_real)]
             right += [(x < 0).mean() for x in (rgb_fake, hsv_fake)]

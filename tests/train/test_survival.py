@@ -95,7 +95,8 @@ def test_ten_kills_change_nothing(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_of_eight_devices_goes_on_with_two_and_with_one(data, tmp_path):
+def test_a_run_of_eight_devices_goes_on_elsewhere(data, tmp_path):
+    """On two devices, on one, and in two processes."""
     words = command(data, tmp_path / "8", *NO_F, "train.fsdp=4", "train.steps=40")
     process = begin(words, environment(devices=8))
     wait_for_steps(process, tmp_path / "8", 3)
@@ -104,16 +105,18 @@ def test_a_run_of_eight_devices_goes_on_with_two_and_with_one(data, tmp_path):
     assert process.returncode == 0, said
     saved = fingerprint(run([*INFO, str(tmp_path / "8")], environment(devices=8)))
     records = []
-    for devices in (2, 1):
-        workdir = tmp_path / str(devices)
+    for devices, processes in ((1, 1), (2, 1), (1, 2)):
+        workdir = tmp_path / f"{devices}x{processes}"
         shutil.copytree(tmp_path / "8", workdir)
         env = environment(devices=devices)
         assert fingerprint(run([*INFO, str(workdir)], env)) == saved
-        run(command(data, workdir, *NO_F, "train.steps=40"), env)
+        run(command(data, workdir, *NO_F, "train.steps=40", processes=processes), env)
         records.append(terms(workdir))
         assert records[-1].keys() == set(range(1, 41))
     first = {step: record for step, record in records[0].items() if step <= 10}
-    assert_equal(first, {step: records[1][step] for step in first}, relative=TOLERANCE["float32"])
+    for record in records[1:]:
+        ours = {step: record[step] for step in first}
+        assert_equal(ours, first, relative=TOLERANCE["float32"])
 
 
 @pytest.mark.slow
