@@ -14,6 +14,7 @@ LIMIT = 900  # seconds that a run may take
 SETTINGS = (
     *("model.width=8", "model.d_state=2", "model.spade_hidden=4", "model.hsv_width=4"),
     *("model.critic_width=4", "data.precrop=0", "loss.delta=0", "optim.learning_rate=1e-3"),
+    "optim.final_learning_rate=0",
     *("train.steps=10", "train.batch_size=8", "train.log_every=1", "train.validate_every=10"),
     *("train.checkpoint_every=10", "train.ema=0.9"),
 )

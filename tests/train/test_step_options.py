@@ -21,7 +21,7 @@ PIXELS = LossConfig(feature=0.0)
 
 
 def config_of(*, learning_rate=1e-2, clip=0.0, **train) -> Config:
-    optim = OptimConfig(learning_rate=learning_rate, clip=clip)
+    optim = OptimConfig(learning_rate=learning_rate, final_learning_rate=0.0, clip=clip)
     return Config(model=TINY, loss=PIXELS, optim=optim, train=TrainConfig(**train))
 
 
@@ -45,11 +45,12 @@ def run(config: Config, batch: Batch, *, steps: int = 1, dtype=jnp.float32, stat
 
 
 def assert_close(ours, theirs, *, relative: float):
-    """Equal to a share of each array's largest value."""
+    """Equal to a share of each array's largest value, but for the rounding of terms that cancel, as
+    in the gradient of the critics' last bias."""
     ours, theirs = flatten(ours), flatten(theirs)
     assert ours.keys() == theirs.keys()
     for name, x in theirs.items():
-        atol = relative * float(np.abs(x).max())
+        atol = relative * float(np.abs(x).max()) + 1e-7
         np.testing.assert_allclose(ours[name], x, rtol=0, atol=atol, err_msg=name)
 
 
@@ -60,7 +61,9 @@ def test_parts_of_a_batch_give_its_gradient(stand_in, parts):
     # Neighbours go to different parts, so each part gets both pictures.
     whole = Batch(*(np.repeat(x, parts, axis=0) for x in one))
     (state, metrics), (parted, parted_metrics) = (
-        run(config_of(batch_size=2 * parts, microbatches=n), whole) for n in (1, parts)
+        # AdamW makes a step of any gradient, be it all rounding: a low rate keeps it small.
+        run(config_of(learning_rate=1e-7, batch_size=2 * parts, microbatches=n), whole)
+        for n in (1, parts)
     )
     assert_close(parted_metrics, metrics, relative=1e-5)
     for side in ("generator", "critic"):
@@ -159,9 +162,9 @@ def test_the_scale_grows_after_a_long_streak():
 
 def test_clipping_bounds_the_gradient_that_the_optimizer_sees(stand_in):
     batch = random_batch(2)
-    state, metrics = run(config_of(), batch)
+    state, metrics = run(config_of(learning_rate=1e-6), batch)
     clip = float(min(metrics["gradient_generator"], metrics["gradient_critic"])) / 4
-    clipped, same = run(config_of(clip=clip), batch)
+    clipped, same = run(config_of(learning_rate=1e-6, clip=clip), batch)
     # The norms are those before clipping. AdamW's first step is the gradient's sign, nearly.
     assert_close(same, metrics, relative=1e-4)
     for side in ("generator", "critic"):
