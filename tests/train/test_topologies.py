@@ -5,8 +5,8 @@ import pytest
 from commands import NO_F, command, environment, run, terms
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # of the losses
-# AdamW makes a whole step of a gradient that is all rounding, as that of the critics' last bias: a low
-# rate keeps that out of the terms in float32.
+# AdamW makes a whole step of a gradient that is all rounding, as that of the critics' last bias: a
+# low rate keeps that out of the terms in float32.
 RATE = {"float32": 1e-7, "float64": 1e-3}
 LOOSER = 10  # for what is none: gradients' norms and the critics' accuracy
 # Devices of each process, processes, and neighbours that share the state.
