@@ -97,26 +97,28 @@ def test_ten_kills_change_nothing(data, tmp_path):
 @pytest.mark.slow
 def test_a_run_of_eight_devices_goes_on_elsewhere(data, tmp_path):
     """On two devices, on one, and in two processes."""
-    words = command(data, tmp_path / "8", *NO_F, "train.fsdp=4", "train.steps=40")
-    process = begin(words, environment(devices=8))
+    settings = (*NO_F, "train.precision=float64", "train.steps=40")
+    words = command(data, tmp_path / "8", *settings, "train.fsdp=4")
+    env = environment(devices=8, float64=True)
+    process = begin(words, env)
     wait_for_steps(process, tmp_path / "8", 3)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, said
-    saved = fingerprint(run([*INFO, str(tmp_path / "8")], environment(devices=8)))
+    saved = fingerprint(run([*INFO, str(tmp_path / "8")], env))
     records = []
     for devices, processes in ((1, 1), (2, 1), (1, 2)):
         workdir = tmp_path / f"{devices}x{processes}"
         shutil.copytree(tmp_path / "8", workdir)
-        env = environment(devices=devices)
+        env = environment(devices=devices, float64=True)
         assert fingerprint(run([*INFO, str(workdir)], env)) == saved
-        run(command(data, workdir, *NO_F, "train.steps=40", processes=processes), env)
+        run(command(data, workdir, *settings, processes=processes), env)
         records.append(terms(workdir))
         assert records[-1].keys() == set(range(1, 41))
     first = {step: record for step, record in records[0].items() if step <= 10}
     for record in records[1:]:
         ours = {step: record[step] for step in first}
-        assert_equal(ours, first, relative=TOLERANCE["float32"])
+        assert_equal(ours, first, relative=TOLERANCE["float64"])
 
 
 @pytest.mark.slow
