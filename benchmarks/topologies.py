@@ -80,6 +80,7 @@ def ten_steps(
             launcher=launcher if processes > 1 else (),
             JAX_ENABLE_X64=str(int(precision == "float64")),
             XLA_FLAGS=f"--xla_force_host_platform_device_count={devices}",
+            NPROC=str(8 * devices),  # threads of XLA's pool; see launch/cpu.sh
         )
         text = (workdir / "metrics.jsonl").read_text("utf-8")
     records = [json.loads(line) for line in text.splitlines()]

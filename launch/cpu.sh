@@ -8,6 +8,12 @@
 # installed, and in huge pages from glibc otherwise: first-touch page faults cost a third of a step.
 set -eu
 
+# A collective holds a thread of XLA's pool until every device has come to it, and the pool has as
+# many as there are cores or devices: with collectives at the same time none is left to come.
+threads=$((8 * ${DEVICES:-2}))
+if [ "$threads" -gt "$(getconf _NPROCESSORS_ONLN)" ]; then
+  export NPROC="${NPROC:-$threads}"
+fi
 export XLA_FLAGS="--xla_force_host_platform_device_count=${DEVICES:-2} ${XLA_FLAGS:-}"
 jemalloc=$(ldconfig -p 2>/dev/null | awk '/libjemalloc\.so\.2/ {print $NF; exit}')
 if [ -n "$jemalloc" ]; then

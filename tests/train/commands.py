@@ -38,6 +38,7 @@ def environment(*, devices: int = 1, float64: bool = False, cache: Path | None =
     """Returns the environment of a process with some virtual devices."""
     flags = f"--xla_force_host_platform_device_count={devices}"
     names = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "COLUMNS": "200"}
+    names["NPROC"] = str(8 * devices)  # threads of XLA's pool; see launch/cpu.sh
     if float64:
         names["JAX_ENABLE_X64"] = "1"
     if cache is not None:
