@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies demo format clean
+.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies bench-infer bench-seams demo format clean
 
 help:
 	@echo "make demo             colour rendered scenes with the bundled model"
@@ -15,6 +15,8 @@ help:
 	@echo "make bench-train      what a training step costs"
 	@echo "make bench-scaling    what several devices add to it"
 	@echo "make bench-topologies whether they compute the same"
+	@echo "make bench-infer      what colouring costs beside the network, and its memory"
+	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv and demo/"
 
@@ -32,7 +34,7 @@ check: setup
 	$(BIN)/basedpyright
 
 test: check
-	$(BIN)/pytest -m "not slow" --numprocesses auto --dist loadfile
+	$(BIN)/pytest -m "not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
 	$(BIN)/pytest -m slow
@@ -49,6 +51,13 @@ bench-scaling: setup
 
 bench-topologies: setup
 	$(BIN)/python benchmarks/topologies.py
+
+bench-infer: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/infer.py
+	$(BIN)/python benchmarks/infer.py --memory
+
+bench-seams: setup
+	$(BIN)/python benchmarks/seams.py --data "$(DATA)"
 
 demo: setup
 	$(BIN)/haqagen demo --out demo $(if $(IMAGE),--image "$(IMAGE)")

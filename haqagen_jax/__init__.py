@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from haqagen_jax import losses, metrics, ops
     from haqagen_jax.api import colorize, load
     from haqagen_jax.inference.colorizer import Colorizer
+    from haqagen_jax.inference.settings import Settings
 
-__all__ = ["Colorizer", "__version__", "colorize", "load", "losses", "metrics", "ops"]
+__all__ = ["Colorizer", "Settings", "__version__", "colorize", "load", "losses", "metrics", "ops"]
 
 _HOMES = {
     "Colorizer": "haqagen_jax.inference.colorizer",
+    "Settings": "haqagen_jax.inference.settings",
     "colorize": "haqagen_jax.api",
     "load": "haqagen_jax.api",
 }

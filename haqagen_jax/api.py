@@ -1,5 +1,6 @@
 """`load`: from the name of a model to a `Colorizer`; `colorize`: the same in one call."""
 
+import dataclasses
 import difflib
 import functools
 import os
@@ -13,30 +14,26 @@ from numpy.typing import ArrayLike
 
 from haqagen_jax import artifact, baselines, paper
 from haqagen_jax.errors import InputError
-from haqagen_jax.inference.colorizer import Colorizer, check_options
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.settings import Settings
 
 NAMES = ("small", "grey", "table")
+DEFAULT = Settings()
 BUNDLED = Path(__file__).parent / "assets" / "small"
 
 
 def load(
     name_or_dir: str | Path | None = None,
-    *,
-    tile: int = paper.PATCH,
-    stride: int = paper.STRIDE,
-    batch: int | None = None,
-    consistent: bool = True,
+    settings: Settings = DEFAULT,
+    **changes: object,
 ) -> Colorizer:
     """Loads a model.
 
     Args:
         name_or_dir: None or "small" for the bundled model, "grey" or "table" for a baseline, or a
             model directory.
-        tile: side of the sliding window, pixels; a multiple of 256 for networks.
-        stride: step of the sliding window, 1 to `tile` pixels.
-        batch: tiles predicted at once; None: 1 on a CPU, more elsewhere.
-        consistent: let a network's tiles overlap closely, and show it large pictures reduced, too,
-            so that tiles agree; False for the sliding window alone.
+        settings: how pictures are cut, coloured and put together.
+        **changes: single values of the settings: `load(stride=240, batch=8)`.
 
     Returns:
         The model, ready to colour.
@@ -53,14 +50,15 @@ def load(
             f"{name or repr(name)}: no such model directory, nor one of {', '.join(NAMES)}; give "
             f"one of these{hint}"
         )
-    check_options(tile, stride, batch)
-    options = {"tile": tile, "stride": stride, "batch": batch}
+    settings = dataclasses.replace(settings, **changes)
+    if name not in ("grey", "table"):
+        return _load_network(name, settings)
+    # A pixel's colour does not depend on its tile: there is nothing to agree about.
+    settings = dataclasses.replace(settings, consistent=False)
     if name == "grey":
-        return Colorizer(baselines.Grey(), {}, baselines.CONFIG, name=name, **options)
-    if name == "table":
-        variables = {"params": {"table": baselines.load_table()}}
-        return Colorizer(baselines.Table(), variables, baselines.CONFIG, name=name, **options)
-    return _load_network(name, consistent=consistent, **options)
+        return Colorizer(baselines.Grey(), {}, baselines.CONFIG, name=name, settings=settings)
+    variables = {"params": {"table": baselines.load_table()}}
+    return Colorizer(baselines.Table(), variables, baselines.CONFIG, name=name, settings=settings)
 
 
 def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
@@ -83,29 +81,18 @@ def _bundled() -> Colorizer:
     return load()
 
 
-def _load_network(
-    name: str, *, tile: int, stride: int, batch: int | None, consistent: bool
-) -> Colorizer:
+def _load_network(name: str, settings: Settings) -> Colorizer:
     from haqagen_jax.models.factory import make_generator
 
-    if tile < 1 or tile % paper.PATCH:
+    if settings.tile % paper.PATCH:
         raise InputError(
-            f"tile = {tile}: must be a multiple of {paper.PATCH}, as the network halves it "
-            f"{paper.LEVELS} times"
+            f"tile = {settings.tile}: must be a multiple of {paper.PATCH}, as the network halves "
+            f"it {paper.LEVELS} times"
         )
     directory = BUNDLED if name == "small" else Path(name)
     config, variables = artifact.load(directory)
-    network = make_generator(config.model)
+    network = make_generator(config.model, dtype=settings.precision)
     nir = jax.ShapeDtypeStruct((1, paper.PATCH, paper.PATCH, 1), jnp.float32)
     expected = jax.eval_shape(network.init, jax.random.key(0), nir)
     artifact.check(variables, expected, str(directory))
-    return Colorizer(
-        network,
-        variables,
-        config,
-        name=directory.name,
-        tile=tile,
-        stride=stride,
-        batch=batch,
-        consistent=consistent,
-    )
+    return Colorizer(network, variables, config, name=directory.name, settings=settings)

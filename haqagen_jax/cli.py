@@ -1,10 +1,12 @@
 """The `haqagen` command: arguments in, one call, an exit status out. No logic lives here."""
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from haqagen_jax import dataset_cli, paper, train_cli
 from haqagen_jax.data.split import SPLITS
@@ -12,6 +14,9 @@ from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
 from haqagen_jax.presets import DEFAULT, SIZES
 from haqagen_jax.version import __version__
+
+if TYPE_CHECKING:
+    from haqagen_jax.inference.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -56,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         add(commands)
     train_cli.add(commands, _command)
     dataset_cli.add(commands, _command)
-    for add in (_info, _demo):
+    for add in (_export, _info, _demo):
         add(commands)
     return parser
 
@@ -69,8 +74,12 @@ def _command(
     return parser
 
 
-def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command that colours whole pictures takes."""
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Adds what every command that colours pictures takes.
+
+    Args:
+        parser: of the command.
+    """
     parser.add_argument(
         "--tile",
         type=int,
@@ -86,7 +95,16 @@ def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
         help="distance between tiles (default: %(default)s)",
     )
     parser.add_argument(
-        "--batch", type=int, metavar="N", help="tiles at once (default: 1 on a CPU, 8 elsewhere)"
+        "--window", default="hann", metavar="W", help="hann (default), cosine, triangle or flat"
+    )
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="tiles at once (default: chosen by memory)"
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        metavar="T",
+        help="of the network: float32 (default) or bfloat16",
     )
     parser.add_argument(
         "--consistent",
@@ -96,19 +114,42 @@ def _add_tile_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def chosen_settings(args: argparse.Namespace) -> "Settings":
+    """Returns what a command that colours pictures was told about how.
+
+    Args:
+        args: parsed, of a parser that `add_settings` was given.
+
+    Raises:
+        InputError: a value out of range.
+    """
+    from haqagen_jax.inference.settings import Settings
+
+    names = (field.name for field in dataclasses.fields(Settings))
+    return Settings(**{name: getattr(args, name) for name in names})
+
+
+def _share(text: str) -> tuple[int, int]:
+    which, _, of = text.partition("/")
+    if not (which.isdecimal() and of.isdecimal()):
+        raise InputError(f"share = {text!r}: must be I/N, as in 0/2 and 1/2")
+    return int(which), int(of)
+
+
 def _colorize(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.colorize_files import colorize_files
+        from haqagen_jax.compile_cache import keep_programs
+        from haqagen_jax.selection import Rules
 
+        keep_programs()
         return colorize_files(
             args.input,
             args.out,
             args.model,
-            tile=args.tile,
-            stride=args.stride,
-            batch=args.batch,
-            consistent=args.consistent,
-            overwrite=args.overwrite,
+            chosen_settings(args),
+            Rules(args.overwrite, args.resume, args.max_pixels, _share(args.share)),
+            report=args.report,
         )
 
     parser = _command(commands, "colorize", "colour NIR photographs of any size", run)
@@ -126,23 +167,36 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         metavar="NAME|DIR",
         help="small (the bundled model, default), grey, table, or a model directory",
     )
-    _add_tile_arguments(parser)
+    add_settings(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.add_argument("--resume", action="store_true", help="go on: skip outputs that are there")
+    parser.add_argument("--report", metavar="FILE", help="JSON file that lists what became of each")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="largest image (default: 1e9; none for plain TIFF, which is read by parts)",
+    )
+    parser.add_argument(
+        "--share",
+        default="0/1",
+        metavar="I/N",
+        help="of N processes that share the files this is number I, from 0",
+    )
 
 
 def _evaluate(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.compile_cache import keep_programs
         from haqagen_jax.evaluation.evaluate import evaluate
 
+        keep_programs()
         return evaluate(
             args.data,
             args.model.split(","),
             split=args.split,
             out=args.out,
-            tile=args.tile,
-            stride=args.stride,
-            batch=args.batch,
-            consistent=args.consistent,
+            settings=chosen_settings(args),
             overwrite=args.overwrite,
         )
 
@@ -164,8 +218,20 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out", metavar="OUT", help="folder for scores.csv, summary.json, table.md"
     )
-    _add_tile_arguments(parser)
+    add_settings(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+
+
+def _export(commands: argparse._SubParsersAction) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.export import export_model
+
+        return export_model(args.model, args.out, overwrite=args.overwrite)
+
+    parser = _command(commands, "export", "write a model as one StableHLO file", run)
+    parser.add_argument("--model", metavar="NAME|DIR", help="as for colorize")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help="as in m.stablehlo")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
 
 def _info(commands: argparse._SubParsersAction) -> None:
@@ -197,8 +263,10 @@ def _info(commands: argparse._SubParsersAction) -> None:
 
 def _demo(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.compile_cache import keep_programs
         from haqagen_jax.demo import demo
 
+        keep_programs()
         return demo(
             Path(args.out), image=Path(args.image) if args.image else None, model=args.model
         )

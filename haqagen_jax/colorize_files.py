@@ -1,36 +1,46 @@
 """Colour files: which ones, under which names, and what is said about them.
 
 Files in (PNG, JPEG, TIFF), files out with the same extension and bit depth. A file that fails is
-one line on stderr and does not stop the others. Not handled: sub-folders, resuming, images larger
-than memory.
+one line on stderr and does not stop the others; one that is finished is never lost. Not handled:
+sub-folders.
 """
 
+import contextlib
+import dataclasses
 import os
 import sys
-import time
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from pathlib import Path
 
-from rich.progress import TaskID
+from rich.progress import Progress, TaskID
 
-from haqagen_jax import api, imageio, paper
+from haqagen_jax import api, imageio
 from haqagen_jax.console import bars, complain
-from haqagen_jax.errors import InputError, printable
-from haqagen_jax.inference.colorizer import Colorizer, Progress
-from haqagen_jax.inference.postprocess import known_depth, output_dtype
-from haqagen_jax.selection import Selection, plan_outputs, select
+from haqagen_jax.errors import InputError, located, printable, reason
+from haqagen_jax.files import prepare_folder, remove_parts
+from haqagen_jax.image_sink import Abandoned, FileSink, Writers
+from haqagen_jax.image_source import open_nir
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.picture import Job
+from haqagen_jax.inference.postprocess import output_dtype
+from haqagen_jax.inference.settings import Settings
+from haqagen_jax.outcomes import Outcome, Record
+from haqagen_jax.prefetch import prefetch
+from haqagen_jax.selection import Rules, plan_outputs, select
+
+_PLAIN = Rules()
 
 
 def colorize_files(
     inputs: Sequence[str],
     out: str,
     model: str | None = None,
+    settings: Settings = api.DEFAULT,
+    rules: Rules = _PLAIN,
     *,
-    tile: int = paper.PATCH,
-    stride: int = paper.STRIDE,
-    batch: int | None = None,
-    consistent: bool = True,
-    overwrite: bool = False,
+    report: str | None = None,
     progress: bool = True,
 ) -> int:
     """Colours files and prints a summary.
@@ -39,11 +49,9 @@ def colorize_files(
         inputs: files, folders (their images, not their sub-folders) or globs.
         out: a folder; or a file name with an image extension when there is one input file.
         model: see `haqagen_jax.load`.
-        tile: see `haqagen_jax.load`.
-        stride: see `haqagen_jax.load`.
-        batch: see `haqagen_jax.load`.
-        consistent: see `haqagen_jax.load`.
-        overwrite: replace outputs that exist.
+        settings: see `haqagen_jax.load`.
+        rules: what may be read, and written over.
+        report: a JSON file that lists every file; written also when the run is interrupted.
         progress: show bars on stderr.
 
     Returns:
@@ -55,68 +63,145 @@ def colorize_files(
             be loaded.
     """
     selection = select(inputs)
-    jobs = plan_outputs(selection.files, Path(out))
-    colorizer = api.load(model, tile=tile, stride=stride, batch=batch, consistent=consistent)
+    which, of = rules.share
+    jobs = plan_outputs(selection.files, Path(out))[which::of]
+    colorizer = api.load(model, settings)
     for folder in {target.parent for _, target in jobs}:
-        imageio.prepare_folder(folder)
-    for line in selection.refused:
-        complain(line)
-    start, pixels, failed = time.perf_counter(), 0, len(selection.refused)
-    with bars(progress) as display:
-        files = display.add_task("files", total=len(jobs))
-        for source, target in jobs:
-            tiles = display.add_task(printable(source.name), total=None)
-
-            def advance(done: int, total: int, task: TaskID = tiles) -> None:
-                display.update(task, completed=done, total=total)
-
-            try:
-                pixels += _colorize_file(source, target, colorizer, overwrite, advance)
-            except InputError as error:
-                failed += 1
-                complain(str(error), display.console)
-            display.remove_task(tiles)
-            display.advance(files)
-    seconds = time.perf_counter() - start
-    done = len(jobs) + len(selection.refused) - failed
-    print(_summary(selection, done, failed, pixels, seconds, out))
-    sys.stdout.flush()
-    return 1 if failed else 0
-
-
-def _colorize_file(
-    source: Path, target: Path, model: Colorizer, overwrite: bool, progress: Progress
-) -> int:
-    """Colours one file and returns its number of pixels."""
-    if os.path.isdir(target):
-        raise InputError(f"{target}: is a folder; choose another output")
-    if os.path.lexists(target) and not overwrite:
-        raise InputError(f"{target}: exists; add --overwrite or choose another folder")
-    nir = imageio.read_nir(source)
+        prepare_folder(folder)
+    said = {"model": colorizer.name, "settings": dataclasses.asdict(settings)}
+    place = None if report is None else _own_report(Path(report), rules)
+    if place is not None:
+        prepare_folder(place.parent)
+    record = Record(selection, jobs)
+    for refused in record.refused:
+        complain(refused.message or "")
     try:
-        nir = known_depth(nir)
-        imageio.check_depth(target, output_dtype(nir.dtype))
-        rgb = model.colorize(nir, progress=progress)
-    except MemoryError:
-        raise InputError(
-            f"{source}: {nir.shape[0]}x{nir.shape[1]} pixels do not fit into memory; cut it up"
-        ) from None
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from None
-    imageio.write(target, rgb)
-    return nir.size
+        colour(colorizer, record.files, rules, progress=progress)
+    finally:
+        if place is not None:
+            record.write(place, said)
+    print(record.summary(out))
+    sys.stdout.flush()
+    return 1 if record.count("failed") else 0
 
 
-def _summary(
-    selection: Selection, done: int, failed: int, pixels: int, seconds: float, out: str
-) -> str:
-    megapixels = pixels / 1e6
-    text = (
-        f"{done} coloured, {failed} failed; {megapixels:.2f} megapixels in {seconds:.1f} s "
-        f"({megapixels / max(seconds, 1e-9):.3f} megapixels/s); {printable(out)}"
-    )
-    if selection.beside:
-        text += f"\n{selection.beside} images beside *_nir ones were left alone (a data set)"
-    if selection.other:
-        text += f"\n{selection.other} files that are not images were skipped"
-    return text
+def colour(
+    model: Colorizer, files: list[Outcome], rules: Rules = _PLAIN, *, progress: bool = True
+) -> None:
+    """Colours files with a model that is loaded already.
+
+    Args:
+        model: of any kind.
+        files: their outcomes, to which is written what became of each; folders exist.
+        rules: what may be read, and written over; its share has been taken.
+        progress: show bars on stderr.
+    """
+    with bars(progress) as display:
+        run = _Run(model, rules, display, len(files))
+        try:
+            run.colour(files)
+        finally:
+            run.close()
+
+
+class _Run:
+    """The files of one call: opened ahead, coloured, encoded behind; each ends in its `Outcome`."""
+
+    def __init__(self, model: Colorizer, rules: Rules, display: Progress, total: int) -> None:
+        self._model, self._rules, self._display = model, rules, display
+        self._total = display.add_task("files", total=total)
+        self._bars: dict[int, TaskID] = {}
+        self._lock = threading.Lock()
+        self._writers = Writers()
+        self._sinks: list[FileSink] = []
+
+    def colour(self, files: list[Outcome]) -> None:
+        """Colours all that can be."""
+        with contextlib.closing(prefetch(self._jobs(files))) as jobs:
+            self._model.run(jobs)
+        wait([sink.saved for sink in self._sinks])
+
+    def close(self) -> None:
+        """Gives up what is not finished, as after an interrupt."""
+        for sink in self._sinks:
+            sink.abandon()
+        self._writers.close()
+
+    def _jobs(self, files: list[Outcome]) -> Iterator[Job]:
+        for file in files:
+            try:
+                if (job := self._open(file)) is not None:
+                    yield job
+            except (InputError, MemoryError) as error:
+                self._end(file, error)
+
+    def _open(self, file: Outcome) -> Job | None:
+        source, target = Path(file.input), Path(file.output or "")
+        if self._is_complete(source, target):
+            file.status = "complete"
+            self._display.advance(self._total)
+            return None
+        opened = open_nir(source, self._rules.max_pixels)
+        size, dtype = (opened.source.height, opened.source.width), output_dtype(opened.source.dtype)
+        file.height, file.width = size
+        imageio.check_depth(target, dtype)
+        sink = FileSink(source, target, size, dtype, opened.tags, opened.check, self._writers)
+        with located(source):
+            job = self._model.job(opened.source, sink, self._bar(file))
+        self._sinks = [*(one for one in self._sinks if not one.saved.done()), sink]
+        sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
+        return job
+
+    def _is_complete(self, source: Path, target: Path) -> bool:
+        """Tells whether an output may be left as it is; refuses one that is in the way."""
+        if os.path.isdir(target):
+            raise InputError(f"{target}: is a folder; choose another output")
+        if self._rules.resume:
+            remove_parts(target)
+            return imageio.is_complete(target, imageio.read_size(source))
+        if os.path.lexists(target) and not self._rules.overwrite:
+            raise InputError(
+                f"{target}: exists; add --overwrite, or --resume, or choose another folder"
+            )
+        return False
+
+    def _bar(self, file: Outcome) -> Callable[[int, int], None]:
+        task = self._display.add_task(printable(Path(file.input).name), total=None)
+        self._bars[id(file)] = task
+
+        def advance(done: int, total: int) -> None:
+            with self._lock:
+                if id(file) in self._bars:  # a writer may have ended it
+                    self._display.update(task, completed=done, total=total)
+
+        return advance
+
+    def _end(self, file: Outcome, error: BaseException | None) -> None:
+        """Notes how a file ended; from whichever thread it did."""
+        if isinstance(error, Abandoned):
+            return
+        if error is None:
+            file.status = "coloured"
+        else:
+            file.status, file.message = "failed", _line(file, error)
+            complain(file.message, self._display.console)
+        with self._lock:
+            if (task := self._bars.pop(id(file), None)) is not None:
+                self._display.remove_task(task)
+        self._display.advance(self._total)
+
+
+def _line(file: Outcome, error: BaseException) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        size = f"{file.height}x{file.width} pixels do" if file.height else "does"
+        return f"{printable(file.input)}: {size} not fit into memory; cut it up"
+    what = f"{type(error).__name__}: {reason(error)}"
+    return f"{printable(file.input)}: cannot be coloured ({what}); please report it"
+
+
+def _own_report(path: Path, rules: Rules) -> Path:
+    """Those who share the files do not share a report."""
+    which, of = rules.share
+    return path if of == 1 else path.with_stem(f"{path.stem}.{which}")

@@ -17,7 +17,7 @@ from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.levels import quantize
 from haqagen_jax.preprocess import prepare_nir
-from haqagen_jax.selection import plan_outputs
+from haqagen_jax.selection import Rules, plan_outputs
 
 SIZES = ((480, 640), (683, 1024), (517, 333))
 DEPTHS = (Depth.PNG_8, Depth.TIFF_16, Depth.PNG_16)
@@ -59,7 +59,10 @@ def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> i
     else:
         sources, truths = [image], [None]
     status = colorize_files(
-        [str(source) for source in sources], str(out / "output"), model, overwrite=True
+        [str(source) for source in sources],
+        str(out / "output"),
+        model,
+        rules=Rules(overwrite=True),
     )
     if status:
         return status

@@ -76,9 +76,27 @@ def header(file: io.BufferedIOBase) -> tuple[int, int, int]:
     if start.startswith(_TIFF):
         file.seek(0)
         with tifffile.TiffFile(file) as tiff:  # pyright: ignore
-            page = _only_page(tiff)
+            page = only_page(tiff)
             return page.imagelength, page.imagewidth, _orientation(page)
     raise _not_an_image(start)
+
+
+def has_end(file: io.BufferedIOBase) -> bool:
+    """Tells whether a file goes on to its image's end; what lies between is not looked at.
+
+    Args:
+        file: of which `header` can be read.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 12))
+    end = file.read()
+    file.seek(0)
+    start = file.read(8)
+    file.seek(0)
+    if start.startswith(_TIFF):
+        with tifffile.TiffFile(file) as tiff:  # pyright: ignore
+            return last_byte(only_page(tiff)) <= size
+    return end[4:8] == b"IEND" if start == _PNG else end.endswith(b"\xff\xd9")
 
 
 def _png_header(file: io.BufferedIOBase) -> tuple[int, int, int]:
@@ -146,10 +164,8 @@ def _exif_orientation(exif: bytes) -> int:
 
 def _decode_tiff(data: bytes) -> np.ndarray:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = _only_page(file)
-        # Some decoders make up what is missing.
-        ends = map(operator.add, page.dataoffsets, page.databytecounts)
-        if max(ends, default=0) > len(data):
+        page = only_page(file)
+        if last_byte(page) > len(data):  # some decoders make up what is missing
             raise InputError("truncated (a TIFF without its last pixels); copy or export it again")
         image, bits = page.asarray(), page.bitspersample
         if page.planarconfig == 2 and image.ndim == 3:
@@ -179,12 +195,29 @@ def _decode_tiff(data: bytes) -> np.ndarray:
     return _upright(image, orientation)
 
 
-def _only_page(file: tifffile.TiffFile) -> tifffile.TiffPage:
+def only_page(file: tifffile.TiffFile) -> tifffile.TiffPage:
+    """Returns the image of a TIFF file.
+
+    Args:
+        file: open.
+
+    Raises:
+        InputError: it holds none, or several beside thumbnails.
+    """
     found = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
     pages = [page for page in found if not page.is_reduced]  # no thumbnails
     if len(pages) != 1:
         raise InputError(f"holds {len(pages)} images; save the one to colour as its own file")
     return pages[0]
+
+
+def last_byte(page: tifffile.TiffPage) -> int:
+    """Returns how long a file must be to hold all pixels of an image.
+
+    Args:
+        page: of the file.
+    """
+    return max(map(operator.add, page.dataoffsets, page.databytecounts), default=0)
 
 
 def _full_scale(image: np.ndarray, bits: int) -> np.ndarray:

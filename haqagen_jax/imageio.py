@@ -2,25 +2,26 @@
 
 Read: what `haqagen_jax.decoding` decodes. Written: grey or RGB, uint8 (all three), uint16 (PNG,
 TIFF), float32 (TIFF); a file appears under its name only when it is complete. Every failure is an
-`InputError` of one line that names the file. Not handled: images larger than memory, GeoTIFF tags,
-colour profiles.
+`InputError` of one line that names the file. Not handled: images larger than memory, which
+`haqagen_jax.image_source` reads; the colour profiles of what is read.
 """
 
 import contextlib
 import io
-import os
 import stat
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
 import tifffile
 from jaxtyping import Float, Real
 
+from haqagen_jax import formats, srgb_profile, tiff
 from haqagen_jax.decoding import decode, decode_nir, decode_rgb, upright_size
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.files import replaced
 from haqagen_jax.levels import from_levels
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -89,6 +90,20 @@ def read_size(path: str | Path) -> tuple[int, int]:
         return upright_size(file, path)
 
 
+def is_complete(path: Path, size: tuple[int, int]) -> bool:
+    """Tells whether a file is an image of some size that has its end.
+
+    Args:
+        path: of the file; there may be none.
+        size: (h, w) that it should have.
+    """
+    try:
+        with _opened(path) as file:
+            return upright_size(file, path) == size and formats.has_end(file)
+    except InputError:
+        return False
+
+
 def check_depth(path: str | Path, dtype: np.dtype) -> None:
     """Refuses a file type that cannot hold a pixel type.
 
@@ -119,66 +134,59 @@ def write(path: str | Path, image: Real[np.ndarray, "h w"] | Real[np.ndarray, "h
     """
     path = Path(path)
     check_depth(path, image.dtype)
-    suffix = path.suffix.lower()
+    with replaced(path) as file:
+        file.write(_encode(path.suffix.lower(), image))
+
+
+def write_rows(
+    path: Path,
+    size: tuple[int, int],
+    dtype: np.dtype,
+    rows: Iterable[Real[np.ndarray, "rows w 3"]],
+    tags: dict[str, Any],
+) -> None:
+    """Writes an sRGB image that comes by rows; the name appears with the last byte or not at all.
+
+    Args:
+        path: see `write`. TIFF is written as the rows come, other formats after the last one.
+        size: (h, w).
+        dtype: uint8, uint16 or float32; one that the format can hold.
+        rows: from above; what they raise is raised, and there is no file.
+        tags: of a TIFF; see `haqagen_jax.tiff.place_tags`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with replaced(path) as file:
+        if path.suffix.lower() in (".tif", ".tiff"):
+            tiff.write_rows(file, size, dtype, rows, tags)
+        else:
+            image, done = np.empty((*size, 3), dtype), 0
+            for band in rows:
+                image[done : done + len(band)] = band
+                done += len(band)
+            file.write(_encode(path.suffix.lower(), image))
+
+
+def _encode(suffix: str, image: np.ndarray) -> bytes:
+    """Encodes grey, or sRGB with its profile."""
+    colour = image.ndim == 3
     if suffix == ".png":
-        data = imagecodecs.png_encode(image)
-    elif suffix in (".jpg", ".jpeg"):
-        data = imagecodecs.jpeg8_encode(image, level=JPEG_QUALITY, subsampling="444")
-    else:
-        buffer = io.BytesIO()
-        colours = "rgb" if image.ndim == 3 else "minisblack"
-        tifffile.imwrite(buffer, image, photometric=colours, compression="zlib", predictor=True)
-        data = buffer.getvalue()
-    write_bytes(path, data)
-
-
-def prepare_folder(folder: Path) -> None:
-    """Makes a folder, and proves that files can be written into it.
-
-    Args:
-        folder: may exist.
-
-    Raises:
-        InputError: it cannot be made, or nothing can be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made ({reason(error)}); choose another folder with --out"
-        ) from None
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0")
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written into ({reason(error)}); choose another folder with --out"
-        ) from None
-
-
-def write_bytes(path: Path, data: bytes | bytearray) -> None:
-    """Writes a file; the name appears with the last byte or not at all.
-
-    Args:
-        path: of the file; one of that name is replaced.
-        data: all of it.
-
-    Raises:
-        InputError: it cannot be written; nothing has changed.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({reason(error)}); free the disk or choose another folder"
-        ) from None
-    finally:
-        # After a failure or an interrupt; after success the name is gone already. A failure to
-        # remove must not hide the failure to write.
-        with contextlib.suppress(OSError):
-            part.unlink()
+        data = bytes(imagecodecs.png_encode(image))
+        return srgb_profile.into_png(data) if colour else data
+    if suffix in (".jpg", ".jpeg"):
+        data = bytes(imagecodecs.jpeg8_encode(image, level=JPEG_QUALITY, subsampling="444"))
+        return srgb_profile.into_jpeg(data) if colour else data
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        image,
+        photometric="rgb" if colour else "minisblack",
+        compression="zlib",
+        predictor=True,
+        iccprofile=srgb_profile.profile() if colour else None,
+    )
+    return buffer.getvalue()
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -41,5 +41,6 @@ def quantize(image: Float[np.ndarray, "*shape"], dtype: DTypeLike) -> Real[np.nd
         The same shape.
     """
     dtype, image = np.dtype(dtype), np.clip(image, 0.0, 1.0)
-    levels = np.rint(image * full_scale(dtype)) if dtype.kind == "u" else image
-    return levels.astype(dtype)
+    if dtype.kind == "u":  # in place: rows of a large image are many
+        np.rint(np.multiply(image, full_scale(dtype), out=image), out=image)
+    return image.astype(dtype, copy=False)

@@ -1,55 +1,125 @@
 """A NIR image as the network wants it: histogram equalization, then min-max, over the whole image.
 
-Input: (h, w), uint8, uint16 or float, any range. Output: float32 in [0, 1]. numpy only, so that
-training and inference share it. Not handled here: colour images, batches, images larger than
-memory. `haqagen_jax.ops.histogram.equalize` is the same equalization inside `jit`.
+Input: uint8, uint16 or float of any range. Output: float32 in [0, 1]. What an image becomes depends
+on all of its pixels, so there are two steps: `fit` looks at them, block by block where they do not
+fit into memory, and `Preparation.apply` maps any part. numpy only, so that training and inference
+share it. Not handled here: colour images, batches. `haqagen_jax.ops.histogram.equalize` is the same
+equalization inside `jit`.
 """
 
+import dataclasses
 import math
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from jaxtyping import Float, Integer, Real
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.quantiles import counted_percentiles, percentiles_of
 
 FLOAT_LEVELS = 65_536  # a float image is equalized as if it had 16 bits
+WHOLE = (0.0, 100.0)
+
+Blocks = Callable[[], Iterable[Real[np.ndarray, "..."]]]  # an image's pixels, as often as called
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """How the pixels of one image become [0, 1].
+
+    Attributes:
+        low, high: what becomes 0 and 1, before the table.
+        table: of a float32 value for each level of an integer image, or for each of 65,536 levels
+            between `low` and `high` of a float one; None: a straight line from `low` to `high`.
+    """
+
+    low: float
+    high: float
+    table: Float[np.ndarray, " levels"] | None
+
+    def apply(self, pixels: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+        """Maps pixels of the image.
+
+        Args:
+            pixels: any part of what was fitted.
+
+        Returns:
+            float32 in [0, 1] of the same shape.
+        """
+        if self.table is None:
+            return _line(pixels, self.low, self.high)
+        if pixels.dtype.kind == "f":
+            pixels = _levels(pixels, self.low, self.high)
+        return np.take(self.table, pixels, mode="clip")  # every level is there: no need to check
+
+
+def fit(
+    blocks: Blocks,
+    dtype: np.dtype,
+    *,
+    equalize: bool,
+    percentiles: tuple[float, float] = WHOLE,
+) -> Preparation:
+    """Looks at all pixels of an image.
+
+    Args:
+        blocks: returns the image's pixels in parts of any shape; called up to five times.
+        dtype: uint8, uint16 or float.
+        equalize: equalize the histogram at the image's own depth before min-max.
+        percentiles: what becomes 0 and 1, each in [0, 100]; (0, 100) is plain min-max.
+
+    Returns:
+        The image's preparation. A single pixel has no range: it becomes its level over the type's
+        maximum (float: clipped to [0, 1]).
+
+    Raises:
+        InputError: no pixels, another type, NaN or infinity, an image of one value only, or no
+            contrast between the percentiles.
+
+    Reference: Sec. 4.1, preprocessing; 65,536 levels for 16 bits are our reading.
+    """
+    _check_percentiles(*percentiles)
+    if dtype.kind == "f":
+        return _fit_floats(blocks, dtype, equalize=equalize, percentiles=percentiles)
+    if dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"pixels are {dtype}; give uint8, uint16 or float (convert with its scale)"
+        )
+    top = int(np.iinfo(dtype).max)
+    counts = _count(blocks(), top + 1)
+    levels = np.arange(top + 1, dtype=np.float64)
+    present = np.flatnonzero(counts)
+    _check_contrast(int(counts.sum()), levels[present[[0, -1]]] if len(present) else levels[:0])
+    if counts.sum() == 1:
+        return Preparation(0.0, float(top), (levels / top).astype(np.float32))
+    return Preparation(0.0, float(top), _table(levels, counts, equalize, percentiles))
 
 
 def prepare_nir(
     image: Real[np.ndarray, "h w"],
     *,
     equalize: bool,
-    percentiles: tuple[float, float] = (0.0, 100.0),
+    percentiles: tuple[float, float] = WHOLE,
 ) -> Float[np.ndarray, "h w 1"]:
-    """Bring one NIR image to [0, 1].
+    """Brings one NIR image to [0, 1].
 
     Args:
         image: (h, w); uint8, uint16 or float of any range.
-        equalize: equalize the histogram at the image's own depth before min-max.
-        percentiles: what becomes 0 and 1, each in [0, 100]; (0, 100) is plain min-max.
+        equalize: see `fit`.
+        percentiles: see `fit`.
 
     Returns:
-        float32 (h, w, 1). A single pixel has no range: it becomes its level over the type's
-        maximum (float: clipped to [0, 1]).
+        float32 (h, w, 1).
 
     Raises:
-        InputError: no pixels, another type, NaN or infinity, or an image of one value only.
+        InputError: see `fit`.
 
-    Reference: Sec. 4.1, preprocessing; 65,536 levels for 16 bits are our reading.
+    Reference: see `fit`.
     """
-    _check(image)
-    if image.size == 1:
-        return _single_pixel(image)[..., None]
-    if image.min() == image.max():
-        raise InputError(
-            f"all {image.size} pixels have the value {image.flat[0]}, which holds no picture; "
-            "give an image with contrast"
-        )
-    if equalize:
-        image = _equalize_any(image)
-        if percentiles == (0.0, 100.0):  # which equalization reaches already
-            return image[..., None]
-    return to_unit(image, *percentiles)[..., None]
+    if image.size == 0:
+        raise InputError(f"the image has shape {image.shape}: no pixels; give at least one")
+    found = fit(lambda: (image,), image.dtype, equalize=equalize, percentiles=percentiles)
+    return found.apply(image)[..., None]
 
 
 def equalize(image: Integer[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -69,11 +139,8 @@ def equalize(image: Integer[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"
     """
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"equalization is for uint8 and uint16, not {image.dtype}; convert first")
-    cdf = np.cumsum(np.bincount(image.ravel(), minlength=np.iinfo(image.dtype).max + 1))
-    darkest = cdf[image.min()]
-    span = max(int(cdf[-1] - darkest), 1)
-    table = ((cdf - darkest) / span).astype(np.float32)
-    return np.take(table, image, mode="clip")  # every level is in the table: no need to check
+    counts = _count((image,), np.iinfo(image.dtype).max + 1)
+    return np.take(_equalizing(counts), image, mode="clip")
 
 
 def to_unit(
@@ -92,53 +159,109 @@ def to_unit(
     Raises:
         InputError: the percentiles are out of order, or an image with contrast has none between.
     """
-    if not 0.0 <= low < high <= 100.0:
-        raise InputError(f"percentiles {low} and {high} must satisfy 0 <= low < high <= 100")
-    # float64: the difference of two float32 extremes may overflow, and 16 bits must stay apart.
-    image = image.astype(np.float64)
-    if math.isinf(float(image.max()) - float(image.min())):
-        image *= 0.5  # even the difference of two float64 extremes; halves have the same place
-    bottom, top = _range(image, low, high)
+    _check_percentiles(low, high)
+    bottom, top = float(image.min()), float(image.max())
     if bottom == top:
-        if image.min() != image.max():
-            raise InputError(
-                f"percentiles {low} and {high} of the image are both {bottom}; widen them"
-            )
         return np.zeros(image.shape, np.float32)
-    # Clipped first: what lies far outside of a narrow range would overflow in the division.
-    return ((np.clip(image, bottom, top) - bottom) / (top - bottom)).astype(np.float32)
+    if (low, high) != WHOLE:
+        image = image.astype(np.float64)
+        bottom, top = _contrast(
+            percentiles_of(lambda: (image,), image.dtype, (low, high)), low, high
+        )
+    return _line(image, bottom, top)
 
 
-def _range(image: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    if (low, high) == (0.0, 100.0):  # percentiles sort; the extremes need not
-        return float(image.min()), float(image.max())
-    bottom, top = np.percentile(image, [low, high])
-    return float(bottom), float(top)
-
-
-def _equalize_any(image: np.ndarray) -> np.ndarray:
-    if not np.issubdtype(image.dtype, np.integer):
-        image = np.rint(to_unit(image) * np.float32(FLOAT_LEVELS - 1)).astype(np.uint16)
-    return equalize(image)
-
-
-def _single_pixel(image: np.ndarray) -> np.ndarray:
-    if np.issubdtype(image.dtype, np.integer):
-        return (image / np.iinfo(image.dtype).max).astype(np.float32)
-    return np.clip(image, 0.0, 1.0).astype(np.float32)
-
-
-def _check(image: np.ndarray) -> None:
-    if image.size == 0:
-        raise InputError(f"the image has shape {image.shape}: no pixels; give at least one")
-    if np.issubdtype(image.dtype, np.integer):
-        if image.dtype not in (np.uint8, np.uint16):
-            raise InputError(
-                f"pixels are {image.dtype}; give uint8, uint16 or float (convert with its scale)"
-            )
-        return
-    bad = int(image.size - np.count_nonzero(np.isfinite(image)))
+def _fit_floats(
+    blocks: Blocks, dtype: np.dtype, *, equalize: bool, percentiles: tuple[float, float]
+) -> Preparation:
+    count, bad, extremes = 0, 0, []
+    for block in blocks():
+        finite = np.isfinite(block)
+        count += block.size
+        bad += block.size - int(np.count_nonzero(finite))
+        if block.size and not bad:
+            extremes += [float(block.min()), float(block.max())]
     if bad:
         raise InputError(
-            f"{bad} of {image.size} pixels are NaN or infinite; replace them by valid values"
+            f"{bad} of {count} pixels are NaN or infinite; replace them by valid values"
         )
+    low, high = (min(extremes), max(extremes)) if extremes else (0.0, 0.0)
+    _check_contrast(count, np.array([low, high] if extremes else [], np.float64))
+    if count == 1:
+        return Preparation(0.0, 1.0, None)
+    if equalize:
+        counts = _count((_levels(block, low, high) for block in blocks()), FLOAT_LEVELS)
+        levels = np.arange(FLOAT_LEVELS, dtype=np.float64)
+        return Preparation(low, high, _table(levels, counts, equalize, percentiles))
+    if percentiles != WHOLE:
+        low, high = _contrast(percentiles_of(blocks, dtype, percentiles), *percentiles)
+    return Preparation(low, high, None)
+
+
+def _table(
+    levels: Float[np.ndarray, " n"],
+    counts: Integer[np.ndarray, " n"],
+    equalize: bool,
+    percentiles: tuple[float, float],
+) -> Float[np.ndarray, " n"]:
+    """What each level becomes, if there are so many pixels of each."""
+    if equalize:
+        levels = _equalizing(counts)
+        if percentiles == WHOLE:  # which equalization reaches already
+            return levels
+    return _line(levels, *_contrast(counted_percentiles(levels, counts, percentiles), *percentiles))
+
+
+def _equalizing(counts: Integer[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    cdf = np.cumsum(counts)
+    darkest = cdf[np.flatnonzero(counts)[0]]
+    span = max(int(cdf[-1] - darkest), 1)
+    return np.clip((cdf - darkest) / span, 0.0, 1.0).astype(np.float32)
+
+
+def _count(
+    blocks: Iterable[Integer[np.ndarray, "..."]], levels: int
+) -> Integer[np.ndarray, " levels"]:
+    counts = np.zeros(levels, np.int64)
+    for block in blocks:
+        counts += np.bincount(block.ravel(), minlength=levels)
+    return counts
+
+
+def _line(
+    pixels: Real[np.ndarray, "*shape"], bottom: float, top: float
+) -> Float[np.ndarray, "*shape"]:
+    # float64: the difference of two float32 extremes may overflow, and 16 bits must stay apart.
+    pixels = pixels.astype(np.float64)
+    if math.isinf(top - bottom):
+        pixels, bottom, top = pixels * 0.5, bottom * 0.5, top * 0.5  # halves have the same place
+    # Clipped first: what lies far outside of a narrow range would overflow in the division.
+    return ((np.clip(pixels, bottom, top) - bottom) / (top - bottom)).astype(np.float32)
+
+
+def _levels(
+    pixels: Float[np.ndarray, "*shape"], low: float, high: float
+) -> Integer[np.ndarray, "*shape"]:
+    return np.rint(_line(pixels, low, high) * np.float32(FLOAT_LEVELS - 1)).astype(np.uint16)
+
+
+def _check_percentiles(low: float, high: float) -> None:
+    if not 0.0 <= low < high <= 100.0:
+        raise InputError(f"percentiles {low} and {high} must satisfy 0 <= low < high <= 100")
+
+
+def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
+    if not count:
+        raise InputError("the image has no pixels; give at least one")
+    if count > 1 and extremes[0] == extremes[-1]:
+        raise InputError(
+            f"all {count} pixels have the value {extremes[0]:.9g}, which holds no picture; give an "
+            "image with contrast"
+        )
+
+
+def _contrast(found: tuple[float, ...], low: float, high: float) -> tuple[float, float]:
+    bottom, top = found
+    if bottom == top:
+        raise InputError(f"percentiles {low} and {high} of the image are both {bottom}; widen them")
+    return bottom, top

@@ -1,6 +1,7 @@
 """Pictures at another size, in numpy: what training does to large ones, and inference after it."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -83,3 +84,47 @@ def _span(start: int, length: int, before: int, after: int) -> _Span:
     last = min(before, math.ceil((start + length) * scale + reach))
     stop = min((start + length) * scale, before)  # rounding must not lead outside
     return _Span(slice(first, last), start * scale - first, stop - first)
+
+
+def reduce(
+    blocks: Iterable[Float[np.ndarray, "rows w"]], before: tuple[int, int], after: tuple[int, int]
+) -> Float[np.ndarray, "h2 w2"]:
+    """Resize an image that comes in parts, as `resize` does one in memory.
+
+    Args:
+        blocks: the image from above, float32 in [0, 1].
+        before: its (h, w).
+        after: (h, w) of the result.
+
+    Returns:
+        float32 in [0, 1].
+    """
+    first, weights = _cubic(before[0], after[0])
+    total, done = np.zeros(after), 0
+    for block in blocks:
+        narrow = Image.fromarray(block).resize((after[1], len(block)), Image.Resampling.BICUBIC)
+        # What each of these rows gives to each row of the result.
+        tap = np.arange(done, done + len(block)) - first[:, None]
+        inside = (tap >= 0) & (tap < weights.shape[1])
+        share = np.take_along_axis(weights, np.where(inside, tap, 0), 1) * inside
+        total += share @ np.asarray(narrow, np.float64)
+        done += len(block)
+    return np.clip(total, 0.0, 1.0).astype(np.float32)
+
+
+def _cubic(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each pixel of the result, the first one that it is made of, and the weights from there.
+
+    Reference: Keys, "Cubic convolution interpolation for digital image processing" (1981), a =
+        -1/2, widened by the factor of a reduction.
+    """
+    scale = before / after
+    wide = max(1.0, scale)
+    centre = (np.arange(after) + 0.5) * scale
+    first = np.maximum(0, np.floor(centre - _TAPS * wide + 0.5)).astype(int)
+    last = np.minimum(before, np.floor(centre + _TAPS * wide + 0.5)).astype(int)
+    places = first[:, None] + np.arange((last - first).max())
+    x = np.abs(places + 0.5 - centre[:, None]) / wide
+    inner, outer = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    weights = np.where(x < 1, inner, np.where(x < 2, outer, 0.0)) * (places < last[:, None])
+    return first, weights / weights.sum(1, keepdims=True)

@@ -18,13 +18,44 @@ class Selection:
         files: in the order given; a folder's or a glob's by name; each file once.
         beside: images in data-set folders that are not `*_nir`.
         other: files in folders that are not images by their extension.
-        refused: a line for each folder without an image, or that cannot be listed.
+        refused: each folder without an image, or that cannot be listed, and a line that says so.
     """
 
     files: tuple[Path, ...]
     beside: int = 0
     other: int = 0
-    refused: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What may be read, and written over.
+
+    Attributes:
+        overwrite: replace outputs that exist.
+        resume: pass over outputs that are complete, and replace what is not.
+        max_pixels: the largest image to colour; see `haqagen_jax.image_source.open_nir`.
+        share: (i, n): every n-th file from the i-th, i from 0; n calls together colour all.
+
+    Raises:
+        InputError: a value out of range, or both `overwrite` and `resume`.
+    """
+
+    overwrite: bool = False
+    resume: bool = False
+    max_pixels: int | None = None
+    share: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        if self.overwrite and self.resume:
+            raise InputError("--overwrite and --resume: give one, they contradict each other")
+        if self.max_pixels is not None and self.max_pixels < 1:
+            raise InputError(f"max-pixels = {self.max_pixels}: must be at least 1")
+        if not 0 <= self.share[0] < self.share[1]:
+            raise InputError(
+                f"share = {self.share[0]}/{self.share[1]}: the first must be at least 0 and less "
+                "than the second, as in 0/2 and 1/2"
+            )
 
 
 def select(inputs: Sequence[str]) -> Selection:
@@ -57,7 +88,7 @@ def select(inputs: Sequence[str]) -> Selection:
         tuple(files.values()),
         sum(one.beside for one in found),
         sum(one.other for one in found),
-        tuple(line for one in found for line in one.refused),
+        tuple(pair for one in found for pair in one.refused),
     )
 
 
@@ -116,12 +147,12 @@ def _folder(folder: Path) -> Selection:
         entries = sorted(path for path in folder.iterdir() if not os.path.isdir(path))
     except OSError as error:
         line = f"{folder}: cannot be listed ({reason(error)}); check its rights"
-        return Selection((), refused=(line,))
+        return Selection((), refused=((str(folder), line),))
     visible = [path for path in entries if not path.name.startswith(".")]
     images = [path for path in visible if path.suffix.lower() in EXTENSIONS]
     if not images:
         line = f"{folder}: holds no PNG, JPEG or TIFF image; give a folder that does, or files"
-        return Selection((), other=len(visible), refused=(line,))
+        return Selection((), other=len(visible), refused=((str(folder), line),))
     chosen = images
     if {"nir", "rgb"} <= {_band(path) for path in images}:
         chosen = [path for path in images if _band(path) == "nir"]

@@ -12,7 +12,7 @@ import haqagen_jax
 from haqagen_jax import api, artifact
 from haqagen_jax.config import Config, ModelConfig
 from haqagen_jax.errors import InputError
-from haqagen_jax.models.factory import make_generator
+from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.models.generator import Generator
 
 TINY = Config(model=ModelConfig(width=8, d_state=2, spade_hidden=8, hsv_width=8, critic_width=8))
@@ -52,6 +52,28 @@ def test_a_directory_becomes_a_network(model):
     assert {"params", "batch_stats", "spectral"} >= set(loaded.variables)
     leaves = jax.tree.leaves(loaded.variables)
     assert all(leaf.dtype == jnp.float32 for leaf in leaves)
+
+
+def test_the_precision_is_the_networks(tmp_path):
+    model = tmp_path / "random"
+    artifact.save(model, TINY, jax.jit(lambda k: init_generator(k, TINY.model))(jax.random.key(0)))
+    half = haqagen_jax.load(model, precision="bfloat16")
+    assert jnp.dtype(half.network.dtype) == jnp.bfloat16
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(half.variables))
+    nir = np.random.default_rng(0).random((40, 30), dtype=np.float32)
+    exact = haqagen_jax.load(model).colorize(nir)
+    rough = half.colorize(nir)
+    assert rough.dtype == np.float32
+    difference = np.abs(rough - exact).max()
+    assert 1e-6 < difference < 0.1
+
+
+def test_settings_as_a_value_or_one_by_one(model):
+    settings = haqagen_jax.Settings(stride=200, window="cosine")
+    assert haqagen_jax.load(model, settings).settings == settings
+    assert haqagen_jax.load(model, settings, stride=100).settings.stride == 100
+    # What a pixel becomes does not depend on its tile: there is nothing to agree about.
+    assert not haqagen_jax.load("grey").settings.consistent
 
 
 def test_another_width_is_named(model, tmp_path):

@@ -26,13 +26,19 @@ ROOMS = {
     "console": "errors",
     "ending": "errors",
     "config": "paper errors",
-    "preprocess": "errors",
+    "quantiles": "",
+    "preprocess": "errors quantiles",
     "levels": "",
     "scaling": "levels",
     "presets": "config errors",
     "formats": "errors",
     "decoding": "errors formats",
-    "imageio": "decoding errors levels",
+    "files": "errors",
+    "srgb_profile": "",
+    "tiff": "errors formats srgb_profile",
+    "imageio": "decoding errors files formats levels srgb_profile tiff",
+    "prefetch": "",
+    "compile_cache": "",
     "selection": "decoding errors imageio",
     "ops": "types",
     "metrics": "ops types",
@@ -40,13 +46,19 @@ ROOMS = {
     "models.factory": "config errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config losses metrics ops paper types",
-    "data": "config console decoding errors imageio levels paper preprocess scaling types",
+    "data": "config console decoding errors files imageio levels paper preprocess scaling types",
     "artifact": "config errors version",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
     "inference.postprocess": "errors ops paper types",
-    "inference": "config errors inference.blend inference.postprocess inference.tiling levels "
-    "models models.factory ops paper preprocess scaling types",
+    "inference.consistency": "errors inference.tiling ops paper types",
+    "inference.settings": "errors inference.tiling ops paper types",
+    "inference": "config errors inference.blend inference.consistency inference.postprocess "
+    "inference.settings inference.tiling levels models models.factory ops paper prefetch "
+    "preprocess scaling types",
+    "image_source": "decoding errors formats imageio inference inference.postprocess tiff",
+    "image_sink": "errors imageio inference levels",
+    "outcomes": "errors files selection version",
     "interop": "artifact config errors models models.factory ops paper types version",
     "cost": "config models models.factory paper",
     "train.optimizer": "config paper types",
@@ -60,11 +72,14 @@ ROOMS = {
     "train.state train.step train.texture_step types version",
     "info": "artifact config cost models models.factory presets train train.state",
     "baselines": "config data errors imageio ops paper preprocess types",
-    "api": "artifact baselines config errors inference models models.factory paper types",
-    "colorize_files": "api console errors imageio inference inference.postprocess paper selection",
+    "api": "artifact baselines config errors inference inference.settings models models.factory "
+    "paper types",
+    "colorize_files": "api console errors files image_sink image_source imageio inference "
+    "inference.postprocess inference.settings outcomes paper prefetch selection",
+    "export": "api errors files inference.settings ops paper types",
     "demo": "colorize_files data errors imageio levels paper preprocess selection",
-    "evaluation": "api baselines config console data errors imageio inference metrics ops paper "
-    "preprocess types",
+    "evaluation": "api baselines config console data errors files imageio inference "
+    "inference.settings inference.tiling metrics ops paper preprocess types",
 }
 # These may import anything of ours: they are the doors.
 DOORS = {"", "cli", "dataset_cli", "train_cli", "__main__"}
@@ -73,7 +88,8 @@ DOORS = {"", "cli", "dataset_cli", "train_cli", "__main__"}
 PURE = (
     *("ops", "models", "losses", "metrics", "types", "paper", "errors", "config"),
     *("train.optimizer", "train.precision", "train.state", "train.step", "train.texture_step"),
-    *("inference.tiling", "inference.blend", "inference.postprocess"),
+    *("inference.tiling", "inference.blend", "inference.consistency", "inference.postprocess"),
+    "inference.settings",
 )
 PURE_IMPORTS = {
     *(

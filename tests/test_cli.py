@@ -10,13 +10,25 @@ import imagecodecs
 import numpy as np
 import pytest
 
+import haqagen_jax.train.plan  # noqa: F401 - before a test replaces a part of it
 from haqagen_jax import cli
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
+from haqagen_jax.inference.settings import Settings
 from haqagen_jax.presets import load_config
+from haqagen_jax.selection import Rules
 from haqagen_jax.version import __version__
 
-COMMANDS = ("colorize", "evaluate", "train", "pretrain-texture", "dataset", "info", "demo")
+COMMANDS = (
+    "colorize",
+    "evaluate",
+    "train",
+    "pretrain-texture",
+    "dataset",
+    "export",
+    "info",
+    "demo",
+)
 
 
 def run(*words: str) -> int:
@@ -98,20 +110,40 @@ def calls(monkeypatch):
 def test_colorize(calls):
     assert run("colorize", "a.png", "b", "-o", "out") == 0
     assert run("colorize", "a.png", "--out", "c.tif", "--model", "grey", "--tile", "512") == 0
-    options = {"tile": 256, "stride": 222, "batch": None, "consistent": True, "overwrite": False}
+    plain = {"report": None}
     assert calls == [
-        ((["a.png", "b"], "out", None), options),
-        ((["a.png"], "c.tif", "grey"), options | {"tile": 512}),
+        ((["a.png", "b"], "out", None, Settings(), Rules()), plain),
+        ((["a.png"], "c.tif", "grey", Settings(tile=512), Rules()), plain),
     ]
-    more = ("--stride", "240", "--batch", "3", "--overwrite", "--no-consistent")
+    more = ["--stride", "240", "--batch", "3", "--no-consistent", "--window", "flat"]
+    more += ["--precision", "bfloat16", "--overwrite", "--max-pixels", "9", "--report", "r.json"]
     assert run("colorize", "a.png", "-o", "out", *more) == 0
-    assert calls[-1][1] == {
-        "tile": 256,
-        "stride": 240,
-        "batch": 3,
-        "consistent": False,
-        "overwrite": True,
-    }
+    settings = Settings(stride=240, batch=3, consistent=False, window="flat", precision="bfloat16")
+    rules = Rules(overwrite=True, max_pixels=9)
+    assert calls[-1] == ((["a.png"], "out", None, settings, rules), {"report": "r.json"})
+    share = ("--resume", "--share", "3/4")
+    assert run("colorize", "a.png", "-o", "out", *share) == 0
+    assert calls[-1][0][-1] == Rules(resume=True, share=(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--overwrite", "--resume"], "--overwrite and --resume: give one"),
+        (["--max-pixels", "0"], "max-pixels = 0: must be at least 1"),
+        (["--share", "2/2"], "share = 2/2: the first must be at least 0 and less than"),
+        (["--share", "a"], "share = 'a': must be I/N"),
+        (
+            ["--window", "hamming"],
+            "window = 'hamming': must be one of hann, cosine, triangle, flat",
+        ),
+        (["--precision", "int8"], "precision = 'int8': must be one of float32, bfloat16"),
+    ],
+)
+def test_rules_that_cannot_be(calls, capsys, words, message):
+    assert run("colorize", "a.png", "-o", "out", *words) == 2
+    assert message in capsys.readouterr().err
+    assert not calls
 
 
 def test_evaluate(calls):
@@ -119,10 +151,9 @@ def test_evaluate(calls):
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
     assert args == ("d", ["small", "grey", "table"])
-    tiles = {"tile": 256, "stride": 222, "batch": None, "consistent": True}
-    assert options == {"split": None, "out": None, "overwrite": False, **tiles}
+    assert options == {"split": None, "out": None, "overwrite": False, "settings": Settings()}
     assert other == ("d", ["m", "grey"])
-    assert (with_batch["out"], with_batch["batch"]) == ("o", 2)
+    assert (with_batch["out"], with_batch["settings"]) == ("o", Settings(batch=2))
 
 
 def test_train(calls, monkeypatch, capsys):

@@ -8,9 +8,10 @@ import tifffile
 from PIL import Image
 
 from haqagen_jax import colorize_files as module
-from haqagen_jax import imageio
+from haqagen_jax import files, imageio
 from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.errors import InputError
+from haqagen_jax.selection import Rules
 
 
 def full_range(dtype, shape=(20, 30)):
@@ -19,8 +20,11 @@ def full_range(dtype, shape=(20, 30)):
     return np.random.default_rng(0).permutation(values).reshape(shape).astype(dtype)
 
 
-def colour(*inputs, out, **options):
-    return colorize_files([str(i) for i in inputs], str(out), "grey", **options)
+def colour(*inputs, out, report=None, progress=True, **rules):
+    names = [str(i) for i in inputs]
+    report = None if report is None else str(report)
+    rules = Rules(**rules)
+    return colorize_files(names, str(out), "grey", rules=rules, report=report, progress=progress)
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ def test_existing_outputs_need_overwrite(good, tmp_path, capfd):
 
 def test_depth_is_checked_before_the_work(good, tmp_path, capfd, monkeypatch):
     Image.fromarray(full_range("uint16")).save(good / "deep.png")
-    monkeypatch.setattr(module.Colorizer, "colorize", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr(module.Colorizer, "job", lambda *_, **__: pytest.fail("worked"))
     assert colour(good / "deep.png", out=tmp_path / "a.jpg", progress=False) == 1
     assert ".jpg cannot hold uint16" in capfd.readouterr().err
     assert not (tmp_path / "a.jpg").exists()
@@ -168,15 +172,15 @@ def test_an_output_folder_that_cannot_be_written_into(good, tmp_path, monkeypatc
     def deny(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(imageio.tempfile, "TemporaryFile", deny)
-    monkeypatch.setattr(imageio, "read_nir", lambda _: pytest.fail("worked"))
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", deny)
+    monkeypatch.setattr(module, "open_nir", lambda *_: pytest.fail("worked"))
     with pytest.raises(InputError, match=r"out: cannot be written into \(Perm.*another folder"):
         colour(good, out=tmp_path / "out")
 
 
 def test_a_folder_in_the_way_is_seen_before_the_work(good, tmp_path, capfd, monkeypatch):
     (tmp_path / "out" / "good_rgb.png").mkdir(parents=True)
-    monkeypatch.setattr(imageio, "read_nir", lambda _: pytest.fail("worked"))
+    monkeypatch.setattr(module, "open_nir", lambda *_: pytest.fail("worked"))
     assert colour(good, out=tmp_path / "out", overwrite=True, progress=False) == 1
     assert "good_rgb.png: is a folder; choose another output" in capfd.readouterr().err
 
@@ -204,16 +208,6 @@ def test_nothing_but_an_empty_folder(tmp_path, capfd):
     (tmp_path / "empty").mkdir()
     assert colour(tmp_path / "empty", out=tmp_path / "a.png", progress=False) == 1
     assert capfd.readouterr().out.startswith("0 coloured, 1 failed; ")
-
-
-def test_an_interrupt_leaves_no_file(good, tmp_path, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(imageio.os, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        colour(good, out=tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_the_summary_tells_what_was_left_alone(good, tmp_path, capfd):

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import imageio
+from haqagen_jax import files, imageio
 from haqagen_jax.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -228,7 +228,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     (tmp_path / "a.png").write_bytes(b"before")
-    monkeypatch.setattr(imageio.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(InputError, match=r"a\.png: cannot be written \(No space left on device\)"):
         imageio.write(tmp_path / "a.png", RGB8)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
@@ -243,17 +243,14 @@ def test_a_missing_folder_is_one_line(tmp_path):
 def test_killed_while_writing(tmp_path):
     """The process dies after half of the bytes: nothing lies under the final name."""
     code = f"""
-import os, signal, pathlib
-import numpy as np
-from haqagen_jax import imageio
+import os, signal
+from pathlib import Path
+from haqagen_jax import files
 
-def half(self, data):
-    with open(self, "wb") as file:
-        file.write(data[: len(data) // 2])
+with files.replaced(Path({str(tmp_path / "a.png")!r})) as file:
+    file.write(b"half of the bytes")
+    file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
-
-pathlib.Path.write_bytes = half
-imageio.write({str(tmp_path / "a.png")!r}, np.zeros((9, 9, 3), np.uint8))
 """
     done = subprocess.run([sys.executable, "-c", code], env=os.environ, check=False)
     assert done.returncode == -signal.SIGKILL

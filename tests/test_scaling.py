@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.transform import resize as skimage_resize
 
-from haqagen_jax.scaling import Window, clamp_size, resize
+from haqagen_jax.scaling import Window, clamp_size, reduce, resize
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,21 @@ def test_a_window_is_what_a_crop_of_the_whole_is(size, dtype):
         expected = whole[top : top + height, left : left + width]
         # The place is given to Pillow in float32: a ten-thousandth of a pixel here.
         np.testing.assert_allclose(resize(image, size, window), expected, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((100, 133), (38, 51)),
+        ((700, 20), (512, 15)),
+        ((33, 1000), (17, 512)),
+        ((1, 900), (1, 512)),
+        ((513, 513), (512, 512)),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_reduce_is_resize_by_parts(before, after, step):
+    image = np.random.default_rng(0).random(before, dtype=np.float32)
+    parts = (image[i : i + step] for i in range(0, before[0], step))
+    expected = resize(image[..., None], after)[..., 0]
+    np.testing.assert_allclose(reduce(parts, before, after), expected, atol=1e-6)

@@ -68,8 +68,9 @@ def test_a_folder_without_an_image_or_rights_does_not_stop_the_others(folder, mo
     selection = select(["in/sub.png", "secret", "in/b.png"])
     assert names(selection) == ["in/b.png"]
     empty, secret = selection.refused
-    assert empty.startswith("in/sub.png: holds no PNG, JPEG or TIFF image; ")
-    assert secret == "secret: cannot be listed (Permission denied); check its rights"
+    assert empty[0] == "in/sub.png"
+    assert empty[1].startswith("in/sub.png: holds no PNG, JPEG or TIFF image; ")
+    assert secret == ("secret", "secret: cannot be listed (Permission denied); check its rights")
     assert plan_outputs((), Path("out.png")) == []
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from haqagen_jax import api, metrics, paper
+from haqagen_jax import api, metrics
 from haqagen_jax.console import bars, complain
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.data.pair import Pair, decode_pair
@@ -21,6 +21,7 @@ from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import tables
 from haqagen_jax.evaluation.tables import Scores
 from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.settings import Settings
 from haqagen_jax.ops.color import srgb_to_linear
 
 # Compiled one by one: sizes differ from image to image, and one large program compiles far slower.
@@ -38,10 +39,7 @@ def evaluate(
     *,
     split: str | None = None,
     out: str | None = None,
-    tile: int = paper.PATCH,
-    stride: int = paper.STRIDE,
-    batch: int | None = None,
-    consistent: bool = True,
+    settings: Settings = api.DEFAULT,
     overwrite: bool = False,
     progress: bool = True,
 ) -> int:
@@ -53,10 +51,7 @@ def evaluate(
         split: train, val or test of it; None for a folder that has no splits.
         out: folder for `scores.csv` (every image) and `summary.json` and `table.md` (the means);
             None writes nothing.
-        tile: see `haqagen_jax.load`.
-        stride: see `haqagen_jax.load`.
-        batch: see `haqagen_jax.load`.
-        consistent: see `haqagen_jax.load`.
+        settings: see `haqagen_jax.load`.
         overwrite: replace files of these names in `out`.
         progress: show bars on stderr.
 
@@ -69,10 +64,7 @@ def evaluate(
             written, or no pair that could be scored.
     """
     pairs, problems = usable_pairs(data, split)
-    colorizers = [
-        api.load(model, tile=tile, stride=stride, batch=batch, consistent=consistent)
-        for model in models
-    ]
+    colorizers = [api.load(model, settings) for model in models]
     if out is not None:
         tables.prepare(Path(out), overwrite=overwrite)
     for problem in problems:

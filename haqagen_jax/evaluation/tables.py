@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.imageio import prepare_folder
+from haqagen_jax.files import prepare_folder
 
 Scores = dict[str, dict[str, float]]  # image -> column -> value
 

@@ -1,42 +1,77 @@
-"""Feather blending: Algorithm 1, lines 4, 5, 9, 10, 12 and 13.
+"""Feather blending: Algorithm 1, lines 4, 5, 9, 10, 12 and 13, a row of tiles at a time.
 
-Tiles and results are float32 numpy arrays, (tile, tile, 3) and (h, w, 3). The weights are a
-separable Hann window that is positive everywhere, so every pixel of the image has a weight.
+Tiles and results are float32 numpy arrays, (tile, tile, 3) and (rows, width, 3). The weights are
+the outer product of two windows that are positive everywhere, so every pixel has a weight. Both
+axes are divided by their sums beforehand: what has been added up needs no division, and memory
+holds one row of tiles, however high the image.
 """
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.ops.windows import hann_2d
+from haqagen_jax.ops.windows import window
 
 
 class Blender:
-    """Adds weighted tiles up and divides by the sum of the weights.
+    """Adds weighted tiles up and gives rows back as soon as no later tile touches them.
 
     Reference: Sec. 3.3(iii), "Feather blending".
     """
 
-    def __init__(self, plan: TilePlan) -> None:
-        self.plan = plan
-        self._mask = np.asarray(hann_2d(plan.tile), np.float32)[..., None]
-        self._total = np.zeros((*plan.padded, 3), np.float32)
-        self._weight = np.zeros((*plan.padded, 1), np.float32)
+    def __init__(self, plan: TilePlan, name: str = "hann") -> None:
+        """Begins an image.
 
-    def add(self, tile: Float[np.ndarray, "tile tile 3"], origin: tuple[int, int]) -> None:
+        Args:
+            plan: of its tiles.
+            name: of the window; see `haqagen_jax.ops.windows`.
+        """
+        self.plan = plan
+        weights = np.asarray(window(name, plan.tile), np.float64)
+        self._down, self._across = (_shares(weights, n, plan.stride) for n in plan.grid)
+        self._band = np.zeros((plan.tile, plan.padded[1], 3), np.float32)
+
+    def add(
+        self, tile: Float[np.ndarray, "tile tile 3"], origin: tuple[int, int]
+    ) -> Float32[np.ndarray, "rows width 3"]:
         """Adds one predicted tile.
 
         Args:
             tile: (tile, tile, 3).
-            origin: of the tile, from the plan.
+            origin: of the tile; tiles come in the plan's order.
+
+        Returns:
+            The next finished rows of the image from above, none in most cases; all of them by the
+            time that the plan's last tile was added.
         """
         y, x = origin
-        area = np.s_[y : y + self.plan.tile, x : x + self.plan.tile]
-        self._total[area] += tile * self._mask
-        self._weight[area] += self._mask
+        row, column = y // self.plan.stride, x // self.plan.stride
+        share = self._down[row][:, None, None] * self._across[column][None, :, None]
+        self._band[:, x : x + self.plan.tile] += tile * share
+        if column + 1 < self.plan.grid[1]:
+            return self._finished(0, 0)
+        if row + 1 == self.plan.grid[0]:
+            return self._finished(y, self.plan.tile)
+        rows = self._finished(y, self.plan.stride)
+        kept = self.plan.tile - self.plan.stride
+        self._band[:kept] = self._band[self.plan.stride :]
+        self._band[kept:] = 0
+        return rows
 
-    def result(self) -> Float32[np.ndarray, "h w 3"]:
-        """Returns the blended image, (height, width, 3), once every tile was added."""
-        y, x = self.plan.margin
-        area = np.s_[y : y + self.plan.height, x : x + self.plan.width]
-        return self._total[area] / self._weight[area]
+    def _finished(self, y: int, count: int) -> np.ndarray:
+        """Copies what lies inside the image of the band's first rows, which begin at y."""
+        top, left = self.plan.margin
+        first = max(0, top - y)
+        last = max(first, min(count, top + self.plan.height - y))
+        return self._band[first:last, left : left + self.plan.width].copy()
+
+
+def _shares(
+    weights: Float[np.ndarray, " tile"], count: int, stride: int
+) -> Float32[np.ndarray, "count tile"]:
+    """What part of each pixel along an axis comes from each tile that lies over it."""
+    total = np.zeros((count - 1) * stride + len(weights))
+    for start in range(0, count * stride, stride):
+        total[start : start + len(weights)] += weights
+    places = np.arange(0, count * stride, stride)[:, None] + np.arange(len(weights))
+    return (weights / total[places]).astype(np.float32)

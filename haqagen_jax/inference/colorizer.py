@@ -1,48 +1,29 @@
 """Colour NIR images of any size: preprocess, tile, predict, blend, postprocess.
 
-numpy in, numpy out, files nowhere. Images larger than memory are not handled.
+numpy in, numpy out, files nowhere: those have sources and sinks of their own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Real
+from jaxtyping import Real
 from numpy.typing import ArrayLike, DTypeLike
 
-from haqagen_jax import paper
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.inference.blend import Blender
-from haqagen_jax.inference.consistency import close_plan, join
+from haqagen_jax.inference.consistency import close_plan
+from haqagen_jax.inference.engine import Engine
+from haqagen_jax.inference.picture import Coarse, Job, Progress
 from haqagen_jax.inference.postprocess import known_depth, output_dtype
-from haqagen_jax.inference.predictor import Network, TilePredictor, default_batch
+from haqagen_jax.inference.predictor import Network, TilePredictor
+from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.source import ArraySink, ArraySource, Sink, Source, blocks
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.levels import quantize
-from haqagen_jax.preprocess import prepare_nir
-from haqagen_jax.scaling import clamp_size, resize
+from haqagen_jax.preprocess import fit
+from haqagen_jax.scaling import clamp_size, reduce
 
-Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
-
-
-def check_options(tile: int, stride: int, batch: int | None) -> None:
-    """Refuses what `Colorizer` cannot work with.
-
-    Args:
-        tile: see `Colorizer`.
-        stride: see `Colorizer`.
-        batch: see `Colorizer`.
-
-    Raises:
-        InputError: another type, or out of range.
-    """
-    TilePlan(1, 1, tile, stride)
-    if batch is None:
-        return
-    if isinstance(batch, bool) or not isinstance(batch, int | np.integer):
-        raise InputError(f"batch = {batch!r}: must be a whole number of tiles, or None")
-    if batch < 1:
-        raise InputError(f"batch = {batch}: must be at least 1")
+_DEFAULT = Settings()
 
 
 class Colorizer:
@@ -53,6 +34,7 @@ class Colorizer:
         variables: its variables, nested dicts of float32 arrays.
         config: the configuration it was trained with.
         name: what tables and messages call it.
+        settings: how pictures are cut, coloured and put together.
     """
 
     def __init__(
@@ -62,40 +44,31 @@ class Colorizer:
         config: Config,
         *,
         name: str = "model",
-        tile: int = paper.PATCH,
-        stride: int = paper.STRIDE,
-        batch: int | None = None,
-        consistent: bool = False,
+        settings: Settings = _DEFAULT,
     ) -> None:
-        """Prepares a model; nothing is compiled before the first image.
+        """Prepares a model; nothing is coloured before the first image.
 
         Args:
-            network: see the class.
+            network: see the class; it computes in the precision that was asked for.
             variables: see the class.
             config: its `data` section says how NIR is prepared and what the output means.
             name: see the class.
-            tile: side of the sliding window, pixels.
-            stride: step of the sliding window, 1 to `tile` pixels.
-            batch: tiles predicted at once, at least 1; None: 1 on a CPU, more elsewhere.
-            consistent: make the tiles of a picture agree; see
-                `haqagen_jax.inference.consistency`.
+            settings: see the class.
 
         Raises:
-            InputError: a tile, stride or batch of another type or out of range, or a model that
-                does not fit into memory.
+            InputError: a model that does not fit into memory.
         """
-        check_options(tile, stride, batch)
         self.network = network
         self.variables = variables
         self.config = config
         self.name = name
-        self._tile, self._stride = tile, stride
-        self._consistent = consistent
+        self.settings = settings
         self._predictor = TilePredictor(
             network,
             variables,
             rgb_transfer=config.data.rgb_transfer,
-            batch=default_batch() if batch is None else batch,
+            tile=settings.tile,
+            batch=settings.batch,
         )
 
     def colorize(
@@ -112,7 +85,7 @@ class Colorizer:
             dtype: of the result, uint8, uint16 or float32. None: uint8 for uint8, uint16 for
                 uint16, float32 for floats; other integers count as uint8 if all their values are
                 in [0, 255], else as uint16.
-            progress: called as (tiles done, tiles in all) after each batch of tiles.
+            progress: called as (tiles done, tiles in all) after each tile of an image.
 
         Returns:
             (h, w, 3) or (b, h, w, 3), sRGB-encoded; floats in [0, 1].
@@ -129,43 +102,60 @@ class Colorizer:
                 f"nir has shape {images.shape}; give (h, w), (h, w, 1) or (b, h, w, 1)"
             )
         out = output_dtype(images.dtype) if dtype is None else _as_dtype(dtype)
-        if images.ndim < 4:
-            return quantize(self._colorize(images.reshape(images.shape[:2]), progress), out)
-        if len(images) == 0:
+        batch = images[..., 0] if images.ndim == 4 else images.reshape(1, *images.shape[:2])
+        if len(batch) == 0:
             raise InputError(f"nir has shape {images.shape}: no images; give at least one")
-        return np.stack([quantize(self._colorize(one[..., 0], progress), out) for one in images])
+        rgb = np.empty((*batch.shape, 3), out)
+        self.run(
+            self.job(ArraySource(one), ArraySink(colours), progress)
+            for one, colours in zip(batch, rgb, strict=True)
+        )
+        return rgb if images.ndim == 4 else rgb[0]
 
-    def _colorize(
-        self, nir: Real[np.ndarray, "h w"], progress: Progress | None
-    ) -> Float32[np.ndarray, "h w 3"]:
-        data = self.config.data
-        image = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
-        plans = self._plans(*nir.shape)
-        total, done = sum(len(plan.origins) for plan in plans), 0
-        pictures = []
-        for plan in plans:
-            scaled = resize(image, (plan.height, plan.width))
-            blender = Blender(plan)
-            for start in range(0, len(plan.origins), self._predictor.batch):
-                chosen = plan.origins[start : start + self._predictor.batch]
-                tiles = np.stack([plan.extract(scaled, origin) for origin in chosen])
-                for origin, rgb in zip(chosen, self._predictor(tiles), strict=True):
-                    blender.add(rgb, origin)
-                done += len(chosen)
-                if progress is not None:
-                    progress(done, total)
-            pictures.append(blender.result())
-        detail, *coarse = pictures
-        return join(detail, coarse[0]) if coarse else detail
+    def job(self, source: Source, sink: Sink, progress: Progress | None = None) -> Job:
+        """Looks at a whole image and plans its tiles.
 
-    def _plans(self, height: int, width: int) -> list[TilePlan]:
-        """The passes over a picture: for detail, and for colour where that is another."""
-        own = TilePlan(height, width, self._tile, self._stride)
-        if not self._consistent or len(own) == 1:
-            return [own]
-        low, narrow = clamp_size((height, width), self.config.data.clamp)
-        close = close_plan(low, narrow, self._tile, self._stride)
-        return [close] if (low, narrow) == (height, width) else [own, close]
+        Args:
+            source: of the image; read once or twice, and up to four times more for floats.
+            sink: where its colours go.
+            progress: see `colorize`.
+
+        Returns:
+            What `run` takes.
+
+        Raises:
+            InputError: no pixels, NaN or infinity, an image of one value only (unless it is a
+                single pixel), or one that cannot be read.
+        """
+        if min(source.height, source.width) < 1:
+            raise InputError(
+                f"the image is {source.height}x{source.width}: no pixels; give at least one"
+            )
+        data, settings = self.config.data, self.settings
+        preparation = fit(
+            lambda: blocks(source),
+            source.dtype,
+            equalize=data.equalize,
+            percentiles=data.nir_percentiles,
+        )
+        size = source.height, source.width
+        own = TilePlan(*size, settings.tile, settings.stride)
+        if not settings.consistent or len(own) == 1:
+            return Job(source, preparation, own, None, sink, progress)
+        low = clamp_size(size, data.clamp)
+        close = close_plan(*low, settings.tile, settings.stride)
+        if low == size:
+            return Job(source, preparation, close, None, sink, progress)
+        nir = reduce((preparation.apply(block) for block in blocks(source)), size, low)
+        return Job(source, preparation, own, Coarse(nir[..., None], close), sink, progress)
+
+    def run(self, jobs: Iterable[Job]) -> None:
+        """Colours images; their sinks hear how it went.
+
+        Args:
+            jobs: from `job`; the next one is asked for before the last one is done.
+        """
+        Engine(self._predictor, self.settings.window).run(jobs)
 
 
 def _as_array(nir: ArrayLike) -> np.ndarray:

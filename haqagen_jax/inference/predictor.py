@@ -1,7 +1,8 @@
-"""The network as one compiled function from NIR tiles to sRGB tiles.
+"""The network as one compiled function from NIR tiles to sRGB tiles, on all local devices.
 
 float32, (b, tile, tile, 1) to (b, tile, tile, 3), in [0, 1]. One (batch, tile) shape, so one
-compilation: a short last batch is filled up. Not handled: several devices, other precisions.
+compilation; the batch is split over the devices. Calls return at once: the result is waited for
+when it is read.
 """
 
 import contextlib
@@ -10,12 +11,14 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Float32
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.inference.consistency import correct
 from haqagen_jax.ops.color import linear_to_srgb
 
-ACCELERATOR_BATCH = 8  # on a CPU a batch gains nothing and costs memory
+MOST = 32  # tiles on one device, when nobody says: more gain nothing
 
 
 @runtime_checkable
@@ -28,44 +31,123 @@ class Network(Protocol):
         ...
 
 
-def default_batch() -> int:
-    """Returns the number of tiles that are predicted at once when nobody says."""
-    return 1 if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
-
-
 class TilePredictor:
-    """Predicts batches of tiles with one compiled function."""
+    """Predicts batches of tiles with one compiled function.
+
+    Attributes:
+        batch: tiles of a call, a multiple of the devices that share it.
+        tile: their side, pixels.
+    """
 
     def __init__(
-        self, network: Network, variables: Mapping[str, Any], *, rgb_transfer: str, batch: int
+        self,
+        network: Network,
+        variables: Mapping[str, Any],
+        *,
+        rgb_transfer: str,
+        tile: int,
+        batch: int | None,
     ) -> None:
-        def predict(variables: Any, nir: jax.Array) -> jax.Array:
-            rgb = network.apply(variables, nir).rgb.astype(np.float32)
-            return linear_to_srgb(rgb) if rgb_transfer == "linear" else rgb
-
-        self.batch = batch
-        with _memory("the model needs"):
-            self._variables = jax.device_put(variables)
-        self._predict = jax.jit(predict)
-
-    def __call__(
-        self, nir: Float32[np.ndarray, "n tile tile 1"]
-    ) -> Float[np.ndarray, "n tile tile 3"]:
-        """Predicts up to `batch` tiles.
+        """Places a network; nothing is compiled yet, unless its memory has to be known.
 
         Args:
-            nir: 1 to `batch` tiles in [0, 1].
+            network: see `Network`.
+            variables: its weights.
+            rgb_transfer: of its colours, "linear" or "srgb".
+            tile: side of a tile, pixels.
+            batch: see `haqagen_jax.inference.settings.Settings`.
+
+        Raises:
+            InputError: it does not fit into the device's memory.
+        """
+
+        def predict(variables: Any, nir: jax.Array, targets: jax.Array, reach: jax.Array):
+            rgb = network.apply(variables, nir).rgb.astype(np.float32)
+            return correct(linear_to_srgb(rgb) if rgb_transfer == "linear" else rgb, targets, reach)
+
+        self.tile = tile
+        with _memory("the model needs"):
+            if batch is None:
+                batch = self._fitting(predict, variables)
+            devices = jax.local_devices()[:batch]
+            self.batch = -(-batch // len(devices)) * len(devices)
+            mesh = Mesh(np.array(devices), ("data",))
+            shared, everywhere = (NamedSharding(mesh, PartitionSpec(*p)) for p in (("data",), ()))
+            self._variables = jax.device_put(variables, everywhere)
+        self._predict = jax.jit(
+            predict, in_shardings=(everywhere, shared, shared, shared), out_shardings=shared
+        )
+
+    def __call__(
+        self,
+        nir: Float32[np.ndarray, "b tile tile 1"],
+        targets: Float32[np.ndarray, "b tile tile 3"],
+        reach: Float32[np.ndarray, " b"],
+    ) -> jax.Array:
+        """Starts to predict a batch.
+
+        Args:
+            nir: `batch` tiles in [0, 1].
+            targets: see `haqagen_jax.inference.consistency.correct`.
+            reach: see there.
 
         Returns:
-            As many sRGB-encoded tiles.
+            As many sRGB-encoded tiles, (b, tile, tile, 3), for `fetch`.
 
         Raises:
             InputError: they do not fit into the device's memory.
         """
-        missing = self.batch - len(nir)
-        full = np.concatenate([nir, np.repeat(nir[-1:], missing, axis=0)])
-        with _memory(f"batch = {self.batch}: so many tiles of {nir.shape[1]} pixels need"):
-            return np.asarray(self._predict(self._variables, full))[: len(nir)]
+        with self._enough():
+            return self._predict(self._variables, nir, targets, reach)
+
+    def fetch(self, tiles: jax.Array) -> Float[np.ndarray, "b tile tile 3"]:
+        """Waits for a batch.
+
+        Args:
+            tiles: what a call returned.
+
+        Returns:
+            The tiles in the host's memory.
+
+        Raises:
+            InputError: they do not fit into the device's memory.
+        """
+        with self._enough():
+            return np.asarray(tiles)
+
+    def _enough(self) -> contextlib.AbstractContextManager[None]:
+        return _memory(f"batch = {self.batch}: so many tiles of {self.tile} pixels need")
+
+    def _fitting(self, predict: Callable, variables: Mapping[str, Any]) -> int:
+        """How many tiles to predict at once."""
+        devices = jax.local_devices()
+        stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
+        if not stats or "bytes_limit" not in stats:
+            return len(devices)  # on a CPU a batch gains nothing and costs memory
+        square = (1, self.tile, self.tile)
+        shapes = [
+            jax.ShapeDtypeStruct(shape, np.float32) for shape in ((*square, 1), (*square, 3), (1,))
+        ]
+        needs = jax.jit(predict).lower(variables, *shapes).compile().memory_analysis()
+        if needs is None:
+            return len(devices)
+        free = stats["bytes_limit"] - stats["bytes_in_use"] - needs.argument_size_in_bytes
+        each = needs.temp_size_in_bytes + needs.output_size_in_bytes
+        return tiles_that_fit(free, each) * len(devices)
+
+
+def tiles_that_fit(free: int, each: int) -> int:
+    """Returns how many tiles a device should predict at once.
+
+    Args:
+        free: bytes of the device's memory.
+        each: bytes that one tile needs.
+
+    Returns:
+        The largest power of two that fits into half of what is free, 1 to `MOST`.
+    """
+    most = min(MOST, free // (2 * max(each, 1)))
+    return 1 << max(0, most.bit_length() - 1)
 
 
 @contextlib.contextmanager

@@ -50,6 +50,15 @@ class TilePlan:
         if self.border < 0:
             raise InputError(f"border = {self.border}: must be at least 0")
 
+    def __str__(self) -> str:
+        down, across = self.grid
+        top, left = self.margin
+        bottom, right = self.padded[0] - self.height - top, self.padded[1] - self.width - left
+        return (
+            f"{self.height}x{self.width} pixels: {down} x {across} tiles of {self.tile} every "
+            f"{self.stride}, {top} above, {bottom} below, {left} left and {right} right reflected"
+        )
+
     @property
     def grid(self) -> tuple[int, int]:
         """Tiles down and across."""
@@ -76,22 +85,42 @@ class TilePlan:
         down, across = self.grid
         return down * across
 
+    def rows(self, row: int) -> slice:
+        """Returns the rows of the image that a row of tiles is cut from.
+
+        Args:
+            row: 0 to `grid[0]` - 1.
+        """
+        indices, _ = self.pixels((row * self.stride, 0))
+        return slice(int(indices.min()), int(indices.max()) + 1)
+
+    def pixels(
+        self, origin: tuple[int, int]
+    ) -> tuple[Int[np.ndarray, " tile"], Int[np.ndarray, " tile"]]:
+        """Returns the rows and the columns of the image that a tile shows, in the tile's order.
+
+        Args:
+            origin: one of `origins`.
+        """
+        y, x = origin
+        rows = _reflected(y - self.margin[0], self.tile, self.height)
+        return rows, _reflected(x - self.margin[1], self.tile, self.width)
+
     def extract(
-        self, image: Shaped[np.ndarray, "h w c"], origin: tuple[int, int]
+        self, image: Shaped[np.ndarray, "h w c"], origin: tuple[int, int], first: int = 0
     ) -> Shaped[np.ndarray, "tile tile c"]:
         """Cuts one tile out of the (virtually) padded image.
 
         Args:
-            image: (height, width, c) as planned.
+            image: (height, width, c) as planned, or those of its rows that the tile shows.
             origin: one of `origins`.
+            first: the row of the image that `image` begins with.
 
         Returns:
             (tile, tile, c).
         """
-        y, x = origin
-        rows = _reflected(y - self.margin[0], self.tile, self.height)
-        columns = _reflected(x - self.margin[1], self.tile, self.width)
-        return image[rows[:, None], columns[None, :]]
+        rows, columns = self.pixels(origin)
+        return image[rows[:, None] - first, columns[None, :]]
 
     def _steps(self, size: int) -> int:
         beyond = size + 2 * self.border - self.tile

@@ -124,7 +124,9 @@ def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array
 def _map_lines(line: Callable[[Any], Any], arrays: tuple[Array, ...]) -> Any:
     """Applies a function to each line of arrays [h b w c]."""
     pictures = arrays[0].shape[1]
-    return lax.map(jax.vmap(line), arrays, batch_size=max(1, LINES // pictures))
+    # An exported program learns how many pictures there are when it is called.
+    lines = LINES // pictures if isinstance(pictures, int) else 1
+    return lax.map(jax.vmap(line), arrays, batch_size=max(1, lines))
 
 
 _attend.defvjp(_attend_fwd, _attend_bwd)

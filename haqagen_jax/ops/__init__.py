@@ -13,9 +13,10 @@ from haqagen_jax.ops.histogram import equalize, soft_cdf, soft_histogram
 from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import adaptive_mean, halve, resize_bilinear, resize_nearest
 from haqagen_jax.ops.selective_scan import selective_scan
-from haqagen_jax.ops.windows import hann, hann_2d
+from haqagen_jax.ops.windows import WINDOWS, window
 
 __all__ = [
+    "WINDOWS",
     "adaptive_mean",
     "conv_transpose4x4",
     "cross_merge",
@@ -23,8 +24,6 @@ __all__ = [
     "depthwise_conv3x3",
     "equalize",
     "halve",
-    "hann",
-    "hann_2d",
     "hsv_to_rgb",
     "instance_norm",
     "linear_to_srgb",
@@ -36,4 +35,5 @@ __all__ = [
     "soft_cdf",
     "soft_histogram",
     "srgb_to_linear",
+    "window",
 ]

@@ -14,6 +14,7 @@ from scipy import ndimage
 from haqagen_jax.config import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.settings import Settings
 
 PLAIN = Config(data=DataConfig(equalize=False))
 TILINGS = ((8, 7), (8, 5), (8, 8), (5, 3))  # (tile, stride)
@@ -46,10 +47,14 @@ class Blur:
         return Output(jnp.repeat(blurred, 3, -1))
 
 
+def plain(tile, stride, batch):
+    return Settings(tile=tile, stride=stride, batch=batch, consistent=False)
+
+
 @functools.cache
 def identity(tile, stride, batch=3, scale=1.0, config=PLAIN):
     variables = {"scale": jnp.float32(scale)}
-    return Colorizer(Identity(), variables, config, tile=tile, stride=stride, batch=batch)
+    return Colorizer(Identity(), variables, config, settings=plain(tile, stride, batch))
 
 
 def full_range(height, width, seed, dtype):
@@ -85,7 +90,7 @@ def test_identity_at_the_papers_tiling(shape):
 @pytest.mark.parametrize(("tile", "stride"), [(16, 13), (32, 20)])
 def test_a_local_model_tiled_equals_untiled(tile, stride):
     nir = full_range(70, 53, seed=2, dtype="float32")
-    model = Colorizer(Blur(), {}, PLAIN, tile=tile, stride=stride, batch=2)
+    model = Colorizer(Blur(), {}, PLAIN, settings=plain(tile, stride, 2))
     got = model.colorize(nir)[..., 0]
     want = ndimage.uniform_filter(nir, 3, mode="mirror")
     on_a_border = np.zeros((500, 500), bool)  # rows and columns where some tile ends
@@ -106,7 +111,7 @@ def test_a_local_model_tiled_equals_untiled(tile, stride):
 
 def test_one_compilation_for_all_sizes():
     network = Identity()
-    model = Colorizer(network, {"scale": jnp.float32(1)}, PLAIN, tile=8, stride=6, batch=4)
+    model = Colorizer(network, {"scale": jnp.float32(1)}, PLAIN, settings=plain(8, 6, 4))
     for height, width in ((1, 1), (8, 8), (9, 40), (33, 7), (20, 20)):
         model.colorize(full_range(height, width, 0, "uint8"))
     assert network.traces == 1
@@ -170,7 +175,7 @@ class Exhausted(Identity):
 
 
 def test_a_device_without_memory_is_one_line():
-    model = Colorizer(Exhausted(), {}, PLAIN, tile=8, stride=5, batch=3)
+    model = Colorizer(Exhausted(), {}, PLAIN, settings=plain(8, 5, 3))
     with pytest.raises(InputError, match=r"^batch = 3: .*more memory .* smaller batch or tile"):
         model.colorize(full_range(5, 6, 0, "uint8"))
 
@@ -194,7 +199,7 @@ def test_progress_counts_tiles():
     identity(8, 8, batch=3).colorize(
         full_range(16, 32, 0, "uint8"), progress=lambda *args: calls.append(args)
     )
-    assert calls == [(3, 8), (6, 8), (8, 8)]
+    assert calls == [(done, 8) for done in range(1, 9)]
 
 
 @pytest.mark.parametrize(
@@ -219,4 +224,4 @@ def test_refused_arrays(nir, message):
 def test_refused_options(option, value):
     options = {"tile": 8, "stride": 5, "batch": 1} | {option: value}
     with pytest.raises(InputError, match=f"{option} = {value}"):
-        Colorizer(Identity(), {}, PLAIN, **options)
+        Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))

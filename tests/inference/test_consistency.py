@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from haqagen_jax.config import Config, DataConfig
 from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.consistency import close_plan, join
+from haqagen_jax.inference.consistency import close_plan, correct, enlarged
+from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.scaling import resize
@@ -37,8 +39,9 @@ def picture(height, width):
     return (ramp + texture).astype(np.float32)
 
 
-def colour(nir, **options):
-    return Colorizer(Stubborn(), {}, CONFIG, batch=4, **options).colorize(nir, dtype="float32")
+def colour(nir, *, consistent=False, **options):
+    settings = Settings(batch=4, consistent=consistent, **options)
+    return Colorizer(Stubborn(), {}, CONFIG, settings=settings).colorize(nir, dtype="float32")
 
 
 def test_a_picture_of_one_tile_stays_as_it_is():
@@ -58,10 +61,11 @@ def test_a_picture_of_the_trainings_size_is_tiled_closely():
     # It is the window at a smaller stride, and a smaller one still if that is asked for.
     for asked, stride in ((112, 36), (20, 20)):
         blender = Blender(TilePlan(256, 256, 128, stride, border=8))
+        rows = []
         for origin in blender.plan.origins:
             tile = blender.plan.extract(prepare_nir(nir, equalize=False), origin)
-            blender.add(np.asarray(Stubborn().apply({}, tile[None]).rgb[0]), origin)
-        expected = blender.result()
+            rows.append(blender.add(np.asarray(Stubborn().apply({}, tile[None]).rgb[0]), origin))
+        expected = np.concatenate(rows)
         rgb = colour(nir, consistent=True, tile=128, stride=asked)
         np.testing.assert_allclose(rgb, np.clip(expected, 0, 1), atol=1e-5)
 
@@ -84,24 +88,60 @@ def test_seams_fade_and_detail_stays():
 
 def test_progress_counts_both_passes():
     seen = []
-    model = Colorizer(Stubborn(), {}, CONFIG, tile=128, stride=128, batch=4, consistent=True)
+    settings = Settings(tile=128, stride=128, batch=4)
+    model = Colorizer(Stubborn(), {}, CONFIG, settings=settings)
     model.colorize(picture(512, 512), progress=lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
-@pytest.mark.parametrize("size", [(40, 60), (33, 57), (1, 60)])
-def test_a_joined_picture_looks_like_the_coarse_one_when_reduced(size):
-    rng = np.random.default_rng(1)
-    smooth = resize(rng.random((4, 6, 3), np.float32), (40, 60))
-    detail = np.clip(smooth + 0.05 * rng.standard_normal(smooth.shape), 0, 1).astype(np.float32)
-    detail = resize(detail, size)
-    small = tuple(max(1, side // 2) for side in size)
-    coarse = 0.25 + 0.5 * resize(rng.random((3, 3, 3), np.float32), small)
-    joined = join(detail, coarse)
-    assert joined.dtype == np.float32
-    assert joined.shape == (*size, 3)
-    np.testing.assert_allclose(resize(joined, small), coarse, atol=0.08)
+@pytest.mark.parametrize(("height", "width"), [(100, 40), (31, 90), (64, 64)])
+def test_a_tile_of_the_small_picture_by_another_library(height, width):
+    coarse = np.random.default_rng(0).random((23, 17, 3), dtype=np.float32)
+    plan = TilePlan(height, width, 32, 20)
+    whole = bilinear(coarse, height, width)
+    for origin in plan.origins:
+        np.testing.assert_allclose(
+            enlarged(coarse, plan, origin), plan.extract(whole, origin), atol=1e-6
+        )
+
+
+def bilinear(image, height, width):
+    """Bilinear with pixel centres at one half, by scipy's spline of order one."""
+    y, x = (
+        np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1)
+        for n, m in zip((height, width), image.shape[:2], strict=True)
+    )
+    places = np.meshgrid(y, x, indexing="ij")
+    channels = [ndimage.map_coordinates(image[..., c], places, order=1) for c in range(3)]
+    return np.stack(channels, -1)
+
+
+@pytest.mark.parametrize("reach", [1.0, 2.5, 6.0])
+def test_correct_replaces_what_a_gaussian_keeps(reach):
+    rng = np.random.default_rng(0)
+    tile, target = rng.random((2, 24, 20 + 4, 3))
+    got = correct(jnp.asarray(tile[None]), jnp.asarray(target[None]), jnp.array([reach]))[0]
+    change = target - tile
+    # The mean over what lies in the tile: the Gaussian of the change over that of ones.
+    low, ones = (
+        np.stack(
+            [
+                ndimage.gaussian_filter(x[..., c], reach, mode="constant", truncate=24 / reach)
+                for c in range(3)
+            ],
+            -1,
+        )
+        for x in (change, np.ones_like(change))
+    )
+    np.testing.assert_allclose(got, tile + low / ones, atol=1e-5)
+
+
+def test_reach_zero_leaves_a_tile_alone():
+    tiles, targets = jnp.full((2, 8, 8, 3), 0.25), jnp.ones((2, 8, 8, 3))
+    got = correct(tiles, targets, jnp.array([0.0, 2.0]))
+    np.testing.assert_array_equal(got[0], tiles[0])
+    np.testing.assert_allclose(got[1], 1.0, atol=1e-6)
 
 
 def test_close_tiles_end_outside_the_picture():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.ops.windows import WINDOWS
 
 SIZES = st.integers(1, 40)
 BORDERS = st.integers(0, 5)
@@ -48,13 +49,14 @@ def test_every_pixel_is_covered_and_no_tile_is_superfluous(plan):
         assert min(margin, padded - size - margin) >= plan.border
 
 
+@pytest.mark.parametrize("name", WINDOWS)
 @UNHURRIED
-@given(plans())
-def test_every_pixel_has_a_positive_weight(plan):
-    blender = Blender(plan)
-    for origin in plan.origins:
-        blender.add(np.ones((plan.tile, plan.tile, 3), np.float32), origin)
-    np.testing.assert_allclose(blender.result(), 1.0, atol=1e-6)
+@given(plan=plans())
+def test_every_pixel_has_a_positive_weight(name, plan):
+    blender, ones = Blender(plan, name), np.ones((plan.tile, plan.tile, 3), np.float32)
+    rows = np.concatenate([blender.add(ones, origin) for origin in plan.origins])
+    assert rows.shape == (plan.height, plan.width, 3)
+    np.testing.assert_allclose(rows, 1.0, atol=1e-6)
 
 
 def test_the_papers_numbers():

@@ -16,7 +16,7 @@ from PIL import Image
 
 from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
 from haqagen_jax.data.split import SPLITS
-from haqagen_jax.imageio import write_bytes
+from haqagen_jax.files import write_bytes
 from haqagen_jax.levels import from_levels, quantize
 from haqagen_jax.preprocess import to_unit
 

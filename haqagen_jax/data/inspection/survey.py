@@ -9,7 +9,7 @@ from haqagen_jax.data.inspection.measure import duplicates, measure
 from haqagen_jax.data.pair import Pair, check_pair
 from haqagen_jax.data.split import SPLITS, split_of
 from haqagen_jax.errors import InputError, reachable
-from haqagen_jax.imageio import prepare_folder
+from haqagen_jax.files import prepare_folder
 
 
 def inspect(directory: str, out: str, *, progress: bool = True) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from haqagen_jax import imageio
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.synthetic.scene import render
+from haqagen_jax.files import prepare_folder
 from haqagen_jax.levels import quantize
 
 
@@ -61,7 +62,7 @@ def write_pairs(
     if count and not (sizes and depths):
         raise ValueError(f"sizes = {sizes}, depths = {depths}: give at least one of each")
     directory = Path(directory)
-    imageio.prepare_folder(directory)
+    prepare_folder(directory)
     pairs = []
     for index in range(count):
         depth, (height, width) = depths[index % len(depths)], sizes[index % len(sizes)]

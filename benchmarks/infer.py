@@ -1,0 +1,151 @@
+"""What colouring costs: time a tile and beside the network, and memory.
+
+    launch/cpu.sh python benchmarks/infer.py            # speed
+    python benchmarks/infer.py --memory                 # peak resident memory, takes minutes
+
+Speed: a row for each model, on one picture of 3 x 3 or more tiles; the network alone on the same
+tiles is measured by turns with the whole engine, and what the engine adds is its share of the time.
+Memory: `haqagen colorize` with the grey baseline on tiled TIFF files, against the formula that
+`band` states; what the smallest picture needs beyond it counts as the program's own.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import tifffile
+
+import haqagen_jax
+from haqagen_jax.baselines import Grey
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.models.factory import init_generator, make_generator
+from haqagen_jax.presets import load_config
+
+SETTINGS = Settings(consistent=False)
+SPEED = ("model", "tiles", "s a tile", "s a megapixel", "network alone, s a tile", "engine's share")
+MEMORY = ("megapixels", "size", "seconds", "peak, MB", "formula, MB", "to formula")
+
+
+def main() -> None:
+    """Measures and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", nargs="+", default=["grey", "small", "paper"])
+    parser.add_argument("--side", nargs="+", type=int, default=[4700, 700, 700], help="of each")
+    parser.add_argument("--rounds", nargs="+", type=int, default=[5, 3, 1], help="of each")
+    parser.add_argument("--memory", action="store_true", help="measure that instead")
+    parser.add_argument("--megapixels", nargs="+", type=int, default=[1, 16, 256, 1024])
+    args = parser.parse_args()
+    head = MEMORY if args.memory else SPEED
+    print(f"| {' | '.join(head)} |\n|---|" + "--:|" * (len(head) - 1), flush=True)
+    if args.memory:
+        memory([round(1024 * n**0.5) for n in args.megapixels])
+        return
+    for name, side, rounds in zip(args.model, args.side, args.rounds, strict=True):
+        print(f"| {name} | {' | '.join(speed(load(name), side, rounds))} |", flush=True)
+
+
+def load(name: str) -> Colorizer:
+    """A baseline, the bundled model, or random weights of another size."""
+    if name == "grey":
+        return Colorizer(Grey(), {}, load_config("configs/haqagen.py:tiny"), settings=SETTINGS)
+    if name == "small":
+        return haqagen_jax.load("small", SETTINGS)
+    config = load_config(f"configs/haqagen.py:{name}")
+    variables = jax.jit(lambda key: init_generator(key, config.model))(jax.random.key(0))
+    return Colorizer(make_generator(config.model), variables, config, settings=SETTINGS)
+
+
+def speed(model: Colorizer, side: int, rounds: int) -> list[str]:
+    """The cells of one model."""
+    nir = np.random.default_rng(0).integers(0, 65_536, (side, side), dtype=np.uint16)
+    plan = TilePlan(side, side, SETTINGS.tile, SETTINGS.stride)
+    predictor, batch = model._predictor, model._predictor.batch
+    shape = (batch, plan.tile, plan.tile)
+    tiles = np.random.default_rng(0).random((*shape, 1), dtype=np.float32)
+    rest = np.zeros((*shape, 3), np.float32), np.zeros(batch, np.float32)
+    calls = -(-len(plan) // batch)
+
+    def alone() -> None:
+        running = predictor(tiles, *rest)
+        for _ in range(calls - 1):  # as the engine does: the next starts while the last is read
+            running, last = predictor(tiles, *rest), running
+            predictor.fetch(last)
+        predictor.fetch(running)
+
+    def whole() -> None:
+        model.colorize(nir)
+
+    alone()
+    times: dict[object, list[float]] = {alone: [], whole: []}
+    for _ in range(rounds):
+        for work in (alone, whole):
+            start = time.perf_counter()
+            work()
+            times[work].append(time.perf_counter() - start)
+    network, total = statistics.median(times[alone]), statistics.median(times[whole])
+    each = total / len(plan)
+    megapixel = total / (side * side / 1e6)
+    share = f"{100 * (1 - network / total):.1f} %"
+    return [
+        *(f"{len(plan)}", f"{each:.3g}", f"{megapixel:.3g}"),
+        *(f"{network / len(plan):.3g}", share),
+    ]
+
+
+def memory(sides: list[int]) -> None:
+    """Prints the rows of squares."""
+    own = None
+    with tempfile.TemporaryDirectory() as folder:
+        for side in sides:
+            source, target = Path(folder, "a.tif"), Path(folder, "b.tif")
+            tifffile.imwrite(
+                source, tiles(side), shape=(side, side), dtype="uint8", tile=(256, 256),
+                photometric="minisblack", compression="zlib", metadata=None,
+            )  # fmt: skip
+            words = ["colorize", str(source), "-o", str(target), "--model", "grey"]
+            start = time.perf_counter()
+            peak = run(words) / 1e6
+            seconds = time.perf_counter() - start
+            own = peak - band(side) / 1e6 if own is None else own
+            formula = own + band(side) / 1e6
+            cells = f"{side * side / 2**20:.0f}", f"{side}x{side}", f"{seconds:.0f}", f"{peak:.0f}"
+            print(f"| {' | '.join(cells)} | {formula:.0f} | {peak / formula:.2f} |", flush=True)
+            target.unlink()
+
+
+def tiles(side: int) -> Iterator[np.ndarray]:
+    """Noise that compresses, brighter from tile to tile."""
+    noise = np.random.default_rng(0).integers(0, 100, (256, 256), dtype=np.uint8) // 8
+    for number in range((-(-side // 256)) ** 2):
+        yield noise + np.uint8(number * 37 % 240)
+
+
+def band(width: int) -> int:
+    """Bytes of one picture's rows, for 8 bits: the blended band and two copies of its finished
+    rows; three prepared bands of NIR; two rows of the file's tiles; one of the output's."""
+    tile, stride = SETTINGS.tile, SETTINGS.stride
+    return width * (12 * (tile + 2 * stride) + 3 * 4 * tile + 2 * tile + 2 * 3 * tile)
+
+
+def run(words: list[str]) -> int:
+    """Runs `haqagen`; returns the most memory that it held, in bytes."""
+    program = [sys.executable, "-m", "haqagen_jax", *words]
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{' '.join(program)}: ended with {status}")
+    return usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""A model as one StableHLO file, for programs that have jax but not this package.
+
+Tiles of 256x256, any number of them; the network only: cutting, blending and what makes tiles agree
+stay with the caller. ONNX is not offered: no converter to it takes the scan's loops.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from haqagen_jax import api, paper
+from haqagen_jax.errors import InputError
+from haqagen_jax.files import prepare_folder, write_bytes
+from haqagen_jax.ops.color import linear_to_srgb
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def export_model(model: str | None, out: str, *, overwrite: bool = False) -> int:
+    """Writes a model with its weights; prints the size.
+
+    Args:
+        model: see `haqagen_jax.load`.
+        out: the file: `jax.export.deserialize` reads it, and its `call` takes prepared NIR tiles
+            (b, 256, 256, 1), float32 in [0, 1], and returns sRGB (b, 256, 256, 3).
+        overwrite: replace a file that exists.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        InputError: no such model, a file that exists, or one that cannot be written.
+    """
+    path = Path(out)
+    if os.path.isdir(path):
+        raise InputError(f"{path}: is a folder; name a file")
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(f"{path}: exists; add --overwrite or choose another name")
+    prepare_folder(path.parent)
+    colorizer = api.load(model, api.DEFAULT)
+    weights = jax.tree.map(jnp.asarray, colorizer.variables)  # become constants of the program
+    linear = colorizer.config.data.rgb_transfer == "linear"
+
+    def predict(nir: jax.Array) -> jax.Array:
+        rgb = colorizer.network.apply(weights, nir).rgb.astype(jnp.float32)
+        return linear_to_srgb(rgb) if linear else rgb
+
+    (batch,) = export.symbolic_shape("b")
+    tiles = jax.ShapeDtypeStruct((batch, paper.PATCH, paper.PATCH, 1), jnp.float32)
+    data = export.export(jax.jit(predict), platforms=PLATFORMS)(tiles).serialize()
+    write_bytes(path, data)
+    print(f"{path}: {colorizer.name}, {len(data) / 1e6:.1f} MB, for {', '.join(PLATFORMS)}")
+    return 0

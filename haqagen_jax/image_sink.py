@@ -1,0 +1,146 @@
+"""A colour image file as a sink of rows: TIFF is written as they come, PNG and JPEG at the end.
+
+Encoding runs in other threads. The file has its name with its last byte, and never before.
+"""
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from haqagen_jax import imageio
+from haqagen_jax.errors import InputError, located
+from haqagen_jax.levels import quantize
+
+_ROWS = 64  # that are handed over at once
+_WAITING = 4  # times as many may wait for the encoder
+_PATIENCE = 0.2  # seconds between two looks at whether it still works
+_END = object()
+
+
+class Writers:
+    """The threads that encode.
+
+    Attributes:
+        most: files that may be encoded or wait for it.
+    """
+
+    def __init__(self) -> None:
+        threads = os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="write")
+        self.most = 2 * threads
+        self._room = threading.Semaphore(self.most)
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Runs work in one of the threads; waits while there is too much of it already."""
+        self._room.acquire()
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._room.release()
+
+        self._pool.submit(run)
+
+    def close(self) -> None:
+        """Waits for all work."""
+        self._pool.shutdown()
+
+
+class Abandoned(Exception):  # noqa: N818 - nothing is wrong
+    """The run ended before the file did."""
+
+
+class FileSink:
+    """See `haqagen_jax.inference.source.Sink`.
+
+    Attributes:
+        saved: done when the file is there, or holds why it will not be.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        target: Path,
+        size: tuple[int, int],
+        dtype: np.dtype,
+        tags: dict[str, Any],
+        check: Callable[[], None],
+        writers: Writers,
+    ) -> None:
+        """Begins; nothing is written before the first rows.
+
+        Args:
+            source: what is coloured, for messages.
+            target: the file; one of that name is replaced.
+            size: (h, w).
+            dtype: uint8, uint16 or float32.
+            tags: see `haqagen_jax.tiff.write_rows`.
+            check: called before the file gets its name; what it raises is why it does not.
+            writers: where it is encoded.
+        """
+        self.saved: Future[None] = Future()
+        self._source, self._target, self._size, self._dtype = source, target, size, dtype
+        self._tags, self._check, self._writers = tags, check, writers
+        self._rows: queue.Queue[Any] = queue.Queue(_WAITING)
+        self._started = False
+
+    def write(self, rows: Float32[np.ndarray, "rows width 3"]) -> None:
+        """See `Sink`."""
+        if not self._started:
+            self._started = True
+            self._writers.start(self._save)
+        for first in range(0, len(rows), _ROWS):
+            self._put(quantize(rows[first : first + _ROWS], self._dtype))
+        if self.saved.done():  # before the last row: the file cannot be written
+            self.saved.result()
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._put(_END)
+
+    def fail(self, error: Exception) -> None:
+        """See `Sink`."""
+        if isinstance(error, InputError):
+            error = InputError(f"{self._source}: {error}")
+        self._stop(error)
+
+    def abandon(self) -> None:
+        """Ends a file that is not complete."""
+        self._stop(Abandoned())
+
+    def _stop(self, error: Exception) -> None:
+        if self._started:
+            self._put(error)
+        elif not self.saved.done():
+            self.saved.set_exception(error)
+
+    def _put(self, item: object) -> None:
+        while not self.saved.done():
+            with contextlib.suppress(queue.Full):
+                self._rows.put(item, timeout=_PATIENCE)
+                break
+
+    def _save(self) -> None:
+        try:
+            imageio.write_rows(self._target, self._size, self._dtype, self._arriving(), self._tags)
+        except BaseException as error:  # whatever it is belongs to this file
+            self.saved.set_exception(error)
+        else:
+            self.saved.set_result(None)
+
+    def _arriving(self) -> Iterator[np.ndarray]:
+        while (item := self._rows.get()) is not _END:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+        with located(self._source):
+            self._check()

@@ -1,0 +1,89 @@
+"""A NIR image file as a source of rows: large plain TIFF by parts, everything else in memory."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tifffile
+
+from haqagen_jax import imageio, tiff
+from haqagen_jax.decoding import decode_nir
+from haqagen_jax.errors import InputError, located
+from haqagen_jax.formats import only_page
+from haqagen_jax.inference.postprocess import known_depth
+from haqagen_jax.inference.source import BLOCK, ArraySource, Source
+
+MAX_PIXELS = 1_000_000_000  # of a file that is decoded as a whole, unless the user says
+
+
+class Opened(NamedTuple):
+    """A file that is about to be coloured.
+
+    Attributes:
+        source: its pixels.
+        tags: what a TIFF of its colours says of place and resolution; see `haqagen_jax.tiff`.
+        check: raises InputError if the file has changed since; call it after the last row.
+    """
+
+    source: Source
+    tags: dict[str, Any]
+    check: Callable[[], None]
+
+
+def open_nir(path: Path, max_pixels: int | None = None) -> Opened:
+    """Opens a NIR image.
+
+    Args:
+        path: of a PNG, JPEG or TIFF file, whatever its extension.
+        max_pixels: the largest size wanted. None: `MAX_PIXELS` for what is decoded as a whole, any
+            for what is read by parts.
+
+    Returns:
+        The file; not kept open.
+
+    Raises:
+        InputError: an image of more pixels, and all of `haqagen_jax.imageio.read_nir`.
+    """
+    height, width = imageio.read_size(path)
+    before = _state(path)
+    page, tags = _described(path)
+    by_parts = page is not None and height * width > BLOCK and tiff.windowed(page)
+    limit = max_pixels if max_pixels is not None else None if by_parts else MAX_PIXELS
+    if limit is not None and height * width > limit:
+        raise InputError(
+            f"{path}: {height}x{width} pixels are more than {limit:,}; give --max-pixels if there "
+            "is memory for them"
+        )
+    if page is not None and by_parts:
+        with located(path):
+            return Opened(tiff.TiffSource(path, page), tags, lambda: _unchanged(path, before))
+    nir = decode_nir(imageio.read_bytes(path), path)
+    with located(path):
+        nir = known_depth(nir)
+        _unchanged(path, before)
+    return Opened(ArraySource(nir), tags, lambda: None)
+
+
+def _described(path: Path) -> tuple[tifffile.TiffPage | None, dict[str, Any]]:
+    """The only image of a TIFF and its `place_tags`; neither for other files, or damaged ones."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = only_page(file)
+            return page, tiff.place_tags(page)
+    except Exception:  # decoding says what is wrong
+        return None, {}
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _unchanged(path: Path, before: tuple[int, ...]) -> None:
+    try:
+        same = _state(path) == before
+    except OSError:
+        same = False
+    if not same:
+        raise InputError("has changed while it was read; colour it again")

@@ -1,0 +1,109 @@
+"""What became of every file of a run: for the summary, the exit status and the JSON report."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from haqagen_jax.errors import printable
+from haqagen_jax.files import write_bytes
+from haqagen_jax.selection import Selection
+from haqagen_jax.version import __version__
+
+Status = Literal["coloured", "complete", "failed", "left"]
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What became of one file.
+
+    Attributes:
+        input: as it was named or found; a folder that could not be listed counts as a file.
+        output: what it is coloured to; None where that is not known.
+        status: "coloured" now, "complete" before this run, "failed", or "left" when the run ended
+            before it.
+        message: why it failed.
+        height, width: pixels, where known.
+    """
+
+    input: str
+    output: str | None
+    status: Status = "left"
+    message: str | None = None
+    height: int | None = None
+    width: int | None = None
+
+
+class Record:
+    """The outcomes of a run, which began when this was made."""
+
+    def __init__(self, selection: Selection, jobs: Sequence[tuple[Path, Path]]) -> None:
+        """Begins with every file left.
+
+        Args:
+            selection: its refused folders have failed already.
+            jobs: (input, output) of each file.
+        """
+        self._start = time.perf_counter()
+        self._selection = selection
+        self.files = [Outcome(str(source), str(target)) for source, target in jobs]
+        self.refused = [
+            Outcome(path, None, "failed", message) for path, message in selection.refused
+        ]
+
+    def count(self, status: Status) -> int:
+        """Returns the number of files with a status."""
+        return sum(one.status == status for one in (*self.refused, *self.files))
+
+    def summary(self, out: str) -> str:
+        """Lays out what was done.
+
+        Args:
+            out: where the outputs are.
+
+        Returns:
+            A line, and one for each kind of file that was passed over.
+        """
+        seconds = time.perf_counter() - self._start
+        megapixels = self._pixels() / 1e6
+        complete = self.count("complete")
+        text = (
+            f"{self.count('coloured')} coloured, "
+            + (f"{complete} complete before, " if complete else "")
+            + f"{self.count('failed')} failed; {megapixels:.2f} megapixels in {seconds:.1f} s "
+            f"({megapixels / max(seconds, 1e-9):.3f} megapixels/s); {printable(out)}"
+        )
+        if self._selection.beside:
+            text += (
+                f"\n{self._selection.beside} images beside *_nir ones were left alone (a data set)"
+            )
+        if self._selection.other:
+            text += f"\n{self._selection.other} files that are not images were skipped"
+        return text
+
+    def write(self, path: Path, settings: dict[str, Any]) -> None:
+        """Writes the report.
+
+        Args:
+            path: of a JSON file, replaced if it exists.
+            settings: of the run, for the record.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        statuses: tuple[Status, ...] = ("coloured", "complete", "failed", "left")
+        report = {
+            "version": __version__,
+            **settings,
+            **{status: self.count(status) for status in statuses},
+            "megapixels": self._pixels() / 1e6,
+            "seconds": time.perf_counter() - self._start,
+            "files": [dataclasses.asdict(one) for one in (*self.refused, *self.files)],
+        }
+        write_bytes(path, (json.dumps(report, indent=2) + "\n").encode())
+
+    def _pixels(self) -> int:
+        done = [one for one in self.files if one.status == "coloured"]
+        return sum((one.height or 0) * (one.width or 0) for one in done)

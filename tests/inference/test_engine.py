@@ -1,0 +1,248 @@
+"""Many pictures at once: full batches, nothing lost, one failure is one failure."""
+
+import threading
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.errors import InputError
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.picture import Job, bands
+from haqagen_jax.inference.predictor import tiles_that_fit
+from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.source import ArraySource
+from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.preprocess import Preparation
+
+PLAIN = Config(data=DataConfig(equalize=False, clamp=256))
+
+
+class Output(NamedTuple):
+    rgb: jax.Array
+
+
+class Identity:
+    """Its input as grey."""
+
+    def apply(self, variables, nir):
+        return Output(jnp.repeat(nir, 3, -1))
+
+
+class List:
+    """A sink that remembers what it was told."""
+
+    def __init__(self):
+        self.rows, self.closed, self.error = [], False, None
+
+    def write(self, rows):
+        assert not self.closed
+        assert self.error is None
+        self.rows.append(rows)
+
+    def close(self):
+        self.closed = True
+
+    def fail(self, error):
+        assert self.error is None
+        self.error = error
+
+    @property
+    def image(self):
+        return np.concatenate(self.rows)
+
+
+class Broken(ArraySource):
+    """A file that cannot be read beyond some row, from the second reading on."""
+
+    def __init__(self, image, until):
+        super().__init__(image)
+        self.until, self.readings = until, 0
+
+    def rows(self, start, stop):
+        self.readings += start == 0
+        if self.readings > 1 and stop > self.until:
+            raise InputError("damaged")
+        return super().rows(start, stop)
+
+
+def picture(height, width, seed=0):
+    """From 0 to 1, so that preparation changes nothing."""
+    image = np.random.default_rng(seed).random((height, width), dtype=np.float32)
+    image.flat[: min(2, image.size)] = (0, 1)[: image.size]
+    return image
+
+
+def colorizer(**options):
+    options = {"tile": 8, "stride": 6, "batch": 4, "consistent": False} | options
+    return Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
+
+
+def counted(model, monkeypatch):
+    """Counts the batches that a model starts."""
+    calls, predict = [], model._predictor._predict
+
+    def count(*args):
+        calls.append(len(args[1]))
+        return predict(*args)
+
+    monkeypatch.setattr(model._predictor, "_predict", count)
+    return calls
+
+
+def test_small_pictures_share_batches(monkeypatch):
+    model = colorizer()
+    calls = counted(model, monkeypatch)
+    images = [picture(7, 5 + i, i) for i in range(8)]  # a tile each but the last four
+    sinks = [List() for _ in images]
+    model.run([model.job(ArraySource(i), s) for i, s in zip(images, sinks, strict=True)])
+    tiles = sum(len(TilePlan(*i.shape, 8, 6)) for i in images)
+    assert len(calls) == -(-tiles // 4)
+    assert set(calls) == {4}
+    for image, sink in zip(images, sinks, strict=True):
+        assert sink.closed
+        np.testing.assert_allclose(sink.image[..., 1], image, atol=1e-6)
+
+
+def test_one_shape_for_everything(monkeypatch):
+    model = colorizer(consistent=True)
+    for size in ((1, 1), (8, 8), (15, 9), (40, 33), (300, 9)):
+        model.colorize(picture(*size) if size != (1, 1) else np.full((1, 1), 0.3))
+    assert model._predictor._predict._cache_size() == 1
+
+
+@pytest.mark.parametrize("consistent", [False, True])
+def test_a_picture_that_fails_stops_no_other(consistent):
+    model = colorizer(consistent=consistent)
+    image = picture(300, 30)  # larger than the training's
+    sources = [ArraySource(image), Broken(image, 20), ArraySource(image)]
+    if consistent:  # everything is read once more, for the reduced picture
+        sources[1].readings = -1
+    sinks = [List() for _ in sources]
+    model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))
+    assert [sink.closed for sink in sinks] == [True, False, True]
+    assert [str(sink.error) for sink in sinks] == ["None", "damaged", "None"]
+    np.testing.assert_array_equal(sinks[0].image, sinks[2].image)
+
+
+def test_a_sink_that_fails_stops_no_other():
+    class Full(List):
+        def write(self, rows):
+            raise InputError("the disk is full")
+
+    model, image = colorizer(), picture(40, 30)
+    sinks = [Full(), List()]
+    model.run(model.job(ArraySource(image), sink) for sink in sinks)
+    assert str(sinks[0].error) == "the disk is full"
+    assert sinks[1].closed
+
+
+def test_a_sink_that_fails_at_the_end_hears_of_it():
+    class Late(List):
+        def close(self):
+            raise InputError("too late")
+
+    model, sink = colorizer(), Late()
+    model.run([model.job(ArraySource(picture(9, 9)), sink)])
+    assert str(sink.error) == "too late"
+
+
+def test_no_thread_is_left():
+    before = threading.active_count()
+    model = colorizer(consistent=True)
+    model.run([model.job(Broken(picture(40, 30), 20), List())])
+    assert threading.active_count() == before
+
+
+def test_pictures_do_not_depend_on_their_neighbours():
+    class Mean:
+        """A tile's mean: what a network that normalises tiles depends on."""
+
+        def apply(self, variables, nir):
+            return Output(jnp.repeat(0.5 * nir + 0.5 * nir.mean((1, 2), keepdims=True), 3, -1))
+
+    model = Colorizer(Mean(), {}, PLAIN, settings=Settings(tile=8, stride=6, batch=3))
+    images = [picture(*size, seed) for seed, size in enumerate(((300, 9), (5, 5), (260, 7)))]
+    sinks = [List() for _ in images]
+    model.run([model.job(ArraySource(i), s) for i, s in zip(images, sinks, strict=True)])
+    for image, sink in zip(images, sinks, strict=True):
+        np.testing.assert_allclose(sink.image, model.colorize(image), atol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 6, 8])
+def test_any_number_of_devices(batch):
+    assert jax.local_device_count() == 4
+    model = colorizer(batch=batch)
+    used = min(batch, 4)
+    assert model._predictor.batch == -(-batch // used) * used
+    image = picture(30, 23)
+    np.testing.assert_allclose(model.colorize(image)[..., 0], image, atol=1e-6)
+    result = model._predictor(
+        np.zeros((model._predictor.batch, 8, 8, 1), np.float32),
+        np.zeros((model._predictor.batch, 8, 8, 3), np.float32),
+        np.zeros(model._predictor.batch, np.float32),
+    )
+    assert len(result.sharding.device_set) == used
+
+
+def test_batches_by_memory():
+    assert tiles_that_fit(10_000, 100) == 32
+    assert tiles_that_fit(3_000, 100) == 8
+    assert tiles_that_fit(150, 100) == 1
+    assert tiles_that_fit(0, 0) == 1
+
+
+class Accelerator(NamedTuple):
+    """What the choice of a batch asks of a device."""
+
+    stats: dict | None
+    platform: str = "gpu"
+
+    def memory_stats(self):
+        return self.stats
+
+
+@pytest.mark.parametrize(
+    ("stats", "batch"),
+    [
+        ({"bytes_limit": 10**9, "bytes_in_use": 0}, 64),
+        ({"bytes_limit": 10**9, "bytes_in_use": 10**9 - 100}, 2),
+        ({"bytes_limit": 10_000, "bytes_in_use": 0}, 8),
+        ({}, 2),
+        (None, 2),
+    ],
+)
+def test_two_accelerators_get_what_fits(monkeypatch, stats, batch):
+    def predict(variables, nir, targets, reach):
+        return nir + targets  # 8 x 8 x 3 floats from as many and 8 x 8 and 1: 768 from 1028 bytes
+
+    predictor = colorizer()._predictor
+    monkeypatch.setattr(jax, "local_devices", lambda: [Accelerator(stats)] * 2)
+    assert predictor._fitting(predict, {}) == batch
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 9)),
+    tile=st.integers(1, 16),
+    stride=st.integers(1, 16),
+    border=st.integers(0, 4),
+)
+def test_bands_hold_what_their_tiles_show(size, tile, stride, border):
+    image = picture(*size)
+    plan = TilePlan(*size, tile, min(stride, tile), border)
+    job = Job(ArraySource(image), Preparation(0.0, 1.0, None), plan, None, List())
+    rows = 0
+    for row, (first, band) in enumerate(bands(job)):
+        rows += 1
+        assert len(band) <= 2 * (tile + border)
+        for column in range(plan.grid[1]):
+            origin = row * plan.stride, column * plan.stride
+            got = plan.extract(band, origin, first)
+            np.testing.assert_array_equal(got, plan.extract(image[..., None], origin))
+    assert rows == plan.grid[0]

@@ -1,0 +1,114 @@
+"""Rows that become files, in threads: complete, or not there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from haqagen_jax import imageio
+from haqagen_jax.errors import InputError
+from haqagen_jax.image_sink import Abandoned, FileSink, Writers
+from haqagen_jax.levels import quantize
+
+COLOURS = np.random.default_rng(0).random((150, 40, 3), dtype=np.float32)
+LIMIT = 30  # seconds
+
+
+@pytest.fixture
+def writers():
+    found = Writers()
+    yield found
+    found.close()
+
+
+def sink(path, writers, dtype="uint8", check=lambda: None):
+    return FileSink(Path("in.tif"), path, (150, 40), np.dtype(dtype), {}, check, writers)
+
+
+def feed(target, until=150, step=70):
+    for start in range(0, until, step):
+        target.write(COLOURS[start : min(start + step, until)])
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("a.tif", "uint8"), ("a.tif", "float32"), ("a.png", "uint16"), ("a.jpg", "uint8")],
+)
+def test_rows_become_a_file(tmp_path, writers, name, dtype):
+    target = sink(tmp_path / name, writers, dtype)
+    feed(target)
+    assert not (tmp_path / name).exists()
+    target.close()
+    target.saved.result(LIMIT)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    read, expected = imageio.read(tmp_path / name), quantize(COLOURS, dtype)
+    if name == "a.jpg":
+        assert read.shape == expected.shape
+    else:
+        np.testing.assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize("until", [0, 70])
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_a_failure_leaves_nothing(tmp_path, writers, until, name):
+    target = sink(tmp_path / name, writers)
+    feed(target, until)
+    target.fail(InputError("damaged; copy it again"))
+    with pytest.raises(InputError, match=r"^in\.tif: damaged; copy it again$"):
+        target.saved.result(LIMIT)
+    writers.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("until", [0, 70])
+def test_an_abandoned_file_leaves_nothing(tmp_path, writers, until):
+    target = sink(tmp_path / "a.tif", writers)
+    feed(target, until)
+    target.abandon()
+    with pytest.raises(Abandoned):
+        target.saved.result(LIMIT)
+    writers.close()
+    assert list(tmp_path.iterdir()) == []
+    target.abandon()  # once more does nothing
+
+
+def test_what_the_last_look_finds(tmp_path, writers):
+    def changed():
+        raise InputError("has changed")
+
+    target = sink(tmp_path / "a.tif", writers, check=changed)
+    feed(target)
+    target.close()
+    with pytest.raises(InputError, match=r"^in\.tif: has changed$"):
+        target.saved.result(LIMIT)
+    writers.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up(tmp_path, writers, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(imageio.tiff, "write_rows", full)
+    target = sink(tmp_path / "a.tif", writers)
+    message = r"a\.tif: cannot be written \(No space left on device\); free the disk"
+    # The encoder has died: writing to it does not wait for ever.
+    with pytest.raises(InputError, match=message):
+        feed(target, step=1)
+    with pytest.raises(InputError, match=message):
+        target.saved.result(LIMIT)
+    target.fail(InputError("another"))
+    writers.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_more_files_wait_than_there_is_room_for(tmp_path):
+    writers, sinks = Writers(), []
+    for number in range(40):
+        target = sink(tmp_path / f"{number}.png", writers)
+        feed(target)
+        target.close()
+        sinks.append(target)
+        assert sum(not one.saved.done() for one in sinks) <= writers.most
+    writers.close()
+    assert len(list(tmp_path.iterdir())) == 40

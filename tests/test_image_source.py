@@ -1,0 +1,115 @@
+"""Files as sources: the same pixels by parts as in memory, and every reason not to go on."""
+
+import os
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from haqagen_jax import image_source, imageio
+from haqagen_jax.errors import InputError
+from haqagen_jax.image_source import open_nir
+from haqagen_jax.inference.source import ArraySource
+from haqagen_jax.tiff import TiffSource
+
+IMAGE = np.random.default_rng(0).integers(0, 60_000, (60, 50), dtype=np.uint16)
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Counts all images as large."""
+    monkeypatch.setattr(image_source, "BLOCK", 100)
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16), "compression": "zlib"}, {}])
+def test_large_plain_tiff_is_read_by_parts(tmp_path, large, options):
+    tifffile.imwrite(tmp_path / "a.tif", IMAGE, **options)
+    opened = open_nir(tmp_path / "a.tif")
+    assert isinstance(opened.source, TiffSource)
+    np.testing.assert_array_equal(opened.source.rows(0, 60), IMAGE)
+    opened.check()
+
+
+def test_others_are_read_whole(tmp_path, large):
+    Image.fromarray(IMAGE).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "turned.tif", IMAGE, extratags=[(274, 3, 1, 6, True)])
+    tifffile.imwrite(tmp_path / "signed.tif", IMAGE.astype(np.int32))
+    for name in ("a.png", "turned.tif", "signed.tif"):
+        opened = open_nir(tmp_path / name)
+        assert isinstance(opened.source, ArraySource)
+        assert opened.source.dtype == np.uint16
+        expected = imageio.read_nir(tmp_path / name)
+        np.testing.assert_array_equal(opened.source.rows(0, len(expected)), expected)
+
+
+def test_small_ones_too(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", IMAGE)
+    assert isinstance(open_nir(tmp_path / "a.tif").source, ArraySource)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_more_pixels_than_wanted(tmp_path, large, name):
+    imageio.write(tmp_path / name, IMAGE)
+    open_nir(tmp_path / name, 3000)
+    with pytest.raises(InputError, match=r"a\.\w+: 60x50 pixels are more than 2,999; give --max-p"):
+        open_nir(tmp_path / name, 2999)
+
+
+def test_the_default_limit_is_for_what_must_fit_into_memory(tmp_path, large, monkeypatch):
+    monkeypatch.setattr(image_source, "MAX_PIXELS", 2999)
+    imageio.write(tmp_path / "a.png", IMAGE)
+    imageio.write(tmp_path / "a.tif", IMAGE)
+    open_nir(tmp_path / "a.tif")
+    monkeypatch.setattr(imageio, "read_bytes", lambda _: pytest.fail("read"))
+    with pytest.raises(InputError, match="60x50 pixels are more than 2,999"):
+        open_nir(tmp_path / "a.png")
+
+
+def change_content(path):
+    os.utime(path, ns=(1, 1))
+
+
+def change_length(path):
+    with path.open("ab") as file:
+        file.write(b"\0")
+
+
+def remove(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [change_content, change_length, remove])
+def test_a_file_that_changes_while_it_is_read(tmp_path, large, change, monkeypatch):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, IMAGE)
+    opened = open_nir(path)
+    change(path)
+    with pytest.raises(InputError, match=r"^has changed while it was read; colour it again$"):
+        opened.check()
+
+
+def test_a_file_that_changes_while_it_is_read_whole(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    imageio.write(path, IMAGE)
+    read = imageio.read_bytes
+
+    def slow(name):
+        data = read(name)
+        change_length(path)
+        return data
+
+    monkeypatch.setattr(imageio, "read_bytes", slow)
+    with pytest.raises(InputError, match=r"a\.png: has changed while it was read"):
+        open_nir(path)
+
+
+def test_damage_names_the_file(tmp_path, large):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, IMAGE)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(InputError, match=r"a\.tif: truncated \(a TIFF without its last pixels\)"):
+        open_nir(path)
+    path.write_bytes(b"II*\0" + b"\xff" * 20)
+    with pytest.raises(InputError, match=r"a\.tif: "):
+        open_nir(path)

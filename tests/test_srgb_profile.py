@@ -1,0 +1,54 @@
+"""The profile is one that Little CMS reads, in every format, and changes no pixel."""
+
+import io
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from haqagen_jax import imageio, srgb_profile
+
+
+def test_the_profile_is_srgb_and_the_same_every_day():
+    profile = ImageCms.getOpenProfile(io.BytesIO(srgb_profile.profile()))
+    assert "sRGB" in ImageCms.getProfileName(profile)
+    assert srgb_profile.profile()[24:36] == bytes(12)
+    # As a transform it does to colours what Little CMS's own profile does.
+    colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    lab = ImageCms.createProfile("LAB")
+    ours, theirs = (
+        np.asarray(ImageCms.profileToProfile(colours, one, lab, outputMode="LAB"))
+        for one in (profile, ImageCms.createProfile("sRGB"))
+    )
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_colours_carry_it_and_grey_does_not(tmp_path, suffix):
+    smooth = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)
+    colours = np.stack([smooth, 255 - smooth, smooth // 2], -1)
+    path = tmp_path / f"a.{suffix}"
+    imageio.write(path, colours)
+    with Image.open(path) as image:
+        assert image.info["icc_profile"] == srgb_profile.profile()
+        image.load()
+        written = np.asarray(image)
+    if suffix == "jpg":
+        plain = imagecodecs.jpeg8_encode(colours, level=95, subsampling="444")
+        colours = imagecodecs.jpeg8_decode(plain)
+    np.testing.assert_array_equal(written, colours)
+    np.testing.assert_array_equal(imageio.read(path), colours)
+    imageio.write(path, smooth)
+    with Image.open(path) as image:
+        assert "icc_profile" not in image.info
+
+
+def test_a_jpeg_without_jfif():
+    data = imagecodecs.jpeg8_encode(np.zeros((8, 8, 3), np.uint8))
+    assert data[2:4] == b"\xff\xe0"
+    length = int.from_bytes(data[4:6], "big")
+    bare = bytes(data[:2] + data[4 + length :])
+    with Image.open(io.BytesIO(srgb_profile.into_jpeg(bare))) as image:
+        assert image.info["icc_profile"] == srgb_profile.profile()
+        image.load()
