@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from haqagen_jax import dataset_cli, paper, train_cli
+from haqagen_jax import dataset_cli, paper, train_cli, weights_cli
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         add(commands)
     train_cli.add(commands, _command)
     dataset_cli.add(commands, _command)
+    weights_cli.add(commands, _command)
     for add in (_export, _info, _demo):
         add(commands)
     return parser

@@ -1,9 +1,10 @@
 """Compiled programs that outlive a process, so that the second start of a command is quick."""
 
 import os
-from pathlib import Path
 
 import jax
+
+from haqagen_jax.cache_folder import cache_folder
 
 _SHORTEST = 0.3  # seconds of compilation that are worth a file
 
@@ -15,8 +16,7 @@ def keep_programs() -> None:
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    place = caches / "haqagen_jax"
+    place = cache_folder()
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError:

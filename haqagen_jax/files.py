@@ -11,11 +11,12 @@ from pathlib import Path
 from haqagen_jax.errors import InputError, reason
 
 
-def prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Path, *, remedy: str = "choose another folder with --out") -> None:
     """Makes a folder, and proves that files can be written into it.
 
     Args:
         folder: may exist.
+        remedy: for the message.
 
     Raises:
         InputError: it cannot be made, or nothing can be written.
@@ -23,16 +24,12 @@ def prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made ({reason(error)}); choose another folder with --out"
-        ) from None
+        raise InputError(f"{folder}: cannot be made ({reason(error)}); {remedy}") from None
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0")
     except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written into ({reason(error)}); choose another folder with --out"
-        ) from None
+        raise InputError(f"{folder}: cannot be written into ({reason(error)}); {remedy}") from None
 
 
 def write_bytes(path: Path, data: bytes | bytearray) -> None:

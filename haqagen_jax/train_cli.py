@@ -128,7 +128,7 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
         "--vgg",
         metavar="FILE",
         help="VGG-19 weights (torchvision's .pth or .safetensors) for the term that loss.delta "
-        "weighs",
+        "weighs (default: those of `haqagen weights`)",
     )
     parser.add_argument(
         "--init-from",

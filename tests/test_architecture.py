@@ -38,11 +38,12 @@ ROOMS = {
     "tiff": "errors formats srgb_profile",
     "imageio": "decoding errors files formats levels srgb_profile tiff",
     "prefetch": "",
-    "compile_cache": "",
+    "cache_folder": "",
+    "compile_cache": "cache_folder",
     "selection": "decoding errors imageio",
     "ops": "types",
-    "metrics": "ops types",
     "models": "ops paper types",
+    "metrics": "models ops types",
     "models.factory": "config errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config losses metrics ops paper types",
@@ -60,6 +61,7 @@ ROOMS = {
     "image_sink": "errors imageio inference levels",
     "outcomes": "errors files selection version",
     "interop": "artifact config errors models models.factory ops paper types version",
+    "weights": "artifact cache_folder errors files interop",
     "cost": "config models models.factory paper",
     "train.optimizer": "config paper types",
     "train.precision": "errors",
@@ -69,7 +71,7 @@ ROOMS = {
     "train.texture_step": "config models ops paper train.optimizer types",
     "train": "artifact config console cost data errors imageio interop losses losses.objective "
     "metrics models models.factory ops paper preprocess train.optimizer train.precision "
-    "train.state train.step train.texture_step types version",
+    "train.state train.step train.texture_step types version weights",
     "info": "artifact config cost models models.factory presets train train.state",
     "baselines": "config data errors imageio ops paper preprocess types",
     "api": "artifact baselines config errors inference inference.settings models models.factory "
@@ -82,7 +84,7 @@ ROOMS = {
     "inference.settings inference.tiling metrics ops paper preprocess types",
 }
 # These may import anything of ours: they are the doors.
-DOORS = {"", "cli", "dataset_cli", "train_cli", "__main__"}
+DOORS = {"", "cli", "dataset_cli", "train_cli", "weights_cli", "__main__"}
 
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from haqagen_jax import weights as cache
 from haqagen_jax.config import LossConfig
 from haqagen_jax.errors import InputError
-from haqagen_jax.interop.vgg import load_vgg
+from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.losses.objective import Features
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg19
@@ -36,21 +37,26 @@ def vgg_features(loss: LossConfig, weights: str | Path | None) -> Features | Non
 
     Args:
         loss: the weights of the run.
-        weights: torchvision's VGG-19; needed if the loss compares its features.
+        weights: torchvision's VGG-19; None for what the cache folder holds.
 
     Returns:
         Image to features; None if no weight asks for them.
 
     Raises:
-        InputError: no weights given; and see `load_vgg`.
+        InputError: weights neither given nor in the cache; and see `load_weights`.
     """
     if not (loss.feature and loss.delta):
         return None
-    if weights is None:
+    if weights is not None:
+        params = load_weights("vgg19", weights)
+    elif cache.available("vgg19"):
+        params = cache.load("vgg19")
+    else:
         raise InputError(
-            f"loss.delta = {loss.delta}: the VGG-19 term needs weights; give torchvision's "
-            "file with --vgg vgg19.pth, or leave the term out with --set loss.delta=0"
+            f"loss.delta = {loss.delta}: the VGG-19 term needs weights; get them with "
+            "haqagen weights download vgg19, give torchvision's file with --vgg vgg19.pth, or "
+            "leave the term out with --set loss.delta=0"
         )
-    variables = {"params": load_vgg(weights)}
+    variables = {"params": params}
     network = Vgg19()
     return lambda image: network.apply(variables, image)  # pyright: ignore

@@ -47,7 +47,7 @@ def train(
         directories: data directories; their training and validation splits are used.
         workdir: where the run lives.
         config: the run's configuration.
-        vgg: VGG-19 weights (torchvision's .pth, or .safetensors); needed unless loss.delta is 0.
+        vgg: VGG-19 weights (torchvision's .pth, or .safetensors); None for those in the cache.
         init_from: a model directory whose generator a new run starts with, instead of a random
             one; a run that continues ignores it.
         command: how this run was started, for the model's description.

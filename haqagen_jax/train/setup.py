@@ -73,7 +73,7 @@ def prepare(
         directories: data directories; their training and validation splits are used.
         workdir: where the run lives; f is read from it.
         config: the run's configuration.
-        vgg: VGG-19 weights; needed unless loss.delta is 0.
+        vgg: VGG-19 weights; None for those in the cache folder.
         init_from: a model directory whose generator a new run starts with.
 
     Returns:

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.interop.vgg import load_vgg, vgg_params
+from haqagen_jax.interop.torchvision import load_weights, params
 from haqagen_jax.models.vgg import Vgg19
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "vgg19_relu4_2.npz")
@@ -32,7 +32,9 @@ def state_dict() -> dict[str, np.ndarray]:
 
 
 def test_features_match_torchvision(state_dict):
-    features = Vgg19().apply({"params": vgg_params(state_dict)}, jnp.asarray(GOLDEN["prediction"]))
+    features = Vgg19().apply(
+        {"params": params("vgg19", state_dict)}, jnp.asarray(GOLDEN["prediction"])
+    )
     expected = GOLDEN["vgg19_relu4_2"]
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * expected.max())
 
@@ -41,7 +43,7 @@ def test_parameters_fit_the_network(state_dict):
     image = jax.ShapeDtypeStruct((1, 32, 40, 3), jnp.float32)
     features, variables = jax.eval_shape(Vgg19().init_with_output, jax.random.key(0), image)
     assert features.shape == (1, 4, 5, 512)
-    assert jax.tree.map(jnp.shape, vgg_params(state_dict)) == jax.tree.map(
+    assert jax.tree.map(jnp.shape, params("vgg19", state_dict)) == jax.tree.map(
         jnp.shape, variables["params"]
     )
 
@@ -50,22 +52,24 @@ def test_files(state_dict, tmp_path):
     path = tmp_path / "vgg19.safetensors"
     later = {"features.23.weight": np.zeros(3), "classifier.6.bias": np.zeros(1000)}
     save_file(state_dict | later, path)
-    jax.tree.map(np.testing.assert_array_equal, load_vgg(path), vgg_params(state_dict))
+    jax.tree.map(
+        np.testing.assert_array_equal, load_weights("vgg19", path), params("vgg19", state_dict)
+    )
     save_file(dict(list(state_dict.items())[:-1]), path)
     with pytest.raises(InputError, match=r"vgg19.safetensors: tensor features.21.bias: is missing"):
-        load_vgg(path)
+        load_weights("vgg19", path)
     path.write_bytes(b"no")
     with pytest.raises(InputError, match="cannot be read"):
-        load_vgg(path)
+        load_weights("vgg19", path)
     for name in ("absent.pth", "absent.safetensors"):
         with pytest.raises(InputError, match=rf"{name}: no such file; give the weights"):
-            load_vgg(tmp_path / name)
+            load_weights("vgg19", tmp_path / name)
 
 
 def test_other_networks_are_refused_by_tensor(state_dict):
     with pytest.raises(InputError, match=r"features.3.running_mean: is not part"):
-        vgg_params(state_dict | {"features.3.running_mean": np.zeros(64, np.float32)})
+        params("vgg19", state_dict | {"features.3.running_mean": np.zeros(64, np.float32)})
     with pytest.raises(InputError, match=r"features.5.weight: has shape \(3,\)"):
-        vgg_params(state_dict | {"features.5.weight": np.zeros(3, np.float32)})
+        params("vgg19", state_dict | {"features.5.weight": np.zeros(3, np.float32)})
     with pytest.raises(InputError, match=r"fc.weight: is not part"):
-        vgg_params(state_dict | {"fc.weight": np.zeros(3, np.float32)})
+        params("vgg19", state_dict | {"fc.weight": np.zeros(3, np.float32)})

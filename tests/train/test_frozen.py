@@ -10,9 +10,9 @@ from safetensors.numpy import save_file
 
 from haqagen_jax.config import Config, LossConfig
 from haqagen_jax.errors import InputError
-from haqagen_jax.interop.vgg import vgg_params
+from haqagen_jax.interop.torchvision import params
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.models.vgg import STAGES, Vgg19
+from haqagen_jax.models.vgg import VGG19, Vgg19
 from haqagen_jax.train import texture
 from haqagen_jax.train.frozen import texture_features, vgg_features
 
@@ -37,8 +37,8 @@ def test_f_gives_the_features_of_its_encoder(tmp_path, image):
 def _seeded_vgg() -> dict[str, np.ndarray]:
     """Weights under the names of torchvision."""
     rng, tensors, index, inputs = np.random.default_rng(0), {}, 0, 3
-    for stage in STAGES:
-        for _, outputs in stage:
+    for stage in VGG19:
+        for _, outputs, *_ in stage:
             weight = rng.standard_normal((outputs, inputs, 3, 3), np.float32)
             tensors[f"features.{index}.weight"] = weight * np.float32((2 / (inputs * 9)) ** 0.5)
             tensors[f"features.{index}.bias"] = np.full(outputs, 0.01, np.float32)
@@ -52,7 +52,7 @@ def test_g_gives_the_features_of_vgg(tmp_path, image):
     save_file(tensors, path)
     features = vgg_features(LossConfig(), path)
     assert features is not None
-    expected = jax.jit(Vgg19().apply)({"params": vgg_params(tensors)}, image)
+    expected = jax.jit(Vgg19().apply)({"params": params("vgg19", tensors)}, image)
     assert float(jnp.std(expected)) > 0.01
     np.testing.assert_allclose(jax.jit(features)(image), expected, rtol=1e-5, atol=1e-6)
 

@@ -1,19 +1,9 @@
-"""Image quality: `b h w c` images, float32 inside, one value per image.
-
-Values are taken as they are, neither clipped nor rounded: clip a prediction to [0, 1] first if the
-saved file will be clipped. A range of 1 is assumed. The encoding is the caller's choice: apply
-`ops.color.srgb_to_linear` to both images for the paper's protocol ("quantitative metrics are
-computed on linear sRGB", Sec. 4.1). These are for measuring, not for training: psnr is +inf for
-equal images, and gradients at equality are not finite.
-"""
-
-import math
+"""Structural similarity, under both windows in use."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from haqagen_jax.ops.checks import Images, Like, paired
 
@@ -23,25 +13,6 @@ _C2 = 0.03**2
 _UNIFORM_SIDE = 7
 _GAUSSIAN_SIDE = 11
 _GAUSSIAN_SIGMA = 1.5
-
-
-def psnr(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the peak signal-to-noise ratio.
-
-    Args:
-        prediction: values in [0, 1].
-        target: the same shape.
-
-    Returns:
-        10 log10(1 / MSE) in decibels, (b,); +inf where the two images are equal.
-
-    Raises:
-        ValueError: the shapes differ.
-
-    Reference: HAQAGen Sec. 4.1.
-    """
-    prediction, target = paired(prediction, target)
-    return -10.0 * jnp.log10(jnp.square(prediction - target).mean((1, 2, 3)))
 
 
 def ssim(prediction: Images, target: Like) -> Float[Array, " b"]:
@@ -84,45 +55,6 @@ def ssim_gaussian(prediction: Images, target: Like) -> Float[Array, " b"]:
     offsets = np.arange(_GAUSSIAN_SIDE) - _GAUSSIAN_SIDE // 2
     taps = np.exp(-0.5 * (offsets / _GAUSSIAN_SIGMA) ** 2)
     return _ssim(prediction, target, taps / taps.sum(), sample=1.0)
-
-
-def angular_error(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the mean angle between the colours of corresponding pixels.
-
-    Args:
-        prediction: RGB values in [0, 1].
-        target: the same shape.
-
-    Returns:
-        Degrees (b,), in [0, 90] for values of one sign. A pixel black in both images counts 0, a
-        pixel black in one of them 90.
-
-    Raises:
-        ValueError: the shapes differ, or there are not three channels.
-
-    Reference: HAQAGen Sec. 4.1; black pixels are ours.
-    """
-    prediction, target = paired(prediction, target)
-    if prediction.shape[-1] != 3:
-        raise ValueError(
-            f"images have {prediction.shape[-1]} channels; an angle of colours needs 3"
-        )
-    prediction, lit = _unit_peak(prediction)
-    target, target_lit = _unit_peak(target)
-    dot = (prediction * target).sum(-1)
-    cross = jnp.linalg.norm(jnp.cross(prediction, target), axis=-1)
-    # The arc tangent stays accurate where the arc cosine is flat: nearly parallel colours.
-    angle = jnp.where(lit & target_lit, jnp.arctan2(cross, dot), math.pi / 2)
-    angle = jnp.where(lit | target_lit, angle, 0.0)
-    return jnp.rad2deg(angle.mean((1, 2)))
-
-
-def _unit_peak(
-    image: Float[Array, "b h w 3"],
-) -> tuple[Float[Array, "b h w 3"], Bool[Array, "b h w"]]:
-    """Scale each colour to a largest magnitude of 1, so that no product of two underflows."""
-    peak = jnp.abs(image).max(-1, keepdims=True)
-    return image / jnp.where(peak > 0, peak, 1.0), peak[..., 0] > 0
 
 
 def _ssim(

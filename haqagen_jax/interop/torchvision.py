@@ -1,0 +1,129 @@
+"""Weights of AlexNet, VGG-16 and VGG-19 from torchvision's state dicts, and the heads of LPIPS.
+
+A convolution is `features.N.weight` (out, in, h, w) and `features.N.bias` there, `NAME/kernel`
+(h, w, in, out) and `NAME/bias` here; the head of a layer is `linN.model.1.weight` (1, c, 1, 1)
+there, `linN` (c,) here; all become float32. Layers behind the last one that we use, and the
+classifier, are ignored. Nothing is downloaded here: see `haqagen_jax.weights`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from haqagen_jax.errors import InputError, located, reason
+from haqagen_jax.interop.torch_checkpoint import read_state_dict
+from haqagen_jax.models.imagenet import Stages
+from haqagen_jax.models.lpips import ALEXNET, BACKBONES
+from haqagen_jax.models.vgg import VGG16, VGG19
+
+StateDict = Mapping[str, Shaped[np.ndarray, "..."]]
+_NETWORKS: dict[str, Stages] = {"alexnet": ALEXNET, "vgg16": VGG16, "vgg19": VGG19}
+_HEADS = {"lpips-alex": "alex", "lpips-vgg": "vgg"}
+
+
+def load_weights(name: str, path: str | Path) -> dict[str, Any]:
+    """Read the parameters of a network.
+
+    Args:
+      name: alexnet, vgg16 or vgg19; lpips-alex or lpips-vgg for the heads.
+      path: the published checkpoint (`.pth`), or a `.safetensors` file with the same names.
+
+    Returns:
+      Parameters, float32 numpy arrays.
+
+    Raises:
+      InputError: no such file, not a checkpoint, or tensors of another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; {_remedy(name)}")
+    if path.suffix.lower() != ".safetensors":
+        state_dict = read_state_dict(path)
+    else:
+        try:
+            state_dict = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: cannot be read ({reason(error)}); {_remedy(name)}") from None
+    with located(path):
+        return params(name, state_dict)
+
+
+def params(name: str, state_dict: StateDict) -> dict[str, Any]:
+    """Convert published tensors.
+
+    Args:
+      name: as for `load_weights`.
+      state_dict: tensors under their published names.
+
+    Returns:
+      Parameters, float32 numpy arrays.
+
+    Raises:
+      InputError: the first tensor that is missing, of another shape, or not of that network.
+    """
+    if name in _HEADS:
+        return _heads(name, state_dict)
+    layers = _layers(_NETWORKS[name])
+    found: dict[str, Any] = {}
+    for index, (layer, shape) in layers.items():
+        weight = _take(name, state_dict, f"features.{index}.weight", shape)
+        bias = _take(name, state_dict, f"features.{index}.bias", shape[:1])
+        found[layer] = {"kernel": np.ascontiguousarray(weight.transpose(2, 3, 1, 0)), "bias": bias}
+    wanted = {f"features.{i}.{part}" for i in layers for part in ("weight", "bias")}
+    last = max(layers)
+    _refuse_others(name, [t for t in state_dict if t not in wanted and not _ignored(t, last)])
+    return found
+
+
+def _heads(name: str, state_dict: StateDict) -> dict[str, Any]:
+    widths = enumerate(BACKBONES[_HEADS[name]].channels)
+    shapes = {f"lin{index}.model.1.weight": (1, channels, 1, 1) for index, channels in widths}
+    found = {tensor: _take(name, state_dict, tensor, shape) for tensor, shape in shapes.items()}
+    _refuse_others(name, [tensor for tensor in state_dict if tensor not in shapes])
+    return {tensor.partition(".")[0]: weight.reshape(-1) for tensor, weight in found.items()}
+
+
+def _layers(stages: Stages) -> dict[int, tuple[str, tuple[int, ...]]]:
+    """Index in torchvision's layer list -> our name and the weight's shape there."""
+    found: dict[int, tuple[str, tuple[int, ...]]] = {}
+    index, inputs = 0, 3
+    for stage in stages:
+        for layer in stage:
+            found[index] = (layer.name, (layer.channels, inputs, layer.side, layer.side))
+            index, inputs = index + 2, layer.channels  # a ReLU follows every convolution
+        index += 1  # the pooling
+    return found
+
+
+def _take(
+    name: str, state_dict: StateDict, tensor: str, shape: tuple[int, ...]
+) -> Shaped[np.ndarray, "..."]:
+    if tensor not in state_dict:
+        raise InputError(f"tensor {tensor}: is missing; {_remedy(name)}")
+    found = state_dict[tensor]
+    if found.shape != shape:
+        raise InputError(f"tensor {tensor}: has shape {found.shape}, not {shape}; {_remedy(name)}")
+    return np.asarray(found, np.float32)
+
+
+def _refuse_others(name: str, others: list[str]) -> None:
+    if others:
+        raise InputError(f"tensor {others[0]}: is not part of {name}; {_remedy(name)}")
+
+
+def _ignored(tensor: str, last: int) -> bool:
+    """Whether the network has the tensor, behind the layer we stop at."""
+    head, _, rest = tensor.partition(".")
+    index = rest.partition(".")[0]
+    return head == "classifier" or (head == "features" and index.isdigit() and int(index) > last)
+
+
+def _remedy(name: str) -> str:
+    if name in _HEADS:
+        return f"give the heads of LPIPS 0.1 for {_HEADS[name]}"
+    return f"give the weights of torchvision's {name} (ImageNet, without batch norm)"

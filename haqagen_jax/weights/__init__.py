@@ -1,0 +1,10 @@
+"""Published weights: what there is, and what the cache folder holds.
+
+from haqagen_jax import metrics, weights
+variables = weights.lpips_variables("alex")
+metrics.lpips(variables, prediction, target, backbone="alex")
+"""
+
+from haqagen_jax.weights.store import available, load, lpips_variables, path
+
+__all__ = ["available", "load", "lpips_variables", "path"]

@@ -1,0 +1,94 @@
+"""The published weights that networks of ours can use: where they come from, and their terms."""
+
+import dataclasses
+
+from haqagen_jax.errors import InputError
+
+_TORCHVISION = (
+    "BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research, not commerce"
+)
+_PYTORCH = "https://download.pytorch.org/models"
+_LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """One published file.
+
+    Attributes:
+        name: ours.
+        purpose: a few words.
+        url: of the file.
+        size: of it, bytes.
+        sha256: of it, in hexadecimal.
+        licence: a line.
+    """
+
+    name: str
+    purpose: str
+    url: str
+    size: int
+    sha256: str
+    licence: str
+
+    @property
+    def file(self) -> str:
+        """The name it was published under."""
+        return self.url.rpartition("/")[2]
+
+
+CATALOG = (
+    Weights(
+        "vgg19",
+        "the VGG-19 term of the loss",
+        f"{_PYTORCH}/vgg19-dcbb9e9d.pth",
+        574_673_361,
+        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        _TORCHVISION,
+    ),
+    Weights(
+        "alexnet",
+        "LPIPS (alex), with lpips-alex",
+        f"{_PYTORCH}/alexnet-owt-7be5be79.pth",
+        244_408_911,
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        _TORCHVISION,
+    ),
+    Weights(
+        "vgg16",
+        "LPIPS (vgg), with lpips-vgg",
+        f"{_PYTORCH}/vgg16-397923af.pth",
+        553_433_881,
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        _TORCHVISION,
+    ),
+    Weights(
+        "lpips-alex",
+        "LPIPS (alex), with alexnet",
+        f"{_LPIPS}/v0.1/alex.pth",
+        6_009,
+        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+        "BSD-2-Clause",
+    ),
+    Weights(
+        "lpips-vgg",
+        "LPIPS (vgg), with vgg16",
+        f"{_LPIPS}/v0.1/vgg.pth",
+        7_289,
+        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        "BSD-2-Clause",
+    ),
+)
+
+
+def find(name: str) -> Weights:
+    """Return the entry of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for weights in CATALOG:
+        if weights.name == name:
+            return weights
+    names = ", ".join(weights.name for weights in CATALOG)
+    raise InputError(f"weights = {name!r}: must be one of {names}")

@@ -1,0 +1,186 @@
+"""Published weights in the cache folder: `weights/NAME.safetensors`, as our networks take them.
+
+Only the layers that are used are kept. A file is there whole and from the file that the catalogue
+names, or it is not there.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from haqagen_jax.artifact import flatten, unflatten
+from haqagen_jax.cache_folder import cache_folder
+from haqagen_jax.errors import InputError, reachable, reason
+from haqagen_jax.files import prepare_folder, remove_parts, write_bytes
+from haqagen_jax.interop.torchvision import load_weights
+from haqagen_jax.weights.catalog import CATALOG, Weights, find
+
+ELSEWHERE = "name another folder with HAQAGEN_CACHE"
+
+_OF_LPIPS = {"alex": ("alexnet", "lpips-alex"), "vgg": ("vgg16", "lpips-vgg")}
+
+
+def folder() -> Path:
+    """Returns where the weights are kept; it need not exist."""
+    return cache_folder() / "weights"
+
+
+def path(name: str) -> Path:
+    """Returns the file of weights that are in the cache.
+
+    Args:
+        name: of the catalogue.
+
+    Raises:
+        InputError: no such name, or they are not there; the message says how to get them.
+    """
+    place = _place(find(name))
+    if not place.is_file():
+        raise InputError(f"{place}: no such file; get the weights with {remedy(name)}")
+    return place
+
+
+def available(name: str) -> bool:
+    """Says whether weights are in the cache.
+
+    Args:
+        name: of the catalogue.
+
+    Raises:
+        InputError: no such name.
+    """
+    return _place(find(name)).is_file()
+
+
+def load(name: str) -> dict[str, Any]:
+    """Reads weights from the cache.
+
+    Args:
+        name: of the catalogue.
+
+    Returns:
+        Parameters of the network, nested dicts of float32 numpy arrays.
+
+    Raises:
+        InputError: no such name, not there, damaged, or of another file than the catalogue names.
+    """
+    place, expected = path(name), find(name).sha256
+    try:
+        with safe_open(place, framework="numpy") as file:
+            stored = (file.metadata() or {}).get("sha256")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{place}: cannot be read ({reason(error)}); remove it, then {remedy(name)}"
+        ) from None
+    if stored != expected:
+        raise InputError(
+            f"{place}: was made from a file of SHA-256 {stored}, not {expected}; remove it, then "
+            f"{remedy(name)}"
+        )
+    return unflatten(tensors)
+
+
+def lpips_variables(backbone: str) -> dict[str, Any]:
+    """Reads what `metrics.lpips` needs: a network and its heads.
+
+    Args:
+        backbone: "alex" or "vgg".
+
+    Returns:
+        Variables of `models.lpips.Lpips`.
+
+    Raises:
+        InputError: no such backbone; and see `load`.
+    """
+    if backbone not in _OF_LPIPS:
+        raise InputError(f"backbone = {backbone!r}: must be one of {', '.join(_OF_LPIPS)}")
+    network, heads = _OF_LPIPS[backbone]
+    return {"params": {"features": load(network), "heads": load(heads)}}
+
+
+def import_file(name: str, source: Path) -> Path:
+    """Puts weights into the cache from a file of the user's.
+
+    Args:
+        name: of the catalogue.
+        source: the file as it was published.
+
+    Returns:
+        Where they are now.
+
+    Raises:
+        InputError: no such name or file, another SHA-256, other tensors, or nothing can be written;
+            the cache is as it was.
+    """
+    weights = find(name)
+    if not source.is_file():
+        raise InputError(f"{source}: no such file; give the {weights.file} of {weights.url}")
+    found = sha256(source)
+    if found != weights.sha256:
+        raise InputError(
+            f"{source}: has SHA-256 {found}, {name} has {weights.sha256}; give the {weights.file} "
+            f"of {weights.url}"
+        )
+    return keep(weights, source)
+
+
+def sha256(file: Path) -> str:
+    """Returns a file's SHA-256, in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with reachable(), file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def keep(weights: Weights, source: Path) -> Path:
+    """Puts weights into the cache from a file whose SHA-256 is right.
+
+    Args:
+        weights: the entry.
+        source: the file.
+
+    Returns:
+        Where they are now.
+
+    Raises:
+        InputError: other tensors, or nothing can be written; the cache is as it was.
+    """
+    params = load_weights(weights.name, source)
+    facts = {"sha256": weights.sha256, "source": weights.url, "licence": weights.licence}
+    place = _place(weights)
+    prepare_folder(place.parent, remedy=ELSEWHERE)
+    remove_parts(place)
+    write_bytes(place, to_bytes(flatten(params), facts))
+    return place
+
+
+def listing() -> str:
+    """Returns the catalogue, and what of it is in the cache, as lines."""
+    rows = [("", "MB", "cached", "for", "licence")]
+    rows += [
+        (w.name, f"{w.size / 1e6:.1f}", "yes" if available(w.name) else "no", w.purpose, w.licence)
+        for w in CATALOG
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        f"{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:{widths[2]}}  {row[3]:{widths[3]}}  "
+        f"{row[4]}"
+        for row in rows
+    ]
+    sources = [f"{w.name:{widths[0]}}  {w.url}" for w in CATALOG]
+    return "\n".join([*lines, "", *sources, "", f"The cache is {folder()}"])
+
+
+def remedy(name: str) -> str:
+    """Returns the command that gets weights."""
+    return f"haqagen weights download {name}"
+
+
+def _place(weights: Weights) -> Path:
+    return folder() / f"{weights.name}.safetensors"
