@@ -4,9 +4,6 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from haqagen_jax.errors import InputError
-
-ALL = "all"
 Command = Callable[..., argparse.ArgumentParser]
 
 
@@ -41,8 +38,10 @@ def _list(commands: argparse._SubParsersAction, command: Command) -> None:
 def _import(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.weights import store
+        from haqagen_jax.weights.catalog import find
 
-        _say(args.name, store.import_file(args.name, Path(args.file)))
+        place = store.import_file(args.name, Path(args.file))
+        print(f"{args.name}: {place} ({find(args.name).licence})")
         return 0
 
     parser = command(commands, "import", "put a published file into the cache", run)
@@ -52,32 +51,10 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _download(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.console import bars
-        from haqagen_jax.weights import store
-        from haqagen_jax.weights.catalog import CATALOG, find
-        from haqagen_jax.weights.download import download
+        from haqagen_jax.weights.download import download_all
 
-        if ALL in args.name and len(args.name) > 1:
-            raise InputError(f"names = {' '.join(args.name)}: give names, or {ALL}, not both")
-        every = [entry.name for entry in CATALOG]
-        for entry in [find(name) for name in (every if args.name == [ALL] else args.name)]:
-            if not store.available(entry.name):
-                with bars(True) as display:
-                    task = display.add_task(f"{entry.name}, MB", total=round(entry.size / 1e6, 1))
-                    download(
-                        entry, lambda n, task=task: display.update(task, completed=round(n / 1e6))
-                    )
-            _say(entry.name, store.path(entry.name))
-        return 0
+        return download_all(args.name)
 
     parser = command(commands, "download", "fetch published files; goes on where it ended", run)
     parser.set_defaults(resume_hint="; run the same command to go on")
-    parser.add_argument(
-        "name", nargs="+", metavar="NAME", help=f"of `haqagen weights list`, or {ALL}"
-    )
-
-
-def _say(name: str, place: Path) -> None:
-    from haqagen_jax.weights.catalog import find
-
-    print(f"{name}: {place}\nlicence: {find(name).licence}")
+    parser.add_argument("name", nargs="+", metavar="NAME", help="of `haqagen weights list`, or all")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -9,6 +10,7 @@ os.environ.setdefault(
     "XLA_FLAGS", "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 )
 os.environ["JAX_COMPILATION_CACHE_DIR"] = ""  # what was compiled before proves nothing
+os.environ["HAQAGEN_CACHE"] = os.path.join(os.devnull, "cache")  # the user's weights are not ours
 os.environ.setdefault("NPROC", "32")  # threads of XLA's pool; see launch/cpu.sh
 
 from jaxtyping import install_import_hook
@@ -17,6 +19,7 @@ from jaxtyping import install_import_hook
 install_import_hook("haqagen_jax", "beartype.beartype")
 
 import jax  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402
 
@@ -31,3 +34,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts training first: its few long tests would be waited for, were they the last."""
     training = Path(__file__).parent / "train"
     items.sort(key=lambda item: training not in item.path.parents)
+
+
+# torchvision's layer lists: index, output channels and side of each convolution.
+NETWORKS = {
+    "alexnet": [(0, 64, 11), (3, 192, 5), (6, 384, 3), (8, 256, 3), (10, 256, 3)],
+    "vgg16": [(0, 64, 3), (2, 64, 3), (5, 128, 3), (7, 128, 3)]
+    + [(i, 256, 3) for i in (10, 12, 14)]
+    + [(i, 512, 3) for i in (17, 19, 21, 24, 26, 28)],
+    "vgg19": [(0, 64, 3), (2, 64, 3), (5, 128, 3), (7, 128, 3)]
+    + [(i, 256, 3) for i in (10, 12, 14, 16)]
+    + [(i, 512, 3) for i in (19, 21)],  # up to conv4_2
+}
+
+
+@pytest.fixture(scope="session")
+def seeded_weights() -> Callable[[str, int], dict[str, np.ndarray]]:
+    """Makes the random weights that the published code was run with, under torchvision's names."""
+
+    def make(network: str, seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.Generator(np.random.PCG64(seed))
+        tensors, inputs = {}, 3
+        for index, outputs, side in NETWORKS[network]:
+            weight = rng.standard_normal((outputs, inputs, side, side), dtype=np.float32)
+            scale = np.float32(np.sqrt(2 / (inputs * side * side)))
+            tensors[f"features.{index}.weight"] = weight * scale
+            bias = rng.standard_normal(outputs, dtype=np.float32)
+            tensors[f"features.{index}.bias"] = bias * np.float32(0.01)
+            inputs = outputs
+        return tensors
+
+    return make

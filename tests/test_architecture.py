@@ -61,7 +61,7 @@ ROOMS = {
     "image_sink": "errors imageio inference levels",
     "outcomes": "errors files selection version",
     "interop": "artifact config errors models models.factory ops paper types version",
-    "weights": "artifact cache_folder errors files interop",
+    "weights": "artifact cache_folder console errors files interop",
     "cost": "config models models.factory paper",
     "train.optimizer": "config paper types",
     "train.precision": "errors",

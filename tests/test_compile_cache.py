@@ -16,7 +16,7 @@ print(jax.jit(lambda x: x @ x.T + 1)(jax.numpy.ones((9, 9))).sum())
 
 
 def run(**changes):
-    environment = os.environ | changes
+    environment = os.environ | {"HAQAGEN_CACHE": None} | changes
     environment = {name: value for name, value in environment.items() if value is not None}
     done = subprocess.run(
         [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=False
@@ -27,6 +27,13 @@ def run(**changes):
 def test_programs_are_kept(tmp_path):
     run(JAX_COMPILATION_CACHE_DIR=None, XDG_CACHE_HOME=str(tmp_path))
     assert len(list((tmp_path / "haqagen_jax").iterdir())) > 0
+
+
+def test_the_folder_has_a_name_of_its_own(tmp_path):
+    places = {"HAQAGEN_CACHE": str(tmp_path / "own"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run(JAX_COMPILATION_CACHE_DIR=None, **places)
+    assert len(list((tmp_path / "own").iterdir())) > 0
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize("place", ["", "elsewhere"])

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from haqagen_jax import ops
+from haqagen_jax import metrics, ops
 from haqagen_jax.models.criss_cross import criss_cross
 from haqagen_jax.models.layers import SpectralConv
+from haqagen_jax.models.lpips import Lpips
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg19
 
@@ -28,12 +29,20 @@ def _network(network, size: int):
     return network.apply, [jax.eval_shape(network.init, jax.random.key(0), image), image]
 
 
+def _lpips(backbone: str, size: int):
+    (image,) = _like((1, size, size, 3))
+    variables = jax.eval_shape(Lpips(backbone).init, jax.random.key(0), image, image)
+    distance = functools.partial(metrics.lpips, backbone=backbone)
+    return distance, [variables, image, image]
+
+
 def _scan():
     sequence, state = (1, 256, 4, 3), (1, 256, 4, 2)
     return ops.selective_scan, _like(sequence, sequence, (4, 3, 2), state, state, (4, 3))
 
 
 CASES = {
+    "ciede2000": lambda: (metrics.ciede2000, _like((1, 2, 3, 3), (1, 2, 3, 3))),
     "selective_scan": _scan,
     "criss_cross": lambda: (criss_cross, _like((1, 9, 5, 2), (1, 9, 5, 2), (1, 9, 5, 4))),
     "resize_bilinear": lambda: (
@@ -46,6 +55,7 @@ CASES = {
     ),
     "texture": lambda: _network(TextureAutoencoder(), 16),
     "vgg": lambda: _network(Vgg19(), 16),
+    "lpips": lambda: _lpips("alex", 31),
 }
 
 

@@ -8,11 +8,14 @@ from jaxtyping import Float, Int
 from haqagen_jax.ops.checks import Images
 from haqagen_jax.ops.precision import at_least_float32
 
-Borders = Int[np.ndarray, " n"]
-
 
 def seam_energy(
-    image: Images, rows: Borders, columns: Borders, *, near: int, reach: int = 1
+    image: Images,
+    rows: Int[np.ndarray, " n"],
+    columns: Int[np.ndarray, " m"],
+    *,
+    near: int,
+    reach: int = 1,
 ) -> Float[Array, " b"]:
     """Return how differences across the borders between tiles compare with those inside of tiles.
 
@@ -57,5 +60,5 @@ def seam_energy(
     return over.var(1) / within.var(1)
 
 
-def _pick(steps: Float[Array, "b n m c"], lines: np.ndarray) -> Float[Array, "b k"]:
+def _pick(steps: Float[Array, "b _ _ c"], lines: np.ndarray) -> Float[Array, "b k"]:
     return steps[:, np.flatnonzero(lines)].reshape(len(steps), -1)

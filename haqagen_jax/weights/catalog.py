@@ -4,9 +4,7 @@ import dataclasses
 
 from haqagen_jax.errors import InputError
 
-_TORCHVISION = (
-    "BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research, not commerce"
-)
+_TORCHVISION = "BSD-3-Clause; ImageNet's terms (research, not commerce) may apply"
 _PYTORCH = "https://download.pytorch.org/models"
 _LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights"
 

@@ -3,16 +3,50 @@
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from haqagen_jax.console import bars, complain
 from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.files import prepare_folder
-from haqagen_jax.weights import store
+from haqagen_jax.weights import catalog, store
 from haqagen_jax.weights.catalog import Weights
+
+ALL = "all"
 
 _CHUNK = 1 << 20  # bytes
 _PATIENCE = 30  # seconds without a byte
+
+
+def download_all(names: Sequence[str]) -> int:
+    """Fetches what of the named weights is not in the cache yet.
+
+    Args:
+        names: of the catalogue, or `ALL` alone.
+
+    Returns:
+        The exit status: 0 when all are there, else 1; one that is not costs a line on stderr.
+
+    Raises:
+        InputError: no such name.
+    """
+    entries = catalog.CATALOG if list(names) == [ALL] else [catalog.find(n) for n in names]
+    missing = 0
+    for entry in entries:
+        try:
+            if not store.available(entry.name):
+                _download_with_bar(entry)
+            print(f"{entry.name}: {store.path(entry.name)} ({entry.licence})")
+        except InputError as error:
+            missing += 1
+            complain(str(error))
+    return 1 if missing else 0
+
+
+def _download_with_bar(weights: Weights) -> None:
+    with bars(True) as display:
+        task = display.add_task(f"{weights.name}, kB", total=weights.size // 1000)
+        download(weights, lambda there: display.update(task, completed=there // 1000))
 
 
 def download(weights: Weights, report: Callable[[int], None]) -> Path:

@@ -16,7 +16,8 @@ from haqagen_jax.cache_folder import cache_folder
 from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.files import prepare_folder, remove_parts, write_bytes
 from haqagen_jax.interop.torchvision import load_weights
-from haqagen_jax.weights.catalog import CATALOG, Weights, find
+from haqagen_jax.weights import catalog
+from haqagen_jax.weights.catalog import Weights, find
 
 ELSEWHERE = "name another folder with HAQAGEN_CACHE"
 
@@ -164,8 +165,8 @@ def listing() -> str:
     """Returns the catalogue, and what of it is in the cache, as lines."""
     rows = [("", "MB", "cached", "for", "licence")]
     rows += [
-        (w.name, f"{w.size / 1e6:.1f}", "yes" if available(w.name) else "no", w.purpose, w.licence)
-        for w in CATALOG
+        (w.name, f"{w.size / 1e6:.3f}", "yes" if available(w.name) else "no", w.purpose, w.licence)
+        for w in catalog.CATALOG
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
@@ -173,7 +174,7 @@ def listing() -> str:
         f"{row[4]}"
         for row in rows
     ]
-    sources = [f"{w.name:{widths[0]}}  {w.url}" for w in CATALOG]
+    sources = [f"{w.name:{widths[0]}}  {w.url}" for w in catalog.CATALOG]
     return "\n".join([*lines, "", *sources, "", f"The cache is {folder()}"])
 
 

@@ -20,6 +20,7 @@ PAIRS = [
     metrics.ssim,
     metrics.ssim_gaussian,
     metrics.angular_error,
+    metrics.ciede2000,
 ]
 
 

@@ -1,5 +1,6 @@
 """The frozen networks as the loss uses them: their weights, the image, and which features."""
 
+import dataclasses
 import functools
 
 import jax
@@ -12,9 +13,10 @@ from haqagen_jax.config import Config, LossConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.torchvision import params
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.models.vgg import VGG19, Vgg19
+from haqagen_jax.models.vgg import Vgg19
 from haqagen_jax.train import texture
 from haqagen_jax.train.frozen import texture_features, vgg_features
+from haqagen_jax.weights import catalog, store
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +36,16 @@ def test_f_gives_the_features_of_its_encoder(tmp_path, image):
     np.testing.assert_allclose(jax.jit(features)(image), expected, rtol=1e-5, atol=1e-6)
 
 
-def _seeded_vgg() -> dict[str, np.ndarray]:
-    """Weights under the names of torchvision."""
-    rng, tensors, index, inputs = np.random.default_rng(0), {}, 0, 3
-    for stage in VGG19:
-        for _, outputs, *_ in stage:
-            weight = rng.standard_normal((outputs, inputs, 3, 3), np.float32)
-            tensors[f"features.{index}.weight"] = weight * np.float32((2 / (inputs * 9)) ** 0.5)
-            tensors[f"features.{index}.bias"] = np.full(outputs, 0.01, np.float32)
-            index, inputs = index + 2, outputs
-        index += 1
-    return tensors
-
-
-def test_g_gives_the_features_of_vgg(tmp_path, image):
-    tensors, path = _seeded_vgg(), tmp_path / "vgg19.safetensors"
+@pytest.mark.parametrize("cached", [False, True])
+def test_g_gives_the_features_of_vgg(tmp_path, image, seeded_weights, monkeypatch, cached):
+    tensors, path = seeded_weights("vgg19", 0), tmp_path / "vgg19.safetensors"
     save_file(tensors, path)
-    features = vgg_features(LossConfig(), path)
+    if cached:
+        entry = dataclasses.replace(catalog.find("vgg19"), sha256=store.sha256(path))
+        monkeypatch.setattr(catalog, "CATALOG", (entry,))
+        monkeypatch.setenv("HAQAGEN_CACHE", str(tmp_path))
+        store.import_file("vgg19", path)
+    features = vgg_features(LossConfig(), None if cached else path)
     assert features is not None
     expected = jax.jit(Vgg19().apply)({"params": params("vgg19", tensors)}, image)
     assert float(jnp.std(expected)) > 0.01
@@ -70,5 +65,7 @@ def test_one_weight_is_enough_to_need_f(tmp_path, loss):
 
 
 def test_g_needs_a_file():
-    with pytest.raises(InputError, match=r"loss\.delta = 0\.2: .*--vgg vgg19\.pth.*loss\.delta=0"):
+    with pytest.raises(
+        InputError, match=r"loss\.delta = 0\.2: .*weights download vgg19, .*--vgg vgg19\.pth"
+    ):
         vgg_features(LossConfig(), None)
