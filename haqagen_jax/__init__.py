@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any
 from haqagen_jax.version import __version__
 
 if TYPE_CHECKING:
-    from haqagen_jax import losses, metrics, ops
+    from haqagen_jax import losses, metrics, ops, weights
     from haqagen_jax.api import colorize, load
     from haqagen_jax.inference.colorizer import Colorizer
     from haqagen_jax.inference.settings import Settings
 
-__all__ = ["Colorizer", "Settings", "__version__", "colorize", "load", "losses", "metrics", "ops"]
+__all__ = [
+    "Colorizer",
+    "Settings",
+    "__version__",
+    "colorize",
+    "load",
+    "losses",
+    "metrics",
+    "ops",
+    "weights",
+]
 
 _HOMES = {
     "Colorizer": "haqagen_jax.inference.colorizer",
@@ -26,7 +36,7 @@ _HOMES = {
     "colorize": "haqagen_jax.api",
     "load": "haqagen_jax.api",
 }
-_MODULES = ("losses", "metrics", "ops")
+_MODULES = ("losses", "metrics", "ops", "weights")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,143 @@
+"""The cache: what is put into it comes back; what is not the published file never gets there."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from haqagen_jax import weights
+from haqagen_jax.errors import InputError
+from haqagen_jax.interop.torchvision import load_weights, params
+from haqagen_jax.weights import catalog, store
+
+HEADS = Path(__file__).parents[1] / "golden" / "lpips" / "alex.pth"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("HAQAGEN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "weights"
+
+
+@pytest.fixture
+def publish(monkeypatch):
+    """Makes a file the published one of a name."""
+
+    def make(name: str, file: Path) -> None:
+        entry = dataclasses.replace(catalog.find(name), sha256=store.sha256(file))
+        others = [other for other in catalog.CATALOG if other.name != name]
+        monkeypatch.setattr(catalog, "CATALOG", (entry, *others))
+
+    return make
+
+
+def test_the_published_heads_come_back(cache):
+    assert not weights.available("lpips-alex")
+    place = store.import_file("lpips-alex", HEADS)
+    assert place == cache / "lpips-alex.safetensors" == weights.path("lpips-alex")
+    assert weights.available("lpips-alex")
+    expected = load_weights("lpips-alex", HEADS)
+    jax.tree.map(np.testing.assert_array_equal, weights.load("lpips-alex"), expected)
+    with safe_open(place, "numpy") as file:
+        facts = file.metadata()
+    assert facts["sha256"].startswith("df73285e35b22355")
+    assert facts["licence"] == "BSD-2-Clause"
+    assert [path.name for path in cache.iterdir()] == ["lpips-alex.safetensors"]
+
+
+def test_lpips_needs_a_network_and_its_heads(tmp_path, seeded_weights, publish):
+    store.import_file("lpips-alex", HEADS)
+    with pytest.raises(InputError, match=r"alexnet.safetensors: no such file; .*download alexnet$"):
+        weights.lpips_variables("alex")
+    source, tensors = tmp_path / "alexnet.safetensors", seeded_weights("alexnet", 0)
+    save_file(tensors, source)
+    publish("alexnet", source)
+    store.import_file("alexnet", source)
+    found = weights.lpips_variables("alex")["params"]
+    jax.tree.map(np.testing.assert_array_equal, found["features"], params("alexnet", tensors))
+    assert sorted(found["heads"]) == [f"lin{i}" for i in range(5)]
+
+
+def test_unknown_names():
+    with pytest.raises(InputError, match="weights = 'vgg': must be one of vgg19, alexnet, vgg16"):
+        weights.path("vgg")
+    with pytest.raises(InputError, match="backbone = 'squeeze': must be one of alex, vgg"):
+        weights.lpips_variables("squeeze")
+
+
+def test_another_file_is_refused_by_its_hash(cache, tmp_path):
+    changed = tmp_path / "alex.pth"
+    data = bytearray(HEADS.read_bytes())
+    data[-1] ^= 1
+    changed.write_bytes(data)
+    message = r"alex.pth: has SHA-256 [0-9a-f]{64}, lpips-alex has df73285e.*give the alex.pth of "
+    with pytest.raises(InputError, match=message):
+        store.import_file("lpips-alex", changed)
+    with pytest.raises(InputError, match=r"absent.pth: no such file; give the alex.pth of https"):
+        store.import_file("lpips-alex", tmp_path / "absent.pth")
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("change", ["missing", "extra"])
+def test_other_tensors_are_refused_by_name(cache, tmp_path, seeded_weights, publish, change):
+    tensors, source = seeded_weights("alexnet", 0), tmp_path / "alexnet.safetensors"
+    if change == "missing":
+        del tensors["features.8.bias"]
+    else:
+        tensors["features.7.bias"] = np.zeros(3, np.float32)
+    save_file(tensors, source)
+    publish("alexnet", source)
+    name = {"missing": "features.8.bias: is missing", "extra": "features.7.bias: is not part"}
+    with pytest.raises(InputError, match=rf"alexnet.safetensors: tensor {name[change]}"):
+        store.import_file("alexnet", source)
+    assert not cache.exists()
+
+
+def test_what_was_there_stays_until_the_new_is_whole(cache, monkeypatch):
+    place = store.import_file("lpips-alex", HEADS)
+    before = place.read_bytes()
+    monkeypatch.setattr("os.replace", _full_disk)
+    with pytest.raises(InputError, match=r"cannot be written \(No space left"):
+        store.import_file("lpips-alex", HEADS)
+    assert place.read_bytes() == before
+    assert len(list(cache.iterdir())) == 1
+
+
+def _full_disk(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_damaged_cache_is_named_with_its_remedy(cache):
+    place = store.import_file("lpips-alex", HEADS)
+    place.write_bytes(place.read_bytes()[:-4])
+    remedy = "remove it, then haqagen weights download lpips-alex"
+    with pytest.raises(InputError, match=rf"cannot be read \(.*\); {remedy}"):
+        weights.load("lpips-alex")
+    shutil.copy(store.import_file("lpips-alex", HEADS), cache / "lpips-vgg.safetensors")
+    with pytest.raises(InputError, match=r"made from a file of SHA-256 df73.*, not a789.*remove"):
+        weights.load("lpips-vgg")
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HAQAGEN_CACHE", str(tmp_path / "file"))
+    assert not weights.available("lpips-alex")
+    with pytest.raises(InputError, match=r"cannot be made .*; name another folder with HAQAGEN"):
+        store.import_file("lpips-alex", HEADS)
+
+
+def test_the_catalogue_agrees_with_published_names():
+    for entry in catalog.CATALOG:
+        assert len(entry.sha256) == 64
+        stem = entry.file.removesuffix(".pth")
+        if "-" in stem:  # torchvision's names end with the first digits of the hash
+            assert entry.sha256.startswith(stem.rpartition("-")[2])
+    assert catalog.find("lpips-alex").size == HEADS.stat().st_size
+    other = HEADS.with_name("vgg.pth")
+    assert catalog.find("lpips-vgg").size == other.stat().st_size
+    assert catalog.find("lpips-vgg").sha256 == store.sha256(other)
