@@ -59,16 +59,15 @@ def delta_e_2000(first: Labs, second: Like) -> Float[Array, "*n"]:
     a1, a2 = stretch * a1, stretch * a2  # (5)
     c1, c2 = jnp.hypot(a1, b1), jnp.hypot(a2, b2)  # (6)
     h1, h2 = _hue(a1, b1), _hue(a2, b2)  # (7)
-    grey = c1 * c2 == 0
     turn = h2 - h1
     far = jnp.abs(turn) > math.pi  # the short way round leads through hue 0
     turn = jnp.where(far, turn - jnp.sign(turn) * 2 * math.pi, turn)  # (10)
     dl, dc = l2 - l1, c2 - c1  # (8, 9)
-    dh = 2 * jnp.sqrt(c1 * c2) * jnp.sin(turn / 2)  # (11); 0 for a grey
+    # (11): 0 where one colour is grey, so that a hue it does not have plays no part.
+    dh = 2 * jnp.sqrt(c1 * c2) * jnp.sin(turn / 2)
     l, c = (l1 + l2) / 2, (c1 + c2) / 2  # (12, 13)  # noqa: E741
     # (14): the middle of the short way; (16) takes angles from 0 to a whole turn.
     h = jnp.where(far, (h1 + h2) / 2 + math.pi, (h1 + h2) / 2) % (2 * math.pi)
-    h = jnp.where(grey, h1 + h2, h)
     t = (
         1
         - 0.17 * jnp.cos(h - math.radians(30))

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": Fal
 )
 def test_ssim_is_that_of_scikit_image(function, options, images, precision):
     expected = [structural_similarity(p, t, **OPTIONS, **options) for p, t in images.each]
-    result = function(*(array.astype(precision.dtype) for array in images))
+    result = jax.jit(function)(*(array.astype(precision.dtype) for array in images))
     assert result.dtype == precision.dtype
     np.testing.assert_allclose(result, expected, atol=precision.tolerance / 5)
 
