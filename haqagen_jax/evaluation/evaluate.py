@@ -1,36 +1,21 @@
-"""Score models on a folder of pairs, baselines beside them.
+"""Score models on pairs, baselines beside them: tables, every image's values, a page to look at.
 
 Predictions are the model's own float32 colours, neither rounded to 8 bits nor seen by an image
 file. Metrics are taken in sRGB (as published evaluations do) and in linear light (the paper's
-protocol), per image, and averaged over images. Not handled: LPIPS, seam energy.
+protocol), per image at the size it has, and averaged over images.
 """
 
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
-import jax
-import numpy as np
-from jax import Array
-from jaxtyping import Float
-
-from haqagen_jax import api, metrics
-from haqagen_jax.console import bars, complain
+from haqagen_jax import api
+from haqagen_jax.console import complain
 from haqagen_jax.data.folder import usable_pairs
-from haqagen_jax.data.pair import Pair, decode_pair
 from haqagen_jax.errors import InputError, printable
-from haqagen_jax.evaluation import tables
-from haqagen_jax.evaluation.tables import Scores
-from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.evaluation import results, scoring, tables
+from haqagen_jax.evaluation.colouring import MODES
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.ops.color import srgb_to_linear
-
-# Compiled one by one: sizes differ from image to image, and one large program compiles far slower.
-_METRICS: dict[str, Callable[..., Array]] = {
-    "PSNR": jax.jit(metrics.psnr),
-    "SSIM": jax.jit(metrics.ssim),
-    "AE": jax.jit(metrics.angular_error),
-}
-_to_linear = jax.jit(srgb_to_linear)
 
 
 def evaluate(
@@ -38,6 +23,8 @@ def evaluate(
     models: Sequence[str] = api.NAMES,
     *,
     split: str | None = None,
+    modes: Sequence[str] = MODES[:1],
+    lpips: str | None = None,
     out: str | None = None,
     settings: Settings = api.DEFAULT,
     overwrite: bool = False,
@@ -49,8 +36,10 @@ def evaluate(
         data: folder of pairs, or a data set that was built.
         models: names or directories, see `haqagen_jax.load`.
         split: train, val or test of it; None for a folder that has no splits.
-        out: folder for `scores.csv` (every image) and `summary.json` and `table.md` (the means);
-            None writes nothing.
+        modes: some of `haqagen_jax.evaluation.colouring.MODES`.
+        lpips: "alex", "vgg" or "none"; None: alex if its weights are in the cache.
+        out: folder for `FILES`: every image's values, the sums as JSON, Markdown and LaTeX, and a
+            page; None writes nothing.
         settings: see `haqagen_jax.load`.
         overwrite: replace files of these names in `out`.
         progress: show bars on stderr.
@@ -60,76 +49,27 @@ def evaluate(
         stderr and counts for no model.
 
     Raises:
-        InputError: no pairs, a model that cannot be loaded, results that exist or cannot be
-            written, or no pair that could be scored.
+        InputError: no pairs, a model that cannot be loaded, LPIPS weights that are asked for and
+            not there, results that exist or cannot be written, or no pair that could be scored.
     """
     pairs, problems = usable_pairs(data, split)
-    colorizers = [api.load(model, settings) for model in models]
+    distance = scoring.perceptual(lpips)
+    subjects = scoring.entries(models, modes, settings)
     if out is not None:
-        tables.prepare(Path(out), overwrite=overwrite)
+        results.prepare(Path(out), overwrite=overwrite)
     for problem in problems:
         complain(problem)
-    scores: dict[str, Scores] = {name: {} for name in models}
-    with bars(progress) as display:
-        task = display.add_task("pairs", total=len(pairs))
-        for pair in pairs:
-            try:
-                rows = [score(colorizer, pair) for colorizer in colorizers]
-            except InputError as error:
-                complain(str(error), display.console)
-            else:
-                for name, row in zip(models, rows, strict=True):
-                    scores[name][pair.name] = row
-            display.advance(task)
-    done, total = len(scores[models[0]]), len(pairs) + len(problems)
+    found = scoring.score(subjects, pairs, distance, progress=progress)
+    done, total = len(found.truth), len(pairs) + len(problems)
     if not done:
         raise InputError(f"{data}: none of its {total} pairs could be scored; mend what is named")
+    summaries = found.summaries
     noun = "pair" if done == 1 else "pairs"
-    print(f"{printable(data)}: means over {done} {noun}\n\n{tables.text(scores)}")
+    print(f"{printable(data)}: means over {done} {noun}\n\n{tables.text(summaries)}")
+    truth = statistics.fmean(found.truth.values())
+    print(f"The true pictures have a colourfulness of {truth:.1f}.")
+    if distance is None and lpips is None:
+        print(scoring.no_lpips())
     if out is not None:
-        tables.write(Path(out), scores, data)
+        results.write(Path(out), found, results.facts(data, split, found, settings))
     return 0 if done == total else 1
-
-
-def score(model: Colorizer, pair: Pair) -> dict[str, float]:
-    """Colours one NIR image and compares it with its truth.
-
-    Args:
-        model: any model.
-        pair: the two files.
-
-    Returns:
-        Value by column; the columns are those of `measure`.
-
-    Raises:
-        InputError: a file that cannot be read or coloured, or is too small for SSIM (7 pixels).
-    """
-    encoded = pair.encoded()
-    nir, rgb = decode_pair(encoded)
-    try:
-        return measure(model.colorize(nir, dtype=np.float32), rgb)
-    except ValueError as error:
-        raise InputError(f"{encoded.nir_place}: {error}") from None
-
-
-def measure(
-    prediction: Float[np.ndarray, "h w 3"], target: Float[np.ndarray, "h w 3"]
-) -> dict[str, float]:
-    """Measures one prediction.
-
-    Args:
-        prediction: sRGB-encoded, in [0, 1].
-        target: the same shape.
-
-    Returns:
-        PSNR (dB), SSIM and angular error (degrees), each for sRGB and for linear light.
-
-    Reference: Sec. 4.1.
-    """
-    srgb = prediction[None], target[None]
-    spaces = {"sRGB": srgb, "linear": tuple(_to_linear(image) for image in srgb)}
-    return {
-        f"{name} {space}": float(metric(*images)[0])
-        for name, metric in _METRICS.items()
-        for space, images in spaces.items()
-    }

@@ -1,116 +1,208 @@
-"""Scores as text, Markdown, CSV and JSON."""
+"""Scores as text, Markdown, LaTeX, CSV and JSON."""
 
 import csv
 import io
 import json
-import os
-import statistics
-from collections.abc import Mapping
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
 
-from haqagen_jax.errors import InputError, reason
-from haqagen_jax.files import prepare_folder
+from haqagen_jax.evaluation.statistics import LEVEL, RESAMPLES, Summary, summarize
 
-Scores = dict[str, dict[str, float]]  # image -> column -> value
+Scores = Mapping[str, Mapping[str, float]]  # image -> column -> value
+Summaries = Mapping[str, Mapping[str, Summary]]  # model -> column -> over all images
 
-FILES = ("scores.csv", "summary.json", "table.md")
-_DIGITS = {"PSNR": 2, "SSIM": 3, "AE": 2}
-_BETTER = {"PSNR": "up", "SSIM": "up", "AE": "down"}
-
-
-def means(scores: Scores) -> dict[str, float]:
-    """Averages every column over the images.
-
-    Args:
-        scores: of one model, at least one image.
-    """
-    columns = next(iter(scores.values()))
-    return {name: statistics.fmean(row[name] for row in scores.values()) for name in columns}
+_DIGITS = {"PSNR": 2, "SSIM": 3, "AE": 2, "dE2000": 2, "LPIPS": 3, "colourfulness": 1}
+_SECONDS = 3  # digits of columns that are no metric
+_BEST = {"PSNR": max, "SSIM": max, "AE": min, "dE2000": min, "LPIPS": min}
+_LATEX = str.maketrans(
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+)
 
 
-def text(scores: Mapping[str, Scores]) -> str:
-    """Lays the means out as an aligned table, which is Markdown too.
+def summaries(scores: Mapping[str, Scores]) -> dict[str, dict[str, Summary]]:
+    """Sums every column up.
 
     Args:
         scores: by model; every model has the same columns and at least one image.
+    """
+    return {
+        model: {
+            column: summarize([row[column] for row in rows.values()])
+            for column in next(iter(rows.values()))
+        }
+        for model, rows in scores.items()
+    }
+
+
+def text(found: Summaries) -> str:
+    """Lays the means out as an aligned table, which is Markdown too.
+
+    Args:
+        found: every model has the same columns.
 
     Returns:
         A line a model; with several, the best value of each column is marked with an asterisk, and
         a line below says so.
     """
-    averages = {model: means(rows) for model, rows in scores.items()}
-    columns = list(next(iter(averages.values())))
-    grid = [["model", *columns]]
-    for model, row in averages.items():
-        grid.append([model, *(_cell(name, row[name], averages) for name in columns)])
-    widths = [max(len(line[i]) for line in grid) for i in range(len(grid[0]))]
-    lines = ["| " + " | ".join(_pad(line, widths)) + " |" for line in grid]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines.insert(1, "| " + " | ".join(rule) + " |")
-    if len(averages) > 1:
+    columns = list(next(iter(found.values())))
+    rows = []
+    for model, row in found.items():
+        marks = ["*" if column in bests(found, model) else "" for column in columns]
+        cells = [number(column, row[column].mean) for column in columns]
+        rows.append([model, *(cell + mark for cell, mark in zip(cells, marks, strict=True))])
+    lines = [aligned(["model", *columns], rows)]
+    if len(found) > 1:
         lines += ["", "The best of each column is marked *."]
     return "\n".join(lines)
 
 
-def prepare(folder: Path, *, overwrite: bool) -> None:
-    """Makes sure that results can be written, before the work.
+def markdown(found: Summaries, pairs: int) -> str:
+    """Writes the means, and a second table with deviations and intervals.
 
     Args:
-        folder: made if need be.
-        overwrite: files of an earlier run may be replaced.
-
-    Raises:
-        InputError: there are such files, or the folder cannot be written into.
+        found: every model has the same columns.
+        pairs: that they are over.
     """
-    for name in FILES:
-        if not overwrite and os.path.lexists(folder / name):
-            raise InputError(
-                f"{folder / name}: exists; add --overwrite or choose another folder with --out"
-            )
-    prepare_folder(folder)
+    columns = list(next(iter(found.values())))
+    rows = [[model, *(spread(c, row[c]) for c in columns)] for model, row in found.items()]
+    note = (
+        f"Mean ± standard deviation [{LEVEL:.0%} interval of the mean] over {pairs} pairs; the "
+        f"intervals are percentiles of {RESAMPLES:,} bootstrap samples of the pairs."
+    )
+    return "\n".join([text(found), "", aligned(["model", *columns], rows), "", note]) + "\n"
 
 
-def write(folder: Path, scores: Mapping[str, Scores], data: str) -> None:
-    """Writes `scores.csv`, `summary.json` and `table.md`.
+def latex(found: Summaries, pairs: int) -> str:
+    r"""Writes the second table of `markdown` for LaTeX; it needs `\usepackage{booktabs}`.
 
     Args:
-        folder: of `prepare`; files of these names are replaced.
-        scores: by model.
-        data: where the pairs came from, for the record.
+        found: every model has the same columns.
+        pairs: that they are over.
+    """
+    columns = list(next(iter(found.values())))
+    lines = [
+        f"% mean, standard deviation and {LEVEL:.0%} bootstrap interval of the mean, {pairs} pairs"
+    ]
+    lines += [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\toprule"]
+    lines += [" & ".join(["model", *map(_escaped, columns)]) + r" \\", r"\midrule"]
+    for model, row in found.items():
+        cells = []
+        for column in columns:
+            mean, deviation, low, high = (_math(column, value) for value in row[column])
+            if column in bests(found, model):
+                mean = rf"\mathbf{{{mean}}}"
+            cells.append(rf"${mean} \pm {deviation}$ {{\scriptsize$[{low}, {high}]$}}")
+        lines.append(" & ".join([_escaped(model), *cells]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
-    Raises:
-        InputError: a file cannot be written.
+
+def comma_separated(scores: Mapping[str, Scores]) -> str:
+    """Writes every image's values as CSV.
+
+    Args:
+        scores: by model; every model has the same columns and at least one image.
     """
     table = io.StringIO()
-    columns = list(means(next(iter(scores.values()))))
+    columns = list(next(iter(next(iter(scores.values())).values())))
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["model", "image", *columns])
     for model, rows in scores.items():
         for image, row in rows.items():
             writer.writerow([model, image, *(f"{row[name]:.6g}" for name in columns)])
-    summary = {
-        "data": data,
-        "pairs": len(next(iter(scores.values()))),
-        "models": {model: means(rows) for model, rows in scores.items()},
+    return table.getvalue()
+
+
+def summary_json(found: Summaries, facts: Mapping[str, object]) -> str:
+    """Writes the sums as JSON; what is no finite number is null.
+
+    Args:
+        found: by model.
+        facts: what else to say.
+    """
+    models = {model: plain(row) for model, row in found.items()}
+    return json.dumps({**facts, "models": models}, indent=2) + "\n"
+
+
+def plain(row: Mapping[str, Summary]) -> dict[str, dict[str, float | None]]:
+    """Turns sums into what JSON holds; what is no finite number becomes None.
+
+    Args:
+        row: by column.
+    """
+    return {
+        column: {name: _finite(value) for name, value in summary._asdict().items()}
+        for column, summary in row.items()
     }
-    contents = (table.getvalue(), json.dumps(summary, indent=2) + "\n", text(scores) + "\n")
-    try:
-        for name, content in zip(FILES, contents, strict=True):
-            (folder / name).write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written into ({reason(error)}); choose another folder with --out"
-        ) from None
 
 
-def _cell(column: str, value: float, averages: Mapping[str, Mapping[str, float]]) -> str:
-    metric = column.split()[0]
-    choose = max if _BETTER[metric] == "up" else min
-    best = choose(row[column] for row in averages.values())
-    mark = "*" if value == best and len(averages) > 1 else ""
-    return f"{value:.{_DIGITS[metric]}f}{mark}"
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lays cells out as a Markdown table that reads well as text; all but the first are numbers.
+
+    Args:
+        head: of the columns.
+        rows: as many cells each.
+    """
+    grid = [list(head), *map(list, rows)]
+    widths = [max(len(line[i]) for line in grid) for i in range(len(head))]
+    lines = ["| " + " | ".join(_pad(line, widths)) + " |" for line in grid]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines.insert(1, "| " + " | ".join(rule) + " |")
+    return "\n".join(lines)
 
 
-def _pad(line: list[str], widths: list[int]) -> list[str]:
+def number(column: str, value: float) -> str:
+    """Rounds a value as its column is printed.
+
+    Args:
+        column: as "PSNR sRGB".
+        value: any.
+    """
+    return f"{value:.{_DIGITS.get(column.split()[0], _SECONDS)}f}"
+
+
+def spread(column: str, summary: Summary) -> str:
+    """Writes a mean with its deviation and interval.
+
+    Args:
+        column: of it.
+        summary: of it.
+    """
+    mean, deviation, low, high = (number(column, value) for value in summary)
+    return f"{mean} ± {deviation} [{low}, {high}]"
+
+
+def bests(found: Summaries, model: str) -> list[str]:
+    """Lists the columns that a model is the best in, if there are several models.
+
+    Args:
+        found: every model has the same columns.
+        model: one of them.
+    """
+    own = found[model]
+    if len(found) < 2:
+        return []
+    return [
+        column
+        for column, summary in own.items()
+        if (choose := _BEST.get(column.split()[0]))
+        and summary.mean == choose(row[column].mean for row in found.values())
+    ]
+
+
+def _math(column: str, value: float) -> str:
+    shown = number(column, value)
+    return {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\text{--}"}.get(shown, shown)
+
+
+def _escaped(words: str) -> str:
+    return words.translate(_LATEX)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _pad(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     first, *rest = line
     return [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]

@@ -103,6 +103,15 @@ def lpips_variables(backbone: str) -> dict[str, Any]:
     return {"params": {"features": load(network), "heads": load(heads)}}
 
 
+def lacking(backbone: str) -> list[str]:
+    """Lists what LPIPS needs and the cache does not have.
+
+    Args:
+        backbone: "alex" or "vgg".
+    """
+    return [name for name in _OF_LPIPS[backbone] if not available(name)]
+
+
 def import_file(name: str, source: Path) -> Path:
     """Puts weights into the cache from a file of the user's.
 

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.evaluation import evaluate as module
+from haqagen_jax.evaluation import measure, scoring
 from haqagen_jax.evaluation.evaluate import evaluate
 
 
@@ -42,7 +43,15 @@ def expected(p, g):
         row[f"PSNR {space}"] = peak_signal_noise_ratio(b, a, data_range=1)
         row[f"SSIM {space}"] = structural_similarity(b, a, data_range=1, channel_axis=2)
         row[f"AE {space}"] = angle(a, b)
+    row["dE2000"] = deltaE_ciede2000(rgb2lab(g), rgb2lab(p)).mean()
+    rg, yb = (p[..., 0] - p[..., 1]) * 255, (p[..., 0] / 2 + p[..., 1] / 2 - p[..., 2]) * 255
+    row["colourfulness"] = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
     return row
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("HAQAGEN_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -63,10 +72,16 @@ def test_grey_is_scored_as_an_independent_program_scores_it(folder, tmp_path, ca
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["pairs"] == 2
     means = {column: (want["a"][column] + want["b"][column]) / 2 for column in want["a"]}
-    assert summary["models"]["grey"] == pytest.approx(means, abs=2e-3)
+    found = {column: value["mean"] for column, value in summary["models"]["grey"].items()}
+    assert found == pytest.approx(means, abs=2e-3)
     table = (tmp_path / "out" / "table.md").read_text()
-    assert table in capsys.readouterr().out + "\n"
+    printed = capsys.readouterr().out
+    assert table[: table.index("\n\n")] in printed
     assert f"{means['PSNR sRGB']:.2f}" in table
+    assert rf"{means['AE sRGB']:.2f} \pm" in (tmp_path / "out" / "table.tex").read_text()
+    assert "b_nir" not in (tmp_path / "out" / "report.html").read_text()
+    assert printed.endswith("run `haqagen weights download alexnet lpips-alex`\n")
+    assert "No LPIPS: " in printed
 
 
 def test_a_bad_pair_is_named_and_left_out(folder, capfd):
@@ -111,7 +126,7 @@ def test_results_are_not_replaced_unasked(folder, tmp_path, monkeypatch):
     assert evaluate(str(folder), ("grey",), out=str(out), progress=False) == 0
     (out / "scores.csv").unlink()
     assert evaluate(str(folder), ("grey",), out=str(out), overwrite=True, progress=False) == 0
-    monkeypatch.setattr(module, "score", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr(scoring, "score", lambda *_, **__: pytest.fail("worked"))
     with pytest.raises(InputError, match=r"scores\.csv: exists; add --overwrite or choose another"):
         evaluate(str(folder), ("grey",), out=str(out), progress=False)
     (out / "scores.csv").unlink()
@@ -129,3 +144,69 @@ def test_too_small_for_ssim(folder, capfd):
         Image.fromarray(image).save(folder / f"b_{band}.png")
     assert evaluate(str(folder), ("grey",), progress=False) == 1
     assert "b_nir.png: images are 5x5" in capfd.readouterr().err
+
+
+def test_both_modes_side_by_side(folder, tmp_path, capsys):
+    for seed, name in enumerate("ab"):
+        write_pair(folder, name, seed)
+    out = tmp_path / "out"
+    modes = ("sliding", "resize")
+    assert evaluate(str(folder), ("grey",), modes=modes, out=str(out), progress=False) == 0
+    found = json.loads((out / "summary.json").read_text())["models"]
+    assert list(found) == ["grey", "grey (resized)"]
+    # A picture that is enlarged to a tile and brought back has lost a little.
+    assert found["grey (resized)"]["PSNR sRGB"] != found["grey"]["PSNR sRGB"]
+    assert "| grey (resized) |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": ("grey", "grey")}, "model = 'grey': is given twice"),
+        ({"modes": ("resize", "stretch")}, "mode = 'stretch': must be one of sliding, resize"),
+        ({"lpips": "squeeze"}, "lpips = 'squeeze': must be one of alex, vgg, none"),
+        ({"lpips": "vgg"}, "vgg16.safetensors: no such file; .*haqagen weights download vgg16"),
+    ],
+)
+def test_refused(folder, options, message):
+    write_pair(folder, "a", 0)
+    with pytest.raises(InputError, match=message):
+        evaluate(str(folder), **{"models": ("grey",), "progress": False} | options)
+
+
+def test_a_pair_that_one_model_cannot_colour_counts_for_none(folder, monkeypatch, capfd):
+    for seed, name in enumerate("ab"):
+        write_pair(folder, name, seed)
+    measured, count = measure.measure, []
+
+    def second_fails(*args):
+        count.append(args)
+        if len(count) == 3:
+            raise ValueError("too odd")
+        return measured(*args)
+
+    monkeypatch.setattr(measure, "measure", second_fails)
+    assert evaluate(str(folder), ("grey", "table"), progress=False) == 1
+    out, err = capfd.readouterr()
+    assert "means over 1 pair\n" in out
+    assert err == f"haqagen: {folder / 'a_nir.png'}: too odd\n"
+    assert len(count) == 4
+
+
+def test_lpips_is_a_column_where_its_weights_are(folder, monkeypatch, capsys):
+    write_pair(folder, "a", 0)
+    monkeypatch.setattr(scoring.weights, "lacking", lambda _: [])
+    monkeypatch.setattr(measure, "lpips", lambda backbone: lambda p, t: abs(p - t).mean((1, 2, 3)))
+    assert evaluate(str(folder), ("grey",), progress=False) == 0
+    out = capsys.readouterr().out
+    assert " LPIPS |" in out
+    assert "No LPIPS" not in out
+    assert evaluate(str(folder), ("grey",), lpips="none", progress=False) == 0
+    out = capsys.readouterr().out
+    assert "LPIPS" not in out
+
+
+def test_an_empty_split(tmp_path):
+    (tmp_path / "test").mkdir()
+    with pytest.raises(InputError, match="test: holds no pairs; name them"):
+        evaluate(str(tmp_path), ("grey",), split="test", progress=False)

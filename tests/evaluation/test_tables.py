@@ -1,37 +1,90 @@
-"""Tables are aligned, mark the best, and say where they could not be written."""
+"""Tables are aligned, mark the best, and hold what was summed up."""
+
+import csv
+import io
+import json
+import math
 
 import pytest
 
-from haqagen_jax.errors import InputError
 from haqagen_jax.evaluation import tables
 
 SCORES = {
-    "model with a long name": {"a": {"PSNR sRGB": 20.0, "AE sRGB": 5.0}},
-    "grey": {"a": {"PSNR sRGB": 9.996, "AE sRGB": 4.0}},
+    "model_with a long name": {
+        "a": {"PSNR sRGB": 20.0, "AE sRGB": 5.0, "colourfulness": 9.0},
+        "b": {"PSNR sRGB": 22.0, "AE sRGB": 7.0, "colourfulness": 3.0},
+    },
+    "grey": {
+        "a": {"PSNR sRGB": 9.996, "AE sRGB": 4.0, "colourfulness": 0.0},
+        "b": {"PSNR sRGB": 9.996, "AE sRGB": 4.5, "colourfulness": 0.0},
+    },
 }
+FOUND = tables.summaries(SCORES)
 
 
 def test_text():
-    assert tables.text(SCORES).splitlines() == [
-        "| model                  | PSNR sRGB | AE sRGB |",
-        "| ---------------------- | --------: | ------: |",
-        "| model with a long name |    20.00* |    5.00 |",
-        "| grey                   |     10.00 |   4.00* |",
+    assert tables.text(FOUND).splitlines() == [
+        "| model                  | PSNR sRGB | AE sRGB | colourfulness |",
+        "| ---------------------- | --------: | ------: | ------------: |",
+        "| model_with a long name |    21.00* |    6.00 |           6.0 |",
+        "| grey                   |     10.00 |   4.25* |           0.0 |",
         "",
         "The best of each column is marked *.",
     ]
 
 
 def test_one_model_is_not_best():
-    assert "*" not in tables.text({"grey": SCORES["grey"]})
+    one = tables.summaries({"grey": SCORES["grey"]})
+    assert "*" not in tables.text(one)
+    assert "mathbf" not in tables.latex(one, 2)
 
 
-def test_means():
-    rows = {"a": {"AE sRGB": 1.0}, "b": {"AE sRGB": 4.0}}
-    assert tables.means(rows) == {"AE sRGB": 2.5}
+def test_markdown_has_deviations_and_intervals():
+    lines = tables.markdown(FOUND, 2).splitlines()
+    assert "\n".join(lines[:6]) == tables.text(FOUND)
+    cell = lines[9].split("|")[2].strip()
+    # Of two values: the deviation is their difference over the root of 2, the interval is both.
+    assert cell == f"21.00 ± {math.sqrt(2):.2f} [20.00, 22.00]"
+    assert lines[-1].startswith("Mean ± standard deviation [95% interval of the mean] over 2 pairs")
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file/out: cannot be written into .*another folder"):
-        tables.write(tmp_path / "file" / "out", SCORES, "data")
+def test_latex():
+    lines = tables.latex(FOUND, 2).splitlines()
+    assert lines[1:4] == [
+        r"\begin{tabular}{lrrr}",
+        r"\toprule",
+        r"model & PSNR sRGB & AE sRGB & colourfulness \\",
+    ]
+    assert lines[5].startswith(
+        r"model\_with a long name & $\mathbf{21.00} \pm 1.41$ {\scriptsize$[20.00, 22.00]$} & "
+        r"$6.00 \pm 1.41$"
+    )
+    assert lines[-2:] == [r"\bottomrule", r"\end{tabular}"]
+
+
+def test_latex_shows_any_name_and_any_number():
+    odd = r"50%_{a}\b^~&#$"
+    text = tables.latex(tables.summaries({odd: {"a": {"PSNR sRGB": math.inf}}}), 1)
+    assert (
+        r"50\%\_\{a\}\textbackslash{}b\textasciicircum{}\textasciitilde{}\&\#\$ & "
+        r"$\infty \pm \text{--}$ {\scriptsize$[\infty, \infty]$}" in text
+    )
+
+
+def test_csv_and_json():
+    rows = list(csv.DictReader(io.StringIO(tables.comma_separated(SCORES))))
+    assert [(row["model"], row["image"]) for row in rows] == [
+        (model, image) for model in SCORES for image in "ab"
+    ]
+    for row in rows:
+        for column, value in SCORES[row["model"]][row["image"]].items():
+            assert float(row[column]) == pytest.approx(value, rel=1e-5)
+    found = json.loads(tables.summary_json(FOUND, {"pairs": 2}))
+    assert found["pairs"] == 2
+    assert found["models"]["grey"]["AE sRGB"]["mean"] == 4.25
+
+
+def test_json_has_no_infinity():
+    one = tables.summaries({"a": {"x": {"PSNR sRGB": math.inf}}})
+    values = json.loads(tables.summary_json(one, {}), parse_constant=pytest.fail)["models"]
+    assert values == {"a": {"PSNR sRGB": dict.fromkeys(("mean", "deviation", "low", "high"))}}

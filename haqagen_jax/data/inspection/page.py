@@ -1,6 +1,5 @@
 """The report of an inspection: text for a terminal, one self-contained HTML page."""
 
-import base64
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,10 +11,10 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Real
 from matplotlib.figure import Figure
-from PIL import Image
 
 from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
 from haqagen_jax.data.split import SPLITS
+from haqagen_jax.data_uri import data_uri, jpeg
 from haqagen_jax.files import write_bytes
 from haqagen_jax.levels import from_levels, quantize
 from haqagen_jax.preprocess import to_unit
@@ -94,11 +93,7 @@ def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]) -> s
     """
     grey = np.repeat(to_unit(nir)[..., None], 3, -1)
     both = np.concatenate([grey, from_levels(rgb)], axis=1)
-    image = Image.fromarray(quantize(both, np.uint8))
-    image.thumbnail((2 * THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return _uri(buffer.getvalue(), "image/jpeg")
+    return jpeg(quantize(both, np.uint8), (2 * THUMBNAIL, THUMBNAIL))
 
 
 def write(
@@ -154,11 +149,7 @@ def _histograms(measures: Sequence[PairMeasure]) -> str:
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "haqagen"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return _uri(buffer.getvalue(), "image/svg+xml")
-
-
-def _uri(data: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return data_uri(buffer.getvalue(), "image/svg+xml")
 
 
 def _most(values: Iterable[str]) -> str:

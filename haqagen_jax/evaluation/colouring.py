@@ -1,0 +1,129 @@
+"""Colour a whole split through the inference engine, and judge every picture once it is complete.
+
+Pictures of any sizes share batches, which are split over the devices; what is judged of a picture
+does not depend on either.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32, Real
+
+from haqagen_jax.data.pair import Pair, decode_pair
+from haqagen_jax.errors import InputError, located, reason
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.picture import Job
+from haqagen_jax.inference.source import ArraySink, ArraySource
+from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.prefetch import prefetch
+from haqagen_jax.preprocess import Preparation, prepare_nir
+from haqagen_jax.scaling import resize
+
+MODES = ("sliding", "resize")
+_AS_IT_IS = Preparation(0.0, 1.0, None)
+
+
+class Coloured(NamedTuple):
+    """A pair and what became of its NIR image.
+
+    Attributes:
+        name: of the pair.
+        nir: as stored.
+        prediction: sRGB-encoded, in [0, 1].
+        truth: the same.
+    """
+
+    name: str
+    nir: Real[np.ndarray, "h w"]
+    prediction: Float32[np.ndarray, "h w 3"]
+    truth: Float[np.ndarray, "h w 3"]
+
+
+def colour_pairs(
+    model: Colorizer,
+    mode: str,
+    pairs: Sequence[Pair],
+    judge: Callable[[Coloured], None],
+    refuse: Callable[[str, Exception], None],
+) -> None:
+    """Colours the NIR image of every pair, at the size it has.
+
+    Args:
+        model: any.
+        mode: "sliding": as `model.colorize` does it. "resize": the picture is reduced (or enlarged)
+            to one tile whatever its aspect, coloured, and the colours are brought back to its size.
+        pairs: any sizes.
+        judge: called with each coloured pair, in their order; may raise InputError.
+        refuse: called with the name of each pair that cannot be read, coloured or judged, and
+            with an error that says where and why.
+
+    Reference: HAQAGen Sec. 3.3 and 4, "fixed-size vs. adaptive sliding-window inference".
+    """
+    make = {"sliding": _sliding, "resize": _resized}[mode]
+
+    def jobs() -> Iterator[Job]:
+        for pair in pairs:
+            try:
+                encoded = pair.encoded()
+                nir, truth = decode_pair(encoded)
+                with located(encoded.nir_place):
+                    canvas = _Canvas(pair.name, encoded.nir_place, nir, truth, judge, refuse)
+                    job = make(model, nir, canvas)
+            except (InputError, MemoryError) as error:
+                refuse(pair.name, error)
+            else:
+                yield job
+
+    with contextlib.closing(prefetch(jobs())) as ahead:
+        model.run(ahead)
+
+
+class _Canvas:
+    """Collects the rows of one picture; a sink."""
+
+    def __init__(
+        self,
+        name: str,
+        place: str,
+        nir: Real[np.ndarray, "h w"],
+        truth: Float[np.ndarray, "h w 3"],
+        judge: Callable[[Coloured], None],
+        refuse: Callable[[str, Exception], None],
+    ) -> None:
+        self._name, self._place, self._nir, self._truth = name, place, nir, truth
+        self._judge, self._refuse = judge, refuse
+        self.begin(nir.shape)
+
+    def begin(self, size: tuple[int, ...]) -> None:
+        """Expects a picture of this size; it is brought to the pair's in the end."""
+        self._image = np.empty((*size, 3), np.float32)
+        self._rows = ArraySink(self._image)
+
+    def write(self, rows: Float32[np.ndarray, "rows width 3"]) -> None:
+        """See `Sink`."""
+        self._rows.write(rows)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        size = self._nir.shape[0], self._nir.shape[1]
+        prediction = resize(self._image, size)
+        self._judge(Coloured(self._name, self._nir, prediction, self._truth))
+
+    def fail(self, error: Exception) -> None:
+        """See `Sink`."""
+        self._refuse(self._name, InputError(f"{self._place}: {reason(error)}"))
+
+
+def _sliding(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
+    return model.job(ArraySource(nir), canvas)
+
+
+def _resized(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
+    data, tile = model.config.data, model.settings.tile
+    whole = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
+    canvas.begin((tile, tile))
+    source = ArraySource(resize(whole, (tile, tile))[..., 0])
+    plan = TilePlan(tile, tile, tile, model.settings.stride)
+    return Job(source, _AS_IT_IS, plan, None, canvas)
