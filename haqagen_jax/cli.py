@@ -1,22 +1,17 @@
 """The `haqagen` command: arguments in, one call, an exit status out. No logic lives here."""
 
 import argparse
-import dataclasses
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from haqagen_jax import dataset_cli, paper, train_cli, weights_cli
-from haqagen_jax.data.split import SPLITS
+from haqagen_jax import dataset_cli, evaluation_cli, train_cli, weights_cli
 from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
 from haqagen_jax.presets import DEFAULT, SIZES
+from haqagen_jax.settings_cli import add_settings, chosen_settings
 from haqagen_jax.version import __version__
-
-if TYPE_CHECKING:
-    from haqagen_jax.inference.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -57,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"haqagen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_colorize, _evaluate):
-        add(commands)
+    _colorize(commands)
+    evaluation_cli.add(commands, _command)
     train_cli.add(commands, _command)
     dataset_cli.add(commands, _command)
     weights_cli.add(commands, _command)
@@ -73,61 +68,6 @@ def _command(
     parser = commands.add_parser(name, help=summary, description=summary)
     parser.set_defaults(run=run, resume_hint=None)
     return parser
-
-
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Adds what every command that colours pictures takes.
-
-    Args:
-        parser: of the command.
-    """
-    parser.add_argument(
-        "--tile",
-        type=int,
-        default=paper.PATCH,
-        metavar="P",
-        help="tile side (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--stride",
-        type=int,
-        default=paper.STRIDE,
-        metavar="S",
-        help="distance between tiles (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--window", default="hann", metavar="W", help="hann (default), cosine, triangle or flat"
-    )
-    parser.add_argument(
-        "--batch", type=int, metavar="N", help="tiles at once (default: chosen by memory)"
-    )
-    parser.add_argument(
-        "--precision",
-        default="float32",
-        metavar="T",
-        help="of the network: float32 (default) or bfloat16",
-    )
-    parser.add_argument(
-        "--consistent",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="make tiles agree: closer ones, of a large picture reduced, too (default: on)",
-    )
-
-
-def chosen_settings(args: argparse.Namespace) -> "Settings":
-    """Returns what a command that colours pictures was told about how.
-
-    Args:
-        args: parsed, of a parser that `add_settings` was given.
-
-    Raises:
-        InputError: a value out of range.
-    """
-    from haqagen_jax.inference.settings import Settings
-
-    names = (field.name for field in dataclasses.fields(Settings))
-    return Settings(**{name: getattr(args, name) for name in names})
 
 
 def _share(text: str) -> tuple[int, int]:
@@ -184,43 +124,6 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         metavar="I/N",
         help="of N processes that share the files this is number I, from 0",
     )
-
-
-def _evaluate(commands: argparse._SubParsersAction) -> None:
-    def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.compile_cache import keep_programs
-        from haqagen_jax.evaluation.evaluate import evaluate
-
-        keep_programs()
-        return evaluate(
-            args.data,
-            args.model.split(","),
-            split=args.split,
-            out=args.out,
-            settings=chosen_settings(args),
-            overwrite=args.overwrite,
-        )
-
-    parser = _command(commands, "evaluate", "score models on pairs, side by side", run)
-    parser.add_argument(
-        "--data", required=True, metavar="DIR", help="folder of pairs, or a data set that was built"
-    )
-    parser.add_argument(
-        "--split",
-        choices=SPLITS,
-        help="which part of it (default: all of a folder without splits)",
-    )
-    parser.add_argument(
-        "--model",
-        default="small,grey,table",
-        metavar="M[,M...]",
-        help="names or model directories (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out", metavar="OUT", help="folder for scores.csv, summary.json, table.md"
-    )
-    add_settings(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
 
 
 def _export(commands: argparse._SubParsersAction) -> None:

@@ -39,6 +39,7 @@ ROOMS = {
     "imageio": "decoding errors files formats levels srgb_profile tiff",
     "prefetch": "",
     "cache_folder": "",
+    "data_uri": "",
     "compile_cache": "cache_folder",
     "selection": "decoding errors imageio",
     "ops": "types",
@@ -47,7 +48,8 @@ ROOMS = {
     "models.factory": "config errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config losses metrics ops paper types",
-    "data": "config console decoding errors files imageio levels paper preprocess scaling types",
+    "data": "config console data_uri decoding errors files imageio levels paper preprocess scaling "
+    "types",
     "artifact": "config errors version",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
@@ -80,11 +82,18 @@ ROOMS = {
     "inference.postprocess inference.settings outcomes paper prefetch selection",
     "export": "api errors files inference.settings ops paper types",
     "demo": "colorize_files data errors imageio levels paper preprocess selection",
-    "evaluation": "api baselines config console data errors files imageio inference "
-    "inference.settings inference.tiling metrics ops paper preprocess types",
+    "evaluation": "api baselines config console data data_uri errors files imageio inference "
+    "inference.settings inference.tiling levels metrics models models.factory ops paper prefetch "
+    "preprocess scaling types version weights",
+    "reproduce": "api artifact baselines config console data errors evaluation files imageio "
+    "inference inference.settings inference.tiling metrics ops paper preprocess presets train "
+    "types version weights",
 }
 # These may import anything of ours: they are the doors.
-DOORS = {"", "cli", "dataset_cli", "train_cli", "weights_cli", "__main__"}
+DOORS = {
+    *("", "cli", "dataset_cli", "evaluation_cli", "settings_cli", "train_cli", "weights_cli"),
+    "__main__",
+}
 
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (

@@ -16,12 +16,15 @@ from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.presets import load_config
+from haqagen_jax.reproduce.reproduce import Recipe
 from haqagen_jax.selection import Rules
 from haqagen_jax.version import __version__
 
 COMMANDS = (
     "colorize",
     "evaluate",
+    "reproduce",
+    "weights",
     "train",
     "pretrain-texture",
     "dataset",
@@ -100,6 +103,9 @@ def calls(monkeypatch):
         found.append((args, kwargs))
         return 0
 
+    monkeypatch.setattr("haqagen_jax.reproduce.reproduce.reproduce", note)
+    monkeypatch.setattr("haqagen_jax.reproduce.stride.sweep", note)
+
     for module, function in functions.items():
         stand_in = ModuleType(module)
         setattr(stand_in, function, note)
@@ -151,9 +157,36 @@ def test_evaluate(calls):
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
     assert args == ("d", ["small", "grey", "table"])
-    assert options == {"split": None, "out": None, "overwrite": False, "settings": Settings()}
+    assert options == {
+        "split": None,
+        "modes": ("sliding",),
+        "lpips": None,
+        "out": None,
+        "settings": Settings(),
+        "overwrite": False,
+    }
     assert other == ("d", ["m", "grey"])
     assert (with_batch["out"], with_batch["settings"]) == ("o", Settings(batch=2))
+    assert run("evaluate", "--data", "d", "--mode", "both", "--lpips", "vgg") == 0
+    assert (calls[-1][1]["modes"], calls[-1][1]["lpips"]) == (("sliding", "resize"), "vgg")
+
+
+def test_reproduce(calls, capsys):
+    words = ("--data", "a=d", "--data", "b=e", "--workdir", "w")
+    assert run("reproduce", "table3", *words) == 0
+    more = ("--size", "tiny", "--set", "train.steps=3", "--vgg", "v", "--lpips", "none")
+    assert run("reproduce", "table4", "--data", "d", "--workdir", "w", *more) == 0
+    sweep = ("stride-sweep", "--data", "d", "--workdir", "w", "--model", "m", "--lpips", "alex")
+    assert run("reproduce", *sweep) == 0
+    assert calls == [
+        (("table3", ["a=d", "b=e"], "w", Recipe()), {}),
+        (("table4", ["d"], "w", Recipe("tiny", ("train.steps=3",), "v", "none")), {}),
+        (("d", "w"), {"model": "m", "lpips": "alex"}),
+    ]
+    said = complaint(capsys, "reproduce", "table4", "--model", "m", *words)
+    assert said.startswith("haqagen: model = m: is for stride-sweep; table4 trains")
+    said = complaint(capsys, "reproduce", "stride-sweep", *words)
+    assert "data = a=d b=e: stride-sweep takes one directory" in said
 
 
 def test_train(calls, monkeypatch, capsys):

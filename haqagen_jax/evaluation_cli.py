@@ -1,0 +1,138 @@
+"""The commands that score: arguments in, one call, an exit status out."""
+
+import argparse
+from collections.abc import Callable
+
+from haqagen_jax.data.split import SPLITS
+from haqagen_jax.errors import InputError
+from haqagen_jax.presets import SIZES
+from haqagen_jax.settings_cli import add_settings, chosen_settings
+
+Command = Callable[..., argparse.ArgumentParser]
+EPILOG = """\
+table2           HAQAGen beside ten other methods, VCIP 2020
+table3           HAQAGen on each of the four sets; give each with --data SET=DIR
+table4           what the loss is made of
+table5           with and without the predicted HSV map
+histogram-sweep  tau and B of the histogram loss
+stride-sweep     one model (--model) at several strides of the sliding window; trains nothing
+
+Rows are trained under W/SET/ROW, or gone on with, or reused; what rows share is trained once. A row
+whose data or weights are missing says so, and the others are done.
+"""
+_STRIDE_SWEEP = "stride-sweep"
+_ALL = ("table2", "table3", "table4", "table5", "histogram-sweep", _STRIDE_SWEEP)
+
+
+def add(commands: argparse._SubParsersAction, command: Command) -> None:
+    """Adds `evaluate` and `reproduce` to a parser.
+
+    Args:
+        commands: of the parser.
+        command: makes one, from (commands, name, summary, run).
+    """
+    _evaluate(commands, command)
+    _reproduce(commands, command)
+
+
+def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.compile_cache import keep_programs
+        from haqagen_jax.evaluation.colouring import MODES
+        from haqagen_jax.evaluation.evaluate import evaluate
+
+        keep_programs()
+        return evaluate(
+            args.data,
+            args.model.split(","),
+            split=args.split,
+            modes=MODES if args.mode == "both" else (args.mode,),
+            lpips=args.lpips,
+            out=args.out,
+            settings=chosen_settings(args),
+            overwrite=args.overwrite,
+        )
+
+    parser = command(commands, "evaluate", "score models on pairs, side by side", run)
+    parser.add_argument(
+        "--data", required=True, metavar="DIR", help="folder of pairs, or a data set that was built"
+    )
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        help="which part of it (default: all of a folder without splits)",
+    )
+    parser.add_argument(
+        "--model",
+        default="small,grey,table",
+        metavar="M[,M...]",
+        help="names or model directories (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("sliding", "resize", "both"),
+        default="sliding",
+        help="tiles at the size of the picture (default), the picture reduced to one tile, or both",
+    )
+    _add_lpips(parser)
+    parser.add_argument(
+        "--out", metavar="OUT", help="folder for the tables, every image's values and a page"
+    )
+    add_settings(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+
+
+def _reproduce(commands: argparse._SubParsersAction, command: Command) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.compile_cache import keep_programs
+        from haqagen_jax.reproduce.reproduce import Recipe, named, reproduce
+        from haqagen_jax.reproduce.stride import sweep
+
+        keep_programs()
+        if args.table == _STRIDE_SWEEP:
+            sets = named(args.data)
+            if len(sets) > 1:
+                raise InputError(f"data = {' '.join(args.data)}: {args.table} takes one directory")
+            [data] = sets.values()
+            return sweep(data, args.workdir, model=args.model, lpips=args.lpips)
+        if args.model is not None:
+            raise InputError(f"model = {args.model}: is for stride-sweep; {args.table} trains")
+        recipe = Recipe(args.size, tuple(args.set), args.vgg, args.lpips)
+        return reproduce(args.table, args.data, args.workdir, recipe)
+
+    parser = command(commands, "reproduce", "train and score a table of the paper", run)
+    parser.set_defaults(resume_hint="; run the same command to go on")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument("table", choices=_ALL, metavar="TABLE", help="one of those below")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="[SET=]DIR",
+        help="pairs of a set (vcip2020 where none is named); give it again for more sets",
+    )
+    parser.add_argument("--workdir", required=True, metavar="W", help="where everything lives")
+    parser.add_argument(
+        "--size", choices=SIZES, default="paper", help="of the networks (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one value in every row, as train.steps=300; give it again for more",
+    )
+    parser.add_argument(
+        "--vgg", metavar="FILE", help="VGG-19 weights (default: those of `haqagen weights`)"
+    )
+    _add_lpips(parser)
+    parser.add_argument("--model", metavar="NAME|DIR", help="of stride-sweep; as for colorize")
+
+
+def _add_lpips(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lpips",
+        choices=("alex", "vgg", "none"),
+        help="backbone of LPIPS (default: alex, if `haqagen weights` has it)",
+    )

@@ -1,0 +1,119 @@
+"""A table of the paper with ours beside it, as Markdown and JSON."""
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from haqagen_jax.errors import printable
+from haqagen_jax.evaluation.scoring import Evaluation
+from haqagen_jax.evaluation.statistics import Summary
+from haqagen_jax.evaluation.tables import aligned, number, plain
+from haqagen_jax.reproduce.experiments import Row
+from haqagen_jax.version import __version__
+
+SOURCE = "Attri et al., HAQAGen, WACV 2026"
+# Column of the paper -> ours: the paper computes on linear sRGB (Sec. 4.1), others on sRGB.
+_COLUMNS = {
+    "PSNR": ("PSNR linear", "PSNR sRGB"),
+    "SSIM": ("SSIM linear", "SSIM sRGB"),
+    "AE": ("AE linear", "AE sRGB"),
+    "LPIPS": ("LPIPS",),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of a row.
+
+    Attributes:
+        row: of the table.
+        scores: ours, of one model; None where the paper compares with somebody else's, or something
+            is missing.
+        missing: what, if so.
+    """
+
+    row: Row
+    scores: Evaluation | None = None
+    missing: str | None = None
+
+    @property
+    def ours(self) -> Mapping[str, Summary]:
+        """Our columns; none without scores."""
+        return next(iter(self.scores.summaries.values())) if self.scores else {}
+
+
+def facts(table: str, sets: Mapping[str, str], size: str, overrides: Sequence[str]) -> dict:
+    """Says what a table was made of.
+
+    Args:
+        table: its name.
+        sets: data directory by set.
+        size: of the networks.
+        overrides: of the configuration.
+    """
+    return {
+        "table": table,
+        "published": SOURCE,
+        "data": dict(sets),
+        "size": size,
+        "overrides": list(overrides),
+        "version": __version__,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
+def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
+    """Lays a table out.
+
+    Args:
+        results: of its rows.
+        about: from `facts`.
+    """
+    ours = [result.ours for result in results]
+    head, cells = ["row"], [[result.row.name] for result in results]
+    for metric, columns in _COLUMNS.items():
+        published = [getattr(result.row.published, metric.lower(), None) for result in results]
+        if any(value is not None for value in published):
+            head.append(f"{metric}: paper")
+            for line, value in zip(cells, published, strict=True):
+                line.append("" if value is None else f"{value:g}")
+        for column in columns:
+            if not any(column in row for row in ours):
+                continue
+            head.append(column if len(columns) > 1 else f"{column}: ours")
+            for line, row in zip(cells, ours, strict=True):
+                line.append(number(column, row[column].mean) if column in row else "")
+    notes = [f'"paper" is {SOURCE}; all others are ours.', _training(about)]
+    notes += [f"{name}: {place}" for name, place in about["data"].items()]
+    notes += [f"{r.row.name}: not done: {r.missing}" for r in results if r.missing]
+    return "\n".join([aligned(head, cells), "", *map(printable, notes)]) + "\n"
+
+
+def as_json(results: Sequence[Result], about: Mapping[str, Any]) -> str:
+    """Writes a table for programs.
+
+    Args:
+        results: of its rows.
+        about: from `facts`.
+    """
+    rows = [
+        {
+            "row": result.row.name,
+            "set": result.row.set,
+            "published": result.row.published and result.row.published._asdict(),
+            "ours": plain(result.ours),
+            "pairs": len(result.scores.truth) if result.scores else 0,
+            "missing": result.missing,
+        }
+        for result in results
+    ]
+    return json.dumps({**about, "rows": rows}, indent=2) + "\n"
+
+
+def _training(about: Mapping[str, Any]) -> str:
+    if about["size"] == "paper" and not about["overrides"]:
+        return "Ours are trained as the paper says."
+    words = ", ".join([f"size {about['size']}", *about["overrides"]])
+    return f"A demonstration, not the paper's training: {words}."

@@ -1,0 +1,170 @@
+"""Train (or reuse) and score each row of a table under the paper's protocol.
+
+The work directory holds `texture/`, trained once on the union of the given sets; for each row that
+trains a run, SET/NAME, with its scores in `scores/`; and the tables. A row that cannot be had says
+what is missing, and the others are done.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from haqagen_jax.artifact import CONFIG_FILE
+from haqagen_jax.console import complain
+from haqagen_jax.data.folder import usable_pairs
+from haqagen_jax.errors import InputError, printable
+from haqagen_jax.evaluation import results as files
+from haqagen_jax.evaluation import scoring
+from haqagen_jax.evaluation.measure import Perceptual
+from haqagen_jax.files import prepare_folder, write_bytes
+from haqagen_jax.inference.settings import Settings
+from haqagen_jax.presets import DEFAULT, load_config
+from haqagen_jax.reproduce import layout
+from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
+from haqagen_jax.reproduce.layout import Result
+from haqagen_jax.train.loop import train
+from haqagen_jax.train.texture import pretrain_texture
+
+_PAPER = Settings(consistent=False)  # Algorithm 1: stride 222, tiles by themselves
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How every row is trained.
+
+    Attributes:
+        size: of the networks, an argument of `configs/haqagen.py`.
+        overrides: "section.key=value" each, for every row; a row's own come after.
+        vgg: VGG-19 weights; None: those of the cache.
+        lpips: see `evaluate`.
+    """
+
+    size: str = "paper"
+    overrides: tuple[str, ...] = ()
+    vgg: str | None = None
+    lpips: str | None = None
+
+
+def reproduce(
+    table: str, data: Sequence[str], workdir: str, recipe: Recipe, *, progress: bool = True
+) -> int:
+    """Trains and scores a table; run again, it goes on where it stopped.
+
+    Args:
+        table: one of `haqagen_jax.reproduce.experiments.TABLES`.
+        data: "SET=DIR" each, or one "DIR" for tables of one set; any pairs stand in for its.
+        workdir: where everything lives.
+        recipe: how rows are trained.
+        progress: show bars on stderr.
+
+    Returns:
+        The exit status: 0 when every row that the paper trains was, else 1.
+
+    Raises:
+        InputError: before any work: no such table, set or size, or an unusable work directory.
+        Stopped: SIGTERM or Ctrl-C came; the run that was trained is saved.
+    """
+    wanted, sets = rows(table), named(data)
+    unknown = sorted(set(sets) - {row.set for row in wanted})
+    if unknown:
+        raise InputError(
+            f"data = {unknown[0]}={sets[unknown[0]]}: {table} has no such set; it has "
+            f"{', '.join(dict.fromkeys(row.set for row in wanted))}"
+        )
+    load_config(f"{DEFAULT}:{recipe.size}", recipe.overrides)  # refuses what is wrong with both
+    perceptual = scoring.perceptual(recipe.lpips)
+    prepare_folder(Path(workdir))
+    results, done = [], {}
+    for row in wanted:
+        if (row.set, row.subject) not in done:
+            done[row.set, row.subject] = _result(row, sets, workdir, recipe, perceptual, progress)
+        results.append(dataclasses.replace(done[row.set, row.subject], row=row))
+    about = layout.facts(table, sets, recipe.size, recipe.overrides)
+    text = layout.markdown(results, about)
+    write_bytes(Path(workdir, f"{table}.md"), text.encode())
+    write_bytes(Path(workdir, f"{table}.json"), layout.as_json(results, about).encode())
+    print(f"\n{text}")
+    if perceptual is None and recipe.lpips is None:
+        print(scoring.no_lpips())
+    return 1 if any(one.missing for one in results) else 0
+
+
+def named(data: Sequence[str]) -> dict[str, str]:
+    """Reads "SET=DIR" words; without a set, VCIP 2020 is meant, which most tables are of.
+
+    Args:
+        data: the words.
+
+    Returns:
+        Directory by set.
+
+    Raises:
+        InputError: two directories for one set.
+    """
+    sets: dict[str, str] = {}
+    for word in data:
+        name, equals, directory = word.partition("=")
+        name, directory = (name, directory) if equals else (VCIP, word)
+        if name in sets:
+            raise InputError(f"data = {word}: {name} is given already, as {sets[name]}; give one")
+        sets[name] = directory
+    return sets
+
+
+def _result(
+    row: Row,
+    sets: Mapping[str, str],
+    workdir: str,
+    recipe: Recipe,
+    perceptual: Perceptual | None,
+    progress: bool,
+) -> Result:
+    if row.subject is None:
+        return Result(row)
+    try:
+        if row.set not in sets:
+            raise InputError(f"needs pairs; give them with --data {row.set}=DIR")
+        pairs, _ = usable_pairs(sets[row.set], "test")
+        if isinstance(row.subject, Run):
+            folder = Path(workdir, row.set, row.subject.name)
+            model = str(_train(row.subject, folder, sets, row.set, recipe, progress))
+        else:
+            folder, model = Path(workdir, row.set, row.subject), row.subject
+        subjects = {row.name: next(iter(scoring.entries([model], ["sliding"], _PAPER).values()))}
+        found = scoring.score(subjects, pairs, perceptual, progress=progress)
+        if not found.truth:
+            raise InputError(f"{sets[row.set]}: no test pair could be scored; mend what is named")
+    except InputError as error:
+        complain(f"{row.name}: {error}")
+        return Result(row, missing=str(error))
+    files.write(folder / "scores", found, files.facts(sets[row.set], "test", found, _PAPER))
+    return Result(row, found)
+
+
+def _train(
+    run: Run, folder: Path, sets: Mapping[str, str], own: str, recipe: Recipe, progress: bool
+) -> Path:
+    """Trains a run, or goes on with it; one that is finished is left as it is."""
+    config = load_config(run.config + recipe.size, [*recipe.overrides, *run.overrides])
+    print(f"{own}/{run.name}: {printable(str(folder))}", flush=True)
+    loss = config.loss
+    if loss.feature and (loss.alpha or loss.gamma) and not (folder / "texture").exists():
+        _copy(_texture(folder.parent.parent, sets, recipe, progress), folder / "texture")
+    return train([sets[own]], folder, config, vgg=recipe.vgg, progress=progress)
+
+
+def _texture(root: Path, sets: Mapping[str, str], recipe: Recipe, progress: bool) -> Path:
+    """Trains f once for all rows, on the union of the sets."""
+    if not (root / "texture" / CONFIG_FILE).exists():
+        config = load_config(f"{DEFAULT}:{recipe.size}", recipe.overrides)
+        pretrain_texture(list(sets.values()), root, config, progress=progress)
+    return root / "texture"
+
+
+def _copy(directory: Path, target: Path) -> None:
+    """Copies a folder; its name appears when all is there."""
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(directory, part)
+    part.rename(target)

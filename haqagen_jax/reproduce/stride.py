@@ -1,0 +1,130 @@
+"""How the stride of the sliding window matters: likeness, seams and time (Sec. 3.3(ii))."""
+
+import json
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from haqagen_jax import api
+from haqagen_jax.console import bars, complain
+from haqagen_jax.data.folder import usable_pairs
+from haqagen_jax.data.pair import Pair, decode_pair
+from haqagen_jax.errors import InputError, printable
+from haqagen_jax.evaluation import scoring
+from haqagen_jax.evaluation.measure import Perceptual, Row, measure
+from haqagen_jax.evaluation.seams import seam_energy
+from haqagen_jax.evaluation.tables import aligned, number
+from haqagen_jax.files import prepare_folder, write_bytes
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.tiling import TilePlan
+
+NAME = "stride-sweep"
+STRIDES = (128, 160, 192, 208, 222, 232, 240, 248, 256)
+_SEAM, _BLEND, _TIME = "seam 1 px", "seam blend", "s a megapixel"
+_SHOWN = ("PSNR linear", "PSNR sRGB", "SSIM linear", "SSIM sRGB", "LPIPS", _SEAM, _BLEND, _TIME)
+_NOTE = (
+    "Tiles by themselves (--no-consistent). Seam energy is the variance of differences across the "
+    "borders of tiles over that inside of tiles, less that of the true picture; over one pixel, "
+    "and over the width of the blend."
+)
+
+
+def sweep(
+    data: str,
+    workdir: str,
+    *,
+    model: str | None = None,
+    strides: Sequence[int] = STRIDES,
+    lpips: str | None = None,
+    progress: bool = True,
+) -> int:
+    """Scores one model at several strides and prints a table.
+
+    Args:
+        data: data directory; its test split is used. Pictures within one tile have no seams.
+        workdir: `stride-sweep.md` and `.json` are written there.
+        model: see `haqagen_jax.load`.
+        strides: pixels.
+        lpips: see `haqagen_jax.evaluation.evaluate.evaluate`.
+        progress: show a bar on stderr.
+
+    Returns:
+        The exit status: 0 when every pair was scored, else 1.
+
+    Raises:
+        InputError: no pairs, no model, a stride out of range, or nothing that could be scored.
+    """
+    pairs, problems = usable_pairs(data, "test")
+    distance = scoring.perceptual(lpips)
+    models = [api.load(model, stride=stride, consistent=False) for stride in strides]
+    prepare_folder(Path(workdir))
+    failed = dict.fromkeys(problems)
+    for problem in problems:
+        complain(problem)
+    found: dict[int, dict[str, Row]] = {}
+    with bars(progress) as display:
+        task = display.add_task("pictures", total=len(pairs) * len(models))
+        for stride, one in zip(strides, models, strict=True):
+            rows = found[stride] = {}
+            _warm_up(one)
+            for pair in pairs:
+                try:
+                    rows[pair.name] = _score(one, pair, distance)
+                except InputError as error:
+                    if str(error) not in failed:
+                        complain(str(error), display.console)
+                    failed[str(error)] = None
+                display.advance(task)
+    means = {stride: _means(rows) for stride, rows in found.items() if rows}
+    if not means:
+        raise InputError(f"{data}: no test pair could be scored; mend what is named")
+    text = _markdown(means, f"{printable(data)}, {len(pairs)} test pairs, model {models[0].name}.")
+    write_bytes(Path(workdir, f"{NAME}.md"), text.encode())
+    write_bytes(Path(workdir, f"{NAME}.json"), (json.dumps(means, indent=2) + "\n").encode())
+    print(text)
+    if distance is None and lpips is None:
+        print(scoring.no_lpips())
+    return 1 if failed else 0
+
+
+def _warm_up(model: Colorizer) -> None:
+    """Compiles, which is not part of the time."""
+    model.colorize(np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16))
+
+
+def _score(model: Colorizer, pair: Pair, distance: Perceptual | None) -> Row:
+    encoded = pair.encoded()
+    nir, truth = decode_pair(encoded)
+    since = time.perf_counter()
+    try:
+        rgb = model.colorize(nir, dtype=np.float32)
+        seconds = time.perf_counter() - since
+        row = measure(np.asarray(rgb), truth, distance)
+    except ValueError as error:
+        raise InputError(f"{encoded.nir_place}: {error}") from None
+    row[_TIME] = seconds / (nir.size / 1e6)
+    height, width = nir.shape
+    plan = TilePlan(height, width, model.settings.tile, model.settings.stride)
+    for name, reach in ((_SEAM, 1), (_BLEND, max(1, plan.tile - plan.stride))):
+        try:
+            row[name] = seam_energy(rgb, plan, reach) - seam_energy(truth, plan, reach)
+        except ValueError:  # one tile has no seams
+            continue
+    return row
+
+
+def _means(rows: Mapping[str, Row]) -> Row:
+    columns = dict.fromkeys(name for row in rows.values() for name in row)
+    return {c: statistics.fmean(r[c] for r in rows.values() if c in r) for c in columns}
+
+
+def _markdown(means: Mapping[int, Row], about: str) -> str:
+    columns = [name for name in _SHOWN if any(name in row for row in means.values())]
+    cells = [
+        [str(stride), *(number(c, row[c]) if c in row else "" for c in columns)]
+        for stride, row in means.items()
+    ]
+    return "\n".join([aligned(["stride", *columns], cells), "", about, _NOTE]) + "\n"

@@ -1,0 +1,52 @@
+"""Every row that trains has a configuration, and says of the paper what the paper says."""
+
+import pytest
+
+from haqagen_jax.errors import InputError
+from haqagen_jax.presets import load_config
+from haqagen_jax.reproduce.experiments import BASELINES, TABLES, Run, rows
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("size", ["paper", "tiny"])
+def test_rows_build(table, size):
+    found = rows(table)
+    assert len({row.name for row in found}) == len(found)
+    runs = [row for row in found if isinstance(row.subject, Run)]
+    assert runs
+    configs = {
+        (row.set, row.subject.name): load_config(row.subject.config + size, row.subject.overrides)
+        for row in runs
+    }
+    # No two folders hold the same training, and none holds two.
+    assert len({(set_, repr(c)) for (set_, _), c in configs.items()}) == len(configs)
+    assert len({(row.set, row.subject) for row in runs}) == len(configs)
+
+
+def test_the_papers_numbers():
+    """Those of the main result, in the four tables that have it."""
+    table2, table3, table4, table5 = (
+        {row.name: row.published for row in rows(table)} for table in TABLES[:4]
+    )
+    assert table2["HAQAGen"] == table3["vcip2020: HAQAGen"] == (24.96, 0.71, 2.96, 0.18)
+    assert table4["full"] == table5["with_spade"] == (24.96, 0.71, 2.96, None)
+    assert table3["rgb2nir: ColorMamba"] == (17.22, 0.58, 29.30, 0.61)
+    assert len(table2) == 10 + 1 + len(BASELINES)
+    assert len(table3) == 4 * (2 + len(BASELINES))
+
+
+def test_the_sweep_changes_one_thing_at_a_time():
+    seen = set()
+    for row in rows("histogram-sweep"):
+        if isinstance(row.subject, Run):
+            loss = load_config(row.subject.config + "paper", row.subject.overrides).loss
+            assert loss.tau == 0.02 or loss.bins == 64
+            assert row.name == f"tau {loss.tau}, {loss.bins} bins"
+            seen.add((loss.tau, loss.bins))
+    assert {tau for tau, bins in seen if bins == 64} == {0.01, 0.02, 0.04, 0.08}
+    assert {bins for tau, bins in seen if tau == 0.02} == {16, 32, 64, 128, 256}
+
+
+def test_no_such_table():
+    with pytest.raises(InputError, match="table = 'table6': must be one of table2, table3, "):
+        rows("table6")
