@@ -28,7 +28,7 @@ np.save(sys.argv[3], np.asarray(model.call(nir)))
 """
 
 
-@pytest.fixture(scope="module", params=["srgb", "linear"])
+@pytest.fixture(scope="module", params=["srgb", pytest.param("linear", marks=pytest.mark.slow)])
 def directory(request, tmp_path_factory):
     model = ModelConfig(width=8, d_state=2, spade_hidden=4, hsv_width=4, critic_width=4)
     folder = tmp_path_factory.mktemp("model") / "m"

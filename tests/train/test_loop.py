@@ -122,6 +122,7 @@ def test_a_stopped_run_ends_like_an_unbroken_one(finished, small, data, tmp_path
     check_model(tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_the_same_in_float16(small, data, tmp_path):
     """The scale of the loss goes on, too."""
     config = change(small, "train", precision="float16")
