@@ -2,23 +2,30 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from haqagen_jax import metrics, weights
 from haqagen_jax.errors import InputError
 from haqagen_jax.evaluation import measure, scoring
 from haqagen_jax.evaluation.evaluate import evaluate
+from haqagen_jax.weights import store
+from haqagen_jax.weights.catalog import find
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "lpips"
 
 
-def write_pair(folder, name, seed):
+def write_pair(folder, name, seed, size=(12, 14)):
     rng = np.random.default_rng(seed)
-    nir = rng.integers(0, 256, (12, 14)).astype(np.uint8)
+    nir = rng.integers(0, 256, size).astype(np.uint8)
     nir.flat[:2] = 0, 255
-    rgb = rng.integers(1, 256, (12, 14, 3)).astype(np.uint8)
+    rgb = rng.integers(1, 256, (*size, 3)).astype(np.uint8)
     Image.fromarray(nir).save(folder / f"{name}_nir.png")
     Image.fromarray(rgb).save(folder / f"{name}_rgb.png")
     return nir[..., None].repeat(3, -1) / 255, rgb / 255
@@ -193,17 +200,23 @@ def test_a_pair_that_one_model_cannot_colour_counts_for_none(folder, monkeypatch
     assert len(count) == 4
 
 
-def test_lpips_is_a_column_where_its_weights_are(folder, monkeypatch, capsys):
-    write_pair(folder, "a", 0)
-    monkeypatch.setattr(scoring.weights, "lacking", lambda _: [])
-    monkeypatch.setattr(measure, "lpips", lambda backbone: lambda p, t: abs(p - t).mean((1, 2, 3)))
-    assert evaluate(str(folder), ("grey",), progress=False) == 0
+def test_lpips_is_a_column_where_its_weights_are(folder, tmp_path, seeded_weights, capsys):
+    write_pair(folder, "a", 0, (40, 36))
+    save_file(seeded_weights("alexnet", 3), tmp_path / "alexnet.safetensors")
+    store.keep(find("alexnet"), tmp_path / "alexnet.safetensors")
+    store.keep(find("lpips-alex"), GOLDEN / "alex.pth")
+    assert evaluate(str(folder), ("grey",), out=str(tmp_path / "out"), progress=False) == 0
     out = capsys.readouterr().out
     assert " LPIPS |" in out
     assert "No LPIPS" not in out
+    nir, rgb = (np.asarray(Image.open(folder / f"a_{band}.png")) / 255 for band in ("nir", "rgb"))
+    grey = nir[None, ..., None].repeat(3, -1).astype(np.float32)
+    variables = weights.lpips_variables("alex")
+    [expected] = metrics.lpips(variables, grey, rgb[None].astype(np.float32))
+    found = json.loads((tmp_path / "out" / "summary.json").read_text())["models"]["grey"]["LPIPS"]
+    assert found["mean"] == pytest.approx(float(expected), rel=1e-4)
     assert evaluate(str(folder), ("grey",), lpips="none", progress=False) == 0
-    out = capsys.readouterr().out
-    assert "LPIPS" not in out
+    assert "LPIPS" not in capsys.readouterr().out
 
 
 def test_an_empty_split(tmp_path):
