@@ -1,7 +1,9 @@
-"""One coloured picture as the report shows it: small, and complete in itself."""
+"""One coloured image as the report shows it: reduced pictures and curves, nothing of the file.
+
+Colours are sRGB-encoded, float32 in [0, 1]. Not handled: NaN.
+"""
 
 import dataclasses
-from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -13,22 +15,22 @@ from haqagen_jax.preprocess import to_unit
 from haqagen_jax.scaling import clamp_size, resize
 
 SIDE = 512  # pixels of the long side as shown
-ERROR_SCALE = 0.5  # the error that has the last colour of the map
+ERROR_SCALE = 0.5  # the error that gets the last colour of the map, in every picture
 COLOURS = "magma"  # of the map
 POINTS = 64  # of a curve
-_QUALITY = 88
+_QUALITY = 88  # of the JPEGs
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A picture of the report.
+    """What the report shows of one image.
 
     Attributes:
-        name: of the pair.
-        size: (h, w) of the files, pixels.
+        name: of the image.
+        size: (h, w) of the original, in pixels.
         nir, prediction, truth, error: JPEGs as data URIs, all of one size.
-        predicted, true: of R, G and B, the share of pixels up to each of `POINTS` levels from 0
-            to 1.
+        predicted, true: of R, G and B, the share of pixels at or below each of `POINTS` levels
+            that divide [0, 1] evenly, both ends included.
     """
 
     name: str
@@ -37,8 +39,8 @@ class Case:
     prediction: str
     truth: str
     error: str
-    predicted: Sequence[Sequence[float]]
-    true: Sequence[Sequence[float]]
+    predicted: Float[np.ndarray, "3 points"]
+    true: Float[np.ndarray, "3 points"]
 
 
 def case(
@@ -47,34 +49,32 @@ def case(
     prediction: Float[np.ndarray, "h w 3"],
     truth: Float[np.ndarray, "h w 3"],
 ) -> Case:
-    """Makes a case.
+    """Makes the case of one image.
 
     Args:
-        name: of the pair.
+        name: of the image.
         nir: any type and range; shown from its minimum to its maximum.
         prediction: sRGB-encoded, in [0, 1].
         truth: the same.
 
     Returns:
-        Its pictures, reduced to a long side of `SIDE`; the error is the root mean square over R, G
-        and B of the difference of the reduced pictures.
+        Pictures with a long side of at most `SIDE`. The error is that of each original pixel, the
+        root mean square over R, G and B of the difference, reduced like the others: differences of
+        reduced pictures would hide fine ones.
     """
-    height, width = nir.shape
-    size = clamp_size((height, width), SIDE)
-    grey = np.repeat(resize(to_unit(nir)[..., None], size), 3, -1)
-    ours, theirs = resize(prediction, size), resize(truth, size)
-    error = np.sqrt(np.square(ours - theirs).mean(-1)) / ERROR_SCALE
-    # The colormap takes 1.0 for its end, and clips what is more.
-    shown = mpl.colormaps[COLOURS](error)[..., :3].astype(np.float32)
+    size = clamp_size(truth.shape[:2], SIDE)
+    error = np.sqrt(np.square(prediction - truth).mean(-1, keepdims=True))
+    # The map takes 1.0, and what is more, for its last colour.
+    coloured = mpl.colormaps[COLOURS](resize(error, size)[..., 0] / ERROR_SCALE)[..., :3]
     return Case(
         name=name,
-        size=(height, width),
-        nir=_picture(grey),
-        prediction=_picture(ours),
-        truth=_picture(theirs),
-        error=_picture(shown),
-        predicted=_cumulative(prediction),
-        true=_cumulative(truth),
+        size=truth.shape[:2],
+        nir=_picture(np.repeat(resize(to_unit(nir)[..., None], size), 3, -1)),
+        prediction=_picture(resize(prediction, size)),
+        truth=_picture(resize(truth, size)),
+        error=_picture(coloured),
+        predicted=_shares(prediction),
+        true=_shares(truth),
     )
 
 
@@ -82,11 +82,8 @@ def _picture(image: Float[np.ndarray, "h w 3"]) -> str:
     return jpeg(quantize(image, np.uint8), quality=_QUALITY)
 
 
-def _cumulative(image: Float[np.ndarray, "h w 3"]) -> list[list[float]]:
-    levels = np.linspace(0.0, 1.0, POINTS)
-    shares = []
-    for channel in range(3):
-        ordered = np.sort(image[..., channel], axis=None)
-        below = np.searchsorted(ordered, levels.astype(ordered.dtype), side="right")
-        shares.append((below / ordered.size).round(4).tolist())
-    return shares
+def _shares(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "3 points"]:
+    # Levels in the type of the pixels: the float32 next to 1/3 is more than 1/3.
+    levels = np.linspace(0.0, 1.0, POINTS).astype(image.dtype)
+    planes = np.sort(image.reshape(-1, 3), axis=0)
+    return np.stack([np.searchsorted(plane, levels, "right") for plane in planes.T]) / len(planes)

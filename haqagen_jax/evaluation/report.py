@@ -1,18 +1,24 @@
-"""The page of an evaluation: one file, which asks for nothing from elsewhere."""
+"""The page of an evaluation: one file of HTML, which asks for nothing from elsewhere.
+
+Names of models and images come from users: they are shown letter by letter, whatever they hold.
+"""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float
 from matplotlib.colors import to_hex
 
-from haqagen_jax.evaluation.case import COLOURS, ERROR_SCALE, POINTS, Case
-from haqagen_jax.evaluation.tables import Scores, Summaries, bests, number, spread
+from haqagen_jax.errors import printable
+from haqagen_jax.evaluation.case import COLOURS, ERROR_SCALE, SIDE, Case
+from haqagen_jax.evaluation.tables import number
+from haqagen_jax.scaling import clamp_size
 
-_CHANNELS = ("R", "G", "B")
+_STOPS = 9  # of the legend's gradient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Shown:
     """A case, and why it is shown.
 
     Attributes:
-        label: as "worst" or "best".
+        label: "worst", "best" or another word.
         case: it.
     """
 
@@ -31,23 +37,23 @@ class Shown:
 def page(
     title: str,
     facts: Mapping[str, str],
-    scores: Mapping[str, Scores],
-    summaries: Summaries,
+    scores: Mapping[str, Mapping[str, Mapping[str, float]]],
+    summary: Sequence[Sequence[str]],
     cases: Mapping[str, Sequence[Shown]],
 ) -> str:
     """Writes the page.
 
     Args:
-        title: of it.
-        facts: what was evaluated, and how.
-        scores: model -> image -> column -> value; all models have the same columns.
-        summaries: of the scores.
-        cases: by model.
+        title: of the page.
+        facts: what was evaluated and how, by name.
+        scores: model -> image -> column -> value; every row has the same columns, values may be
+            infinite or NaN.
+        summary: a header row, then a row a model, of ready text.
+        cases: what to show of each model, in this order; each image has scores of the model.
 
     Returns:
         HTML.
     """
-    columns = list(next(iter(summaries.values())))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -55,49 +61,35 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"printable": printable, "sortable": _sortable}
+    environment.filters |= {"points": _points, "shown_size": _shown_size}
     return environment.get_template("report.html").render(
         title=title,
         facts=facts,
-        columns=columns,
-        summary=[
-            (
-                model,
-                [
-                    (number(c, row[c].mean), spread(c, row[c]), c in bests(summaries, model))
-                    for c in columns
-                ],
-            )
-            for model, row in summaries.items()
-        ],
-        rows=[
-            (model, image, [(number(c, row[c]), _sortable(row[c])) for c in columns])
-            for model, images in scores.items()
-            for image, row in images.items()
-        ],
-        models=list(scores),
-        cases=[
-            (model, one.label, one.case, _cells(scores[model][one.case.name], columns))
-            for model, shown in cases.items()
-            for one in shown
-        ],
-        curve=_curve,
-        channels=list(enumerate(_CHANNELS)),
-        error_scale=ERROR_SCALE,
-        error_colours=[to_hex(mpl.colormaps[COLOURS](i / 8)) for i in range(9)],
+        scores=scores,
+        columns=_columns(scores),
+        number=number,
+        summary=summary,
+        cases=cases,
+        scale=ERROR_SCALE,
+        colours=[to_hex(mpl.colormaps[COLOURS](place)) for place in np.linspace(0, 1, _STOPS)],
     )
+
+
+def _columns(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    return next((list(row) for rows in scores.values() for row in rows.values()), [])
 
 
 def _sortable(value: float) -> str:
-    """As the page's script reads it; JavaScript knows no "inf"."""
-    return repr(value) if math.isfinite(value) else {"inf": "Infinity"}.get(str(value), "NaN")
+    """As JavaScript's Number() reads it."""
+    return repr(float(value)).replace("inf", "Infinity").replace("nan", "NaN")
 
 
-def _cells(row: Mapping[str, float], columns: Sequence[str]) -> list[tuple[str, str]]:
-    return [(column, number(column, row[column])) for column in columns]
+def _points(shares: Float[np.ndarray, " points"]) -> str:
+    """Of an SVG line in a square of side 100, whose origin is above on the left."""
+    levels = np.linspace(0.0, 100.0, len(shares))
+    return " ".join(f"{x:.1f},{100 - 100 * y:.1f}" for x, y in zip(levels, shares, strict=True))
 
 
-def _curve(shares: Sequence[float]) -> str:
-    """The points of an SVG line in a square of side 100, the origin below."""
-    return " ".join(
-        f"{100 * i / (POINTS - 1):.1f},{100 * (1 - share):.1f}" for i, share in enumerate(shares)
-    )
+def _shown_size(size: tuple[int, int]) -> tuple[int, int]:
+    return clamp_size(size, SIDE)

@@ -83,7 +83,8 @@ def write(folder: Path, found: Evaluation, about: Mapping[str, Any]) -> None:
         _page(found, summaries, about),
     )
     for name, content in zip(FILES, contents, strict=True):
-        write_bytes(folder / name, content.encode())
+        # Names of files may hold what is no text.
+        write_bytes(folder / name, content.encode("utf-8", "backslashreplace"))
 
 
 def _page(found: Evaluation, summaries: Summaries, about: Mapping[str, Any]) -> str:
@@ -97,7 +98,13 @@ def _page(found: Evaluation, summaries: Summaries, about: Mapping[str, Any]) -> 
         for model, extremes in found.extremes.items()
     }
     words = {name: _word(value) for name, value in about.items()}
-    return report.page(f"Evaluation on {about['data']}", words, found.scores, summaries, shown)
+    columns = list(next(iter(summaries.values())))
+    rows = [["model", *columns]]
+    for model, row in summaries.items():
+        best = tables.bests(summaries, model)
+        cells = [tables.spread(c, row[c], mark="*" if c in best else "") for c in columns]
+        rows.append([model, *cells])
+    return report.page(f"Evaluation on {about['data']}", words, found.scores, rows, shown)
 
 
 def _word(value: object) -> str:

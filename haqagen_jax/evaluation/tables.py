@@ -161,15 +161,16 @@ def number(column: str, value: float) -> str:
     return f"{value:.{_DIGITS.get(column.split()[0], _SECONDS)}f}"
 
 
-def spread(column: str, summary: Summary) -> str:
+def spread(column: str, summary: Summary, mark: str = "") -> str:
     """Writes a mean with its deviation and interval.
 
     Args:
         column: of it.
         summary: of it.
+        mark: behind the mean.
     """
     mean, deviation, low, high = (number(column, value) for value in summary)
-    return f"{mean} ± {deviation} [{low}, {high}]"
+    return f"{mean}{mark} ± {deviation} [{low}, {high}]"
 
 
 def bests(found: Summaries, model: str) -> list[str]:

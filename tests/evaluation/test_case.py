@@ -1,4 +1,4 @@
-"""What a case shows is what was computed, by another way."""
+"""What a case shows is what another computation finds in the arrays."""
 
 import base64
 import io
@@ -8,68 +8,104 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from haqagen_jax.evaluation.case import COLOURS, ERROR_SCALE, POINTS, case
+from haqagen_jax.evaluation.case import POINTS, case
 
 
 def picture(uri):
-    kind, data = uri.split(",", 1)
+    kind, _, data = uri.partition(",")
     assert kind == "data:image/jpeg;base64"
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(float) / 255
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(np.float64) / 255
 
 
-def arrays(h=40, w=60, seed=0):
-    rng = np.random.default_rng(seed)
-    smooth = np.linspace(0, 1, w)[None, :, None] * np.ones((h, 1, 3))
-    truth = (0.6 * smooth + 0.1 * rng.random(3)).astype(np.float32)
-    nir = (1000 + 5000 * smooth[..., 0]).astype(np.uint16)
-    return nir, truth + np.float32(0.2), truth
+def ramps(h, w):
+    """Four different smooth pictures, so that none can stand for another."""
+    y, x = np.mgrid[:h, :w].astype(np.float32) / np.float32([h, w])[:, None, None]
+    truth = np.stack([x, y, 1 - x], -1)
+    return x * 0.3 + 5, 0.2 + 0.5 * truth, truth
 
 
-def test_pictures():
-    nir, prediction, truth = arrays()
+def test_each_picture_shows_its_array():
+    nir, prediction, truth = ramps(48, 64)
     found = case("a", nir, prediction, truth)
-    assert (found.name, found.size) == ("a", (40, 60))
-    ramp = np.linspace(0, 1, 60)[None, :, None]
-    for uri, expected in ((found.nir, ramp), (found.prediction, prediction), (found.truth, truth)):
-        shown = picture(uri)
-        assert shown.shape == (40, 60, 3)
-        assert np.abs(shown - expected).mean() < 0.02
+    assert found.name == "a"
+    assert found.size == (48, 64)
+    unit = np.repeat(((nir - nir.min()) / (nir.max() - nir.min()))[..., None], 3, -1)
+    for uri, expected in ((found.nir, unit), (found.prediction, prediction), (found.truth, truth)):
+        np.testing.assert_allclose(picture(uri), expected, atol=0.06)
 
 
-@pytest.mark.parametrize(("off", "place"), [(0.0, 0.0), (0.2, 0.4), (0.25, 0.5), (0.8, 1.0)])
-def test_errors_have_one_scale(off, place):
-    """Alone, a picture's largest error would have the map's last colour."""
-    truth = np.full((20, 20, 3), 0.1, np.float32)
-    found = picture(case("a", np.eye(20, dtype=np.uint8), truth + np.float32(off), truth).error)
-    expected = mpl.colormaps[COLOURS](place)[:3]
-    np.testing.assert_allclose(found.mean((0, 1)), expected, atol=0.02)
-    assert ERROR_SCALE == 0.5
+@pytest.mark.parametrize(
+    "nir",
+    [
+        np.array([[0, 65_535], [32_768, 65_535]], np.uint16),
+        np.array([[3, 5], [4, 5]], np.uint8),
+        np.array([[-1.5, 0.5], [-0.5, 0.5]], np.float32),
+    ],
+    ids=lambda x: x.dtype.name,
+)
+def test_nir_of_any_type_is_shown_from_its_minimum_to_its_maximum(nir):
+    colour = np.zeros((16, 16, 3), np.float32)
+    found = picture(case("a", np.kron(nir, np.ones((8, 8), nir.dtype)), colour, colour).nir)
+    blocks = found.reshape(2, 8, 2, 8, 3).mean((1, 3, 4))
+    np.testing.assert_allclose(blocks, [[0, 1], [0.5, 1]], atol=0.02)
 
 
-def test_error_is_the_root_mean_square_over_channels():
-    truth = np.full((20, 20, 3), 0.3, np.float32)
-    prediction = truth + np.array([0.3, 0.0, 0.0], np.float32)
-    found = picture(case("a", np.eye(20, dtype=np.uint8), prediction, truth).error)
-    expected = mpl.colormaps[COLOURS](0.3 / 3**0.5 / ERROR_SCALE)[:3]
-    np.testing.assert_allclose(found.mean((0, 1)), expected, atol=0.02)
+@pytest.mark.parametrize("size", [(600, 1000), (1000, 600), (513, 20), (3, 2000)])
+def test_all_pictures_have_one_size_of_at_most_512(size):
+    found = case("a", *ramps(*size))
+    assert found.size == size
+    shapes = {picture(x).shape for x in (found.nir, found.prediction, found.truth, found.error)}
+    h, w = (max(1, round(side * 512 / max(size))) for side in size)
+    assert shapes == {(h, w, 3)}
 
 
-def test_curves():
+@pytest.mark.parametrize(
+    ("off", "error"),
+    [
+        ((0.0, 0.0, 0.0), 0.0),
+        ((0.25, 0.25, -0.25), 0.25),
+        ((0.3, 0.0, 0.0), 0.3 / 3**0.5),  # a mean of magnitudes would be 0.1
+        ((0.5, -0.5, 0.5), 0.5),
+        ((0.9, 0.9, 0.9), 0.5),  # shown like the end of the scale
+    ],
+)
+def test_an_error_has_its_colour_on_the_fixed_scale(off, error):
+    truth = np.where(np.float32(off) < 0, np.float32(0.7), np.float32(0.05)) * np.ones((32, 32, 1))
+    truth = truth.astype(np.float32)
+    found = case("a", np.eye(32), truth + np.float32(off), truth)
+    expected = mpl.colormaps["magma"](error / 0.5)[:3]
+    np.testing.assert_allclose(picture(found.error).mean((0, 1)), expected, atol=0.02)
+
+
+def test_errors_of_parts_do_not_shift_each_other():
+    truth = np.zeros((64, 64, 3), np.float32)
+    prediction = truth.copy()
+    prediction[:, 32:] = 0.1  # alone it would be the largest error of the picture
+    found = picture(case("a", np.eye(64), prediction, truth).error)
+    colours = mpl.colormaps["magma"]([0.0, 0.2])[:, :3]
+    np.testing.assert_allclose(found[:, :24].mean((0, 1)), colours[0], atol=0.02)
+    np.testing.assert_allclose(found[:, 40:].mean((0, 1)), colours[1], atol=0.02)
+
+
+def test_a_fine_error_survives_the_reduction():
+    """A checkerboard is grey in the small picture; its error must not vanish with it."""
+    board = (np.indices((1024, 1024)).sum(0) % 2).astype(np.float32)[..., None] * np.ones(3)
+    prediction = (0.4 + 0.2 * board).astype(np.float32)
+    found = case("a", board[..., 0], prediction, np.full_like(prediction, 0.5))
+    expected = mpl.colormaps["magma"](0.1 / 0.5)[:3]
+    np.testing.assert_allclose(picture(found.error).mean((0, 1)), expected, atol=0.02)
+
+
+def test_curves_are_the_shares_of_pixels_up_to_each_level():
     rng = np.random.default_rng(1)
-    prediction = rng.random((30, 20, 3)).astype(np.float32) ** 2
-    truth = np.round(rng.random((30, 20, 3)) * 255).astype(np.float32) / np.float32(255)
-    found = case("a", np.eye(30, 20), prediction, truth)
+    prediction = rng.random((30, 20, 3), np.float32) ** np.float32([1, 2, 4])
+    truth = rng.integers(0, 256, (30, 20, 3)).astype(np.float32) / np.float32(255)
+    truth[0, 0], truth[0, 1] = 0, 1
+    found = case("a", rng.random((30, 20)), prediction, truth)
     for image, curves in ((prediction, found.predicted), (truth, found.true)):
-        for channel, curve in enumerate(curves):
+        assert curves.shape == (3, 64)
+        for channel in range(3):
             for i in range(POINTS):
-                share = (image[..., channel] <= np.float32(i / (POINTS - 1))).mean()
-                assert curve[i] == pytest.approx(share, abs=1e-4)
-            assert curve[-1] == 1.0
-
-
-def test_large_pictures_are_shown_small():
-    nir, prediction, truth = arrays(600, 1100)
-    found = case("a", nir, prediction, truth)
-    assert found.size == (600, 1100)
-    for uri in (found.nir, found.prediction, found.truth, found.error):
-        assert picture(uri).shape == (279, 512, 3)
+                # 21/63 and 42/63 are levels of 8 bits, too: they count as reached.
+                count = sum(x <= np.float32(i / 63) for x in image[..., channel].flat)
+                assert curves[channel, i] == pytest.approx(count / 600, abs=1e-12)
