@@ -87,6 +87,8 @@ def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
                 line.append(number(column, row[column].mean) if column in row else "")
     notes = [f'"paper" is {SOURCE}; all others are ours.', _training(about)]
     notes += [f"{name}: {place}" for name, place in about["data"].items()]
+    if any(result.row.subject is None for result in results):
+        notes.append("Methods of others are not trained here; their rows are the paper's alone.")
     notes += [f"{r.row.name}: not done: {r.missing}" for r in results if r.missing]
     return "\n".join([aligned(head, cells), "", *map(printable, notes)]) + "\n"
 

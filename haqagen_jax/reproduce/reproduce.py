@@ -13,6 +13,7 @@ from pathlib import Path
 from haqagen_jax.artifact import CONFIG_FILE
 from haqagen_jax.console import complain
 from haqagen_jax.data.folder import usable_pairs
+from haqagen_jax.data.pair import Pair
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import results as files
 from haqagen_jax.evaluation import scoring
@@ -62,7 +63,8 @@ def reproduce(
         The exit status: 0 when every row that the paper trains was, else 1.
 
     Raises:
-        InputError: before any work: no such table, set or size, or an unusable work directory.
+        InputError: before any work: no such table, set or size, a directory without test pairs, or
+            an unusable work directory.
         Stopped: SIGTERM or Ctrl-C came; the run that was trained is saved.
     """
     wanted, sets = rows(table), named(data)
@@ -73,19 +75,26 @@ def reproduce(
             f"{', '.join(dict.fromkeys(row.set for row in wanted))}"
         )
     load_config(f"{DEFAULT}:{recipe.size}", recipe.overrides)  # refuses what is wrong with both
-    perceptual = scoring.perceptual(recipe.lpips)
-    prepare_folder(Path(workdir))
+    work = _Work(
+        sets=sets,
+        pairs={name: _test_pairs(place) for name, place in sets.items()},
+        workdir=Path(workdir),
+        recipe=recipe,
+        distance=scoring.perceptual(recipe.lpips),
+        progress=progress,
+    )
+    prepare_folder(work.workdir, remedy="choose another --workdir")
     results, done = [], {}
     for row in wanted:
         if (row.set, row.subject) not in done:
-            done[row.set, row.subject] = _result(row, sets, workdir, recipe, perceptual, progress)
+            done[row.set, row.subject] = _result(row, work)
         results.append(dataclasses.replace(done[row.set, row.subject], row=row))
     about = layout.facts(table, sets, recipe.size, recipe.overrides)
     text = layout.markdown(results, about)
-    write_bytes(Path(workdir, f"{table}.md"), text.encode())
-    write_bytes(Path(workdir, f"{table}.json"), layout.as_json(results, about).encode())
+    write_bytes(work.workdir / f"{table}.md", text.encode())
+    write_bytes(work.workdir / f"{table}.json", layout.as_json(results, about).encode())
     print(f"\n{text}")
-    if perceptual is None and recipe.lpips is None:
+    if work.distance is None and recipe.lpips is None:
         print(scoring.no_lpips())
     return 1 if any(one.missing for one in results) else 0
 
@@ -112,54 +121,64 @@ def named(data: Sequence[str]) -> dict[str, str]:
     return sets
 
 
-def _result(
-    row: Row,
-    sets: Mapping[str, str],
-    workdir: str,
-    recipe: Recipe,
-    perceptual: Perceptual | None,
-    progress: bool,
-) -> Result:
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What all rows share."""
+
+    sets: Mapping[str, str]
+    pairs: Mapping[str, Sequence[Pair]]  # to test on
+    workdir: Path
+    recipe: Recipe
+    distance: Perceptual | None
+    progress: bool
+
+
+def _test_pairs(directory: str) -> Sequence[Pair]:
+    pairs, problems = usable_pairs(directory, "test")
+    for problem in problems:
+        complain(problem)
+    return pairs
+
+
+def _result(row: Row, work: _Work) -> Result:
     if row.subject is None:
         return Result(row)
     try:
-        if row.set not in sets:
+        if row.set not in work.sets:
             raise InputError(f"needs pairs; give them with --data {row.set}=DIR")
-        pairs, _ = usable_pairs(sets[row.set], "test")
         if isinstance(row.subject, Run):
-            folder = Path(workdir, row.set, row.subject.name)
-            model = str(_train(row.subject, folder, sets, row.set, recipe, progress))
+            folder = work.workdir / row.set / row.subject.name
+            model = str(_train(row.subject, row.set, folder, work))
         else:
-            folder, model = Path(workdir, row.set, row.subject), row.subject
+            folder, model = work.workdir / row.set / row.subject, row.subject
         subjects = {row.name: next(iter(scoring.entries([model], ["sliding"], _PAPER).values()))}
-        found = scoring.score(subjects, pairs, perceptual, progress=progress)
+        found = scoring.score(subjects, work.pairs[row.set], work.distance, progress=work.progress)
         if not found.truth:
-            raise InputError(f"{sets[row.set]}: no test pair could be scored; mend what is named")
+            raise InputError(f"{work.sets[row.set]}: no test pair could be scored; mend it")
     except InputError as error:
         complain(f"{row.name}: {error}")
         return Result(row, missing=str(error))
-    files.write(folder / "scores", found, files.facts(sets[row.set], "test", found, _PAPER))
+    files.write(folder / "scores", found, files.facts(work.sets[row.set], "test", found, _PAPER))
     return Result(row, found)
 
 
-def _train(
-    run: Run, folder: Path, sets: Mapping[str, str], own: str, recipe: Recipe, progress: bool
-) -> Path:
+def _train(run: Run, own: str, folder: Path, work: _Work) -> Path:
     """Trains a run, or goes on with it; one that is finished is left as it is."""
+    recipe = work.recipe
     config = load_config(run.config + recipe.size, [*recipe.overrides, *run.overrides])
     print(f"{own}/{run.name}: {printable(str(folder))}", flush=True)
     loss = config.loss
     if loss.feature and (loss.alpha or loss.gamma) and not (folder / "texture").exists():
-        _copy(_texture(folder.parent.parent, sets, recipe, progress), folder / "texture")
-    return train([sets[own]], folder, config, vgg=recipe.vgg, progress=progress)
+        _copy(_texture(work), folder / "texture")
+    return train([work.sets[own]], folder, config, vgg=recipe.vgg, progress=work.progress)
 
 
-def _texture(root: Path, sets: Mapping[str, str], recipe: Recipe, progress: bool) -> Path:
+def _texture(work: _Work) -> Path:
     """Trains f once for all rows, on the union of the sets."""
-    if not (root / "texture" / CONFIG_FILE).exists():
-        config = load_config(f"{DEFAULT}:{recipe.size}", recipe.overrides)
-        pretrain_texture(list(sets.values()), root, config, progress=progress)
-    return root / "texture"
+    if not (work.workdir / "texture" / CONFIG_FILE).exists():
+        config = load_config(f"{DEFAULT}:{work.recipe.size}", work.recipe.overrides)
+        pretrain_texture(list(work.sets.values()), work.workdir, config, progress=work.progress)
+    return work.workdir / "texture"
 
 
 def _copy(directory: Path, target: Path) -> None:

@@ -132,6 +132,32 @@ def test_refused_before_any_work(table, words, message, tmp_path, trained):
     assert not (tmp_path / "w").exists()
 
 
+def test_a_directory_without_test_pairs_is_refused_before_any_work(data, tmp_path, trained):
+    for path in Path(data, "test").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="test: holds no pairs"):
+        reproduce("table4", [data], str(tmp_path / "w"), TINY)
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_bad_pair_is_named_once(data, tmp_path, trained, capfd):
+    Path(data, "test", "0_rgb.png").unlink()
+    reproduce("table5", [data], str(tmp_path / "w"), TINY, progress=False)
+    said = [line for line in capfd.readouterr().err.splitlines() if "0_nir.png" in line]
+    assert len(said) == 1
+    assert "has no partner" in said[0]
+
+
+def test_methods_of_others_are_the_papers_alone(data, tmp_path, trained, capfd):
+    assert reproduce("table2", [data], str(tmp_path / "w"), TINY, progress=False) == 1
+    table = (tmp_path / "w" / "table2.md").read_text()
+    assert "Methods of others are not trained here; their rows are the paper's alone." in table
+    [line] = [line for line in table.splitlines() if "ColorMamba" in line]
+    assert [cell.strip() for cell in line.split("|")[1:-1]] == [
+        *("ColorMamba", "24.56", "", "", "0.71", "", "", "2.81", "", "", "0.212"),
+    ]
+
+
 def test_a_bad_override_is_refused_before_any_work(data, tmp_path, trained):
     with pytest.raises(InputError, match=r"train\.step: unknown key"):
         reproduce("table4", [data], str(tmp_path / "w"), Recipe("tiny", ("train.step=3",)))
