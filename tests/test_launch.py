@@ -115,6 +115,16 @@ def test_an_evicted_pod_saves_and_does_not_count_as_done(jobset, stub):
     assert process.returncode == 143
 
 
+def test_a_pod_that_is_evicted_at_once_ends_too(jobset, stub):
+    """The shell may not even know its run's number yet."""
+    stub(
+        "haqagen",
+        "trap 'echo saved; exit 0' TERM\nkill -TERM $PPID\nwhile :; do sleep 0.05; done",
+    )
+    for _ in range(20):
+        assert run(*pod(jobset), status=143).stdout == "saved\n"
+
+
 def pod(jobset: dict) -> list[str]:
     """What a pod runs."""
     [workers] = jobset["spec"]["replicatedJobs"]
