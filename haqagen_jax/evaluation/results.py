@@ -111,7 +111,7 @@ def _word(value: object) -> str:
     """A fact as people read it."""
     if isinstance(value, dict):
         return ", ".join(
-            f"{name} {'by itself' if one is None else one}" for name, one in value.items()
+            f"{name} {'automatic' if one is None else one}" for name, one in value.items()
         )
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"

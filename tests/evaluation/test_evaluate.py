@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -223,3 +224,18 @@ def test_an_empty_split(tmp_path):
     (tmp_path / "test").mkdir()
     with pytest.raises(InputError, match="test: holds no pairs; name them"):
         evaluate(str(tmp_path), ("grey",), split="test", progress=False)
+
+
+def test_the_page_shows_the_worst_and_the_best(folder, tmp_path):
+    for seed, name in enumerate("abcdefgh"):
+        write_pair(folder, name, seed)
+    assert evaluate(str(folder), ("grey",), out=str(tmp_path / "out"), progress=False) == 0
+    with (tmp_path / "out" / "scores.csv").open() as file:
+        order = sorted(csv.DictReader(file), key=lambda row: float(row["PSNR sRGB"]))
+    names = [row["image"] for row in order]
+    page = (tmp_path / "out" / "report.html").read_text()
+    shown = re.findall(r'class="label">([^<]*)</span> <span class="name">([^<]*)<', page)
+    assert shown == [
+        *zip(("worst", "worst 2", "worst 3"), names, strict=False),
+        *zip(("best", "best 2", "best 3"), names[::-1], strict=False),
+    ]
