@@ -6,27 +6,23 @@ paper's (`haqagen_jax.paper`); what the paper leaves open is marked "ours".
 """
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from haqagen_jax import paper
-from haqagen_jax.errors import InputError
+from haqagen_jax.config_values import build, require, require_known, require_one_of
 
+ARCHITECTURES = ("haqagen", "colormamba")  # whose generator and critics
+PREPARATIONS = ("haqagen", "colormamba")  # whose way with the NIR image
 # float64 is for comparisons, and needs JAX_ENABLE_X64=1.
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "float64")
-_LARGEST = 3.4e38  # in float32, which everything is computed in
-
-
-def _require(ok: bool, name: str, value: object, constraint: str) -> None:
-    if not ok:
-        raise InputError(f"{name} = {value!r}: must be {constraint}")
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the generator and the critic."""
+    """Which networks, and their sizes."""
 
+    architecture: str = "haqagen"
     width: int = paper.WIDTH  # channels of G_A's first level; doubled three times
     d_state: int = paper.D_STATE
     expand: int = paper.EXPAND
@@ -37,15 +33,22 @@ class ModelConfig:
     even_upsampling: bool = False  # ours: decoder stages that cannot print a grid of period 2
 
     def __post_init__(self) -> None:
+        require_one_of(ARCHITECTURES, "model.architecture", self.architecture)
+        require(
+            self.hsv_spade or self.architecture == "haqagen",
+            "model.hsv_spade",
+            self.hsv_spade,
+            f"true for model.architecture = {self.architecture}, whose maps are features",
+        )
         heads = paper.ATTENTION_HEADS
-        _require(
+        require(
             self.width > 0 and self.width % heads == 0,
             "model.width",
             self.width,
             f"a positive multiple of {heads} (the attention's heads)",
         )
         for name in ("d_state", "expand", "spade_hidden", "hsv_width", "critic_width"):
-            _require(getattr(self, name) > 0, f"model.{name}", getattr(self, name), "positive")
+            require(getattr(self, name) > 0, f"model.{name}", getattr(self, name), "positive")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +58,7 @@ class DataConfig:
     crop: int = paper.PATCH
     precrop: int = paper.PRECROP  # 0: no crop before the crop
     clamp: int = paper.LONG_SIDE
+    preparation: str = "haqagen"  # "colormamba": its own, for its published weights
     equalize: bool = True
     nir_percentiles: tuple[float, float] = (0.0, 100.0)
     rgb_minmax: bool = False
@@ -66,37 +70,40 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         patch = paper.PATCH
-        _require(
+        require(
             self.crop > 0 and self.crop % patch == 0,
             "data.crop",
             self.crop,
             f"a positive multiple of {patch} (eight halvings)",
         )
-        _require(
+        require(
             self.precrop == 0 or self.precrop >= self.crop,
             "data.precrop",
             self.precrop,
             f"0 or at least data.crop = {self.crop}",
         )
-        _require(
+        require(
             self.clamp >= self.crop, "data.clamp", self.clamp, f"at least data.crop = {self.crop}"
         )
         low, high = self.nir_percentiles
-        _require(
+        require(
             0 <= low < high <= 100,
             "data.nir_percentiles",
             self.nir_percentiles,
             "two rising values in [0, 100]",
         )
-        _require(
-            self.rgb_transfer in ("srgb", "linear"),
-            "data.rgb_transfer",
-            self.rgb_transfer,
-            "srgb or linear",
+        require_one_of(PREPARATIONS, "data.preparation", self.preparation)
+        require(
+            self.preparation == "haqagen"
+            or (not self.equalize and self.nir_percentiles == (0.0, 100.0)),
+            "data.preparation",
+            self.preparation,
+            "haqagen where data.equalize is true or data.nir_percentiles are not 0 and 100",
         )
-        _require(0 <= self.flip <= 1, "data.flip", self.flip, "a probability in [0, 1]")
-        _require(0 <= self.saturation < 1, "data.saturation", self.saturation, "in [0, 1)")
-        _require(self.workers >= 0, "data.workers", self.workers, "0 or more")
+        require_one_of(("srgb", "linear"), "data.rgb_transfer", self.rgb_transfer)
+        require(0 <= self.flip <= 1, "data.flip", self.flip, "a probability in [0, 1]")
+        require(0 <= self.saturation < 1, "data.saturation", self.saturation, "in [0, 1)")
+        require(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,16 +125,11 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "gamma", "delta", "ssim", "mse", "feature", "adversarial"):
-            _require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
-        _require(self.bins >= 2, "loss.bins", self.bins, "2 or more")
-        _require(self.tau > 0, "loss.tau", self.tau, "positive")
-        _require(
-            self.kernel in ("triangular", "logistic"),
-            "loss.kernel",
-            self.kernel,
-            "triangular or logistic",
-        )
-        _require(self.hue in ("linear", "circular"), "loss.hue", self.hue, "linear or circular")
+            require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
+        require(self.bins >= 2, "loss.bins", self.bins, "2 or more")
+        require(self.tau > 0, "loss.tau", self.tau, "positive")
+        require_one_of(("triangular", "logistic"), "loss.kernel", self.kernel)
+        require_one_of(("linear", "circular"), "loss.hue", self.hue)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,8 +144,8 @@ class OptimConfig:
     clip: float = 0.0  # ours: largest norm of a side's gradient; 0 for any
 
     def __post_init__(self) -> None:
-        _require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "positive")
-        _require(
+        require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "positive")
+        require(
             0 <= self.final_learning_rate <= self.learning_rate,
             "optim.final_learning_rate",
             self.final_learning_rate,
@@ -151,9 +153,9 @@ class OptimConfig:
         )
         for name in ("b1", "b2"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"optim.{name}", value, "in [0, 1)")
+            require(0 <= value < 1, f"optim.{name}", value, "in [0, 1)")
         for name in ("weight_decay", "clip"):
-            _require(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
+            require(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,28 +186,23 @@ class TrainConfig:
             "fsdp",
             "microbatches",
         ):
-            _require(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "positive")
+            require(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "positive")
         for name in ("epochs", "steps", "seed"):
-            _require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "0 or more")
-        _require(
+            require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "0 or more")
+        require(
             self.epochs > 0 or self.steps > 0,
             "train.steps",
             self.steps,
             "positive when train.epochs is 0",
         )
-        _require(
+        require(
             self.batch_size % self.microbatches == 0,
             "train.microbatches",
             self.microbatches,
             f"a divisor of train.batch_size = {self.batch_size}",
         )
-        _require(
-            self.precision in PRECISIONS,
-            "train.precision",
-            self.precision,
-            f"one of {', '.join(PRECISIONS)}",
-        )
-        _require(0 <= self.ema < 1, "train.ema", self.ema, "in [0, 1)")
+        require_one_of(PRECISIONS, "train.precision", self.precision)
+        require(0 <= self.ema < 1, "train.ema", self.ema, "in [0, 1)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +215,7 @@ class TextureConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "learning_rate"):
-            _require(getattr(self, name) > 0, f"texture.{name}", getattr(self, name), "positive")
+            require(getattr(self, name) > 0, f"texture.{name}", getattr(self, name), "positive")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,49 +242,10 @@ class Config:
         sections = {field.name: field.type for field in dataclasses.fields(cls)}
         built = {}
         for name, section in values.items():
-            _known(name, sections, "section")
-            built[name] = _section(sections[name], name, section)  # pyright: ignore
+            require_known(name, sections, "section")
+            built[name] = build(sections[name], name, section)  # pyright: ignore
         return cls(**built)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Returns nested dicts that `from_dict` and JSON take back."""
         return dataclasses.asdict(self)
-
-
-def _known(name: str, known: Mapping[str, Any], what: str, section: str = "") -> None:
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {section}{close[0]}?" if close else f"known: {', '.join(known)}"
-        raise InputError(f"{section}{name}: unknown {what} of the configuration; {hint}")
-
-
-def _section(section: type, name: str, values: object) -> Any:
-    if not isinstance(values, Mapping):
-        raise InputError(f"{name} = {values!r}: must be a section of keys, not a value")
-    fields = {field.name: field for field in dataclasses.fields(section)}
-    for key in values:
-        _known(key, fields, "key", f"{name}.")
-    return section(**{k: _typed(fields[k], f"{name}.{k}", v) for k, v in values.items()})
-
-
-def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
-    """Takes an int for a float and a list for a tuple, and refuses every other mismatch."""
-    default = field.default
-    if isinstance(default, float) and _is_number(value):
-        return _finite(name, value)
-    if isinstance(default, tuple) and isinstance(value, list | tuple):
-        numbers = all(_is_number(v) for v in value)
-        _require(numbers and len(value) == len(default), name, value, f"{len(default)} numbers")
-        return tuple(_finite(name, v) for v in value)
-    _require(type(value) is type(default), name, value, f"of type {type(default).__name__}")
-    return value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _finite(name: str, value: int | float) -> float:
-    # Integers are compared exactly, however large; NaN fails too.
-    _require(abs(value) <= _LARGEST, name, value, "a finite number in float32")
-    return float(value)

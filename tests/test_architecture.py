@@ -25,7 +25,8 @@ ROOMS = {
     "types": "",
     "console": "errors",
     "ending": "errors",
-    "config": "paper errors",
+    "config_values": "errors",
+    "config": "config_values paper errors",
     "quantiles": "",
     "preprocess": "errors quantiles",
     "levels": "",
@@ -97,7 +98,7 @@ DOORS = {
 
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (
-    *("ops", "models", "losses", "metrics", "types", "paper", "errors", "config"),
+    *("ops", "models", "losses", "metrics", "types", "paper", "errors", "config", "config_values"),
     *("train.optimizer", "train.precision", "train.state", "train.step", "train.texture_step"),
     *("inference.tiling", "inference.blend", "inference.consistency", "inference.postprocess"),
     "inference.settings",

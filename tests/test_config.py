@@ -81,7 +81,7 @@ def test_it_is_frozen():
         ({"model": {"hsv_width": -1}}, "model.hsv_width = -1: must be positive"),
         (
             {"train": {"precision": "int8"}},
-            "train.precision = 'int8': must be one of auto, float32",
+            "train.precision = 'int8': must be auto or float32",
         ),
         (
             {"train": {"microbatches": 3}},
@@ -95,6 +95,15 @@ def test_it_is_frozen():
         ({"data": {"clamp": 255}}, "data.clamp = 255: must be at least data.crop = 256"),
         ({"data": {"nir_percentiles": [9, 1]}}, r"data.nir_percentiles = \(9.0, 1.0\): must be "),
         ({"data": {"rgb_transfer": "gamma"}}, "data.rgb_transfer = 'gamma': must be srgb or linea"),
+        ({"data": {"preparation": "own"}}, "data.preparation = 'own': must be haqagen or colorma"),
+        (
+            {"data": {"preparation": "colormamba"}},
+            "data.preparation = 'colormamba': must be haqagen where data.equalize is true",
+        ),
+        (
+            {"model": {"architecture": "colormamba", "hsv_spade": False}},
+            "model.hsv_spade = False: must be true for model.architecture = colormamba",
+        ),
         ({"data": {"flip": 1.5}}, r"data.flip = 1.5: must be a probability in \[0, 1\]"),
         ({"data": {"saturation": 1.0}}, r"data.saturation = 1.0: must be in \[0, 1\)"),
         ({"data": {"workers": -1}}, "data.workers = -1: must be 0 or more"),
