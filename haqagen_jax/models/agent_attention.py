@@ -3,7 +3,7 @@
 Cost is linear in the number of pixels. The published code has positional biases for a fixed
 window; with one window, as the backbone uses it, those on the gathering side are constant along
 their softmax and do nothing, and those on the reading side reduce to one number per head and
-agent: `agent_bias`.
+agent: `agent_bias`. `WindowBias` has them all, for networks whose published weights are kept.
 
 Reference: Han et al., "Agent Attention: On the Integration of Softmax and Linear Attention"
 (2023); its use here is ColorMamba's.
@@ -23,11 +23,38 @@ from haqagen_jax.ops.precision import at_least_float32
 from haqagen_jax.ops.resample import adaptive_mean
 
 
+class WindowBias(nn.Module):
+    """The published positional biases, for one window; most of them are never read."""
+
+    heads: int
+    agents: int
+
+    @nn.compact
+    def __call__(self) -> Float[Array, "heads agents"]:
+        """Returns what is added on the reading side."""
+
+        def bias(name: str, *shape: int) -> Array:
+            return self.param(name, nn.initializers.truncated_normal(0.02), shape)
+
+        heads, agents = self.heads, self.agents
+        for name, shape in (  # the gathering side: constant along its softmax
+            ("an_bias", (heads, agents, 7, 7)),
+            ("ah_bias", (1, heads, agents, 1, 1)),
+            ("aw_bias", (1, heads, agents, 1, 1)),
+        ):
+            bias(name, *shape)
+        # Resized bilinearly to one sample, which is its centre.
+        grid = bias("na_bias", heads, agents, 7, 7)[:, :, 3, 3]
+        rows, columns = (bias(name, 1, heads, 1, 1, agents) for name in ("ha_bias", "wa_bias"))
+        return grid + (rows + columns)[0, :, 0, 0]
+
+
 class AgentAttention(nn.Module):
     """Multi-head attention of all pixels through `agents` pooled tokens."""
 
     heads: int
     agents: int
+    window_bias: bool = False  # hold the biases as published: see `WindowBias`
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -45,9 +72,11 @@ class AgentAttention(nn.Module):
         q = Dense(c, use_bias=False, dtype=self.dtype, name="q")(x)
         k, v = jnp.split(Dense(2 * c, use_bias=False, dtype=self.dtype, name="kv")(x), 2, axis=-1)
         agents = adaptive_mean(q, height=side, width=side)
-        bias = self.param(
-            "agent_bias", nn.initializers.truncated_normal(0.02), (self.heads, self.agents)
-        )
+        if self.window_bias:
+            bias = WindowBias(self.heads, self.agents, name="window")()
+        else:
+            start = nn.initializers.truncated_normal(0.02)
+            bias = self.param("agent_bias", start, (self.heads, self.agents))
 
         def split(tokens: Array) -> Array:
             return tokens.reshape(b, -1, self.heads, c // self.heads).swapaxes(1, 2)
@@ -68,13 +97,16 @@ class AgentBlock(nn.Module):
     heads: int
     agents: int
     mlp_ratio: int = 4
+    window_bias: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         """Returns a map of the same shape."""
         c = x.shape[-1]
-        attention = AgentAttention(self.heads, self.agents, dtype=self.dtype, name="attn")
+        attention = AgentAttention(
+            self.heads, self.agents, self.window_bias, dtype=self.dtype, name="attn"
+        )
         x = x + attention(LayerNorm(name="norm1")(x))
         y = LayerNorm(name="norm2")(x)
         y = jax.nn.gelu(

@@ -9,20 +9,32 @@ from jax.typing import DTypeLike
 
 from haqagen_jax import paper
 from haqagen_jax.config import ModelConfig
+from haqagen_jax.models.colormamba import ColorMamba
 from haqagen_jax.models.critic import Critic
 from haqagen_jax.models.generator import Generator
 
 
 def make_generator(
     model: ModelConfig, *, dtype: DTypeLike = jnp.float32, remat: bool = False
-) -> Generator:
-    """Returns G_A and G_B for a configuration.
+) -> Generator | ColorMamba:
+    """Returns the generator for a configuration: its RGB and its HSV branch.
 
     Args:
         model: their sizes.
         dtype: what convolutions and projections compute in; variables are float32.
         remat: compute the blocks' insides again in the backward pass, instead of keeping them.
     """
+    if model.architecture == "colormamba":
+        return ColorMamba(
+            width=model.width,
+            d_state=model.d_state,
+            expand=model.expand,
+            spade_hidden=model.spade_hidden,
+            hsv_width=model.hsv_width,
+            even_upsampling=model.even_upsampling,
+            remat=remat,
+            dtype=dtype,
+        )
     return Generator(
         width=model.width,
         d_state=model.d_state,

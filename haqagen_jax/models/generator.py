@@ -11,8 +11,9 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
+from haqagen_jax import paper
 from haqagen_jax.models.hsv_branch import HsvBranch
-from haqagen_jax.models.rgb_branch import RgbBranch
+from haqagen_jax.models.rgb_branch import RgbBranch, edges
 
 MULTIPLE = 256  # height and width that the eight halvings need
 
@@ -22,6 +23,20 @@ class GeneratorOutput(NamedTuple):
 
     rgb: Float[Array, "b h w 3"]
     hsv: Float[Array, "b h w 3"]
+
+
+def require_multiple(nir: Float[Array, "b h w c"]) -> None:
+    """Refuses pictures that eight halvings do not divide.
+
+    Raises:
+        ValueError: a height or width that is not a positive multiple of 256.
+    """
+    _, h, w, _ = nir.shape
+    if h % MULTIPLE or w % MULTIPLE or not h * w:
+        raise ValueError(
+            f"nir of {h} x {w}: both must be positive multiples of {MULTIPLE}; "
+            "haqagen_jax.load().colorize tiles pictures of any size"
+        )
 
 
 class Generator(nn.Module):
@@ -53,12 +68,7 @@ class Generator(nn.Module):
         Raises:
             ValueError: a height or width that is not a positive multiple of 256.
         """
-        _, h, w, _ = nir.shape
-        if h % MULTIPLE or w % MULTIPLE or not h * w:
-            raise ValueError(
-                f"nir of {h} x {w}: both must be positive multiples of {MULTIPLE}; "
-                "haqagen_jax.load().colorize tiles pictures of any size"
-            )
+        require_multiple(nir)
         hsv = HsvBranch(self.hsv_width, remat=self.remat, dtype=self.dtype, name="hsv_branch")(nir)
         # Of a constant, SPADE blocks make a learned scale and shift per channel; so what a
         # comparison without the prediction lacks is the prediction alone.
@@ -72,5 +82,11 @@ class Generator(nn.Module):
             remat=self.remat,
             dtype=self.dtype,
             name="rgb_branch",
-        )(nir, condition, train=train)
+        )(
+            nir,
+            condition,
+            edges(nir),
+            dict.fromkeys(range(1, paper.LEVELS + 1), condition),
+            train=train,
+        )
         return GeneratorOutput(rgb, hsv)

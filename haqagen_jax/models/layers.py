@@ -109,6 +109,23 @@ class ConvTranspose4x4Up(nn.Module):
         return y + bias.astype(self.dtype)[None, None, None]
 
 
+class ConvTranspose2x2Up(nn.Module):
+    """Transposed convolution, 2x2, stride 2: every pixel becomes a block of four."""
+
+    features: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b H W o"]:
+        """Returns the map at twice the height and width."""
+        b, h, w, c = x.shape
+        kernel = self.param("kernel", kernel_init, (2, 2, c, self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        kernel, x = kernel.astype(self.dtype), x.astype(self.dtype)
+        y = jnp.einsum("bhwi,pqio->bhpwqo", x, kernel).reshape(b, 2 * h, 2 * w, self.features)
+        return y + bias.astype(self.dtype)[None, None, None]
+
+
 class DepthwiseConv3x3(nn.Module):
     """One 3x3 kernel a channel; see `ops.conv.depthwise_conv3x3`."""
 

@@ -90,6 +90,7 @@ class ScanBlock(nn.Module):
     expand: int
     heads: int
     agents: int
+    window_bias: bool = False  # see `haqagen_jax.models.agent_attention`
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -105,7 +106,13 @@ class ScanBlock(nn.Module):
         x = x * skip_scale + scan(ringed)[:, 1:-1, 1:-1]
         y = Conv3x3(c // 3, dtype=self.dtype, name="squeeze")(LayerNorm(name="ln_2")(x))
         y = Conv3x3(c, dtype=self.dtype, name="expand_conv")(jax.nn.gelu(y, approximate=False))
-        block = AgentBlock(self.heads, self.agents, dtype=self.dtype, name="conv_blk")
+        block = AgentBlock(
+            self.heads,
+            self.agents,
+            window_bias=self.window_bias,
+            dtype=self.dtype,
+            name="conv_blk",
+        )
         return x * skip_scale2 + block(y)
 
 
@@ -116,13 +123,20 @@ class ScanGroup(nn.Module):
     expand: int
     heads: int
     agents: int
+    window_bias: bool = False  # see `haqagen_jax.models.agent_attention`
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         """Returns a map of the same shape."""
         block = ScanBlock(
-            self.d_state, self.expand, self.heads, self.agents, dtype=self.dtype, name="block"
+            self.d_state,
+            self.expand,
+            self.heads,
+            self.agents,
+            self.window_bias,
+            dtype=self.dtype,
+            name="block",
         )
         y = LayerNorm(name="norm")(block(x) + x)
         return Conv3x3(x.shape[-1], dtype=self.dtype, name="conv_after_body")(y)

@@ -84,7 +84,7 @@ class SpadeResnetBlock(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """ReLU, transposed convolution to twice the size, SPADE-ResNet block."""
+    """ReLU, transposed convolution to twice the size, SPADE-ResNet block where there is a map."""
 
     features: int
     hidden: int
@@ -93,10 +93,12 @@ class DecoderStage(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "b h w i"], condition: Float[Array, "b H W m"], *, train: bool
+        self, x: Float[Array, "b h w i"], condition: Float[Array, "b H W m"] | None, *, train: bool
     ) -> Float[Array, "b H2 W2 o"]:
         """Returns features of twice the height and width."""
         up = ConvTranspose4x4Up(self.features, self.even, dtype=self.dtype, name="up")
         x = up(jax.nn.relu(x))
+        if condition is None:
+            return x
         block = SpadeResnetBlock(self.features, self.hidden, dtype=self.dtype, name="spade")
         return block(x, condition, train=train)

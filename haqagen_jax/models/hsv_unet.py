@@ -1,0 +1,118 @@
+"""netG_C of ColorMamba: a U-Net that predicts HSV, and whose features steer the RGB branch.
+
+A second, equal encoder reads the picture's edges alone. Height and width are multiples of 16.
+
+Reference: Zhai et al., "ColorMamba: Towards High-quality NIR-to-RGB Spectral Translation with
+Mamba" (2024), and its published code.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+from jaxtyping import Float
+
+from haqagen_jax import paper
+from haqagen_jax.models.layers import Conv3x3, ConvTranspose2x2Up, call, leaky_relu
+from haqagen_jax.models.mamba import ScanGroup
+from haqagen_jax.ops.normalize import instance_norm
+from haqagen_jax.ops.precision import at_least_float32
+
+LEVELS = 5
+SCANS = (2, 3, 4)  # levels whose encoder stages hold a selective-scan group
+
+
+def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
+    """The 8-neighbour Laplacian, zeros outside the picture.
+
+    Args:
+        nir: in [0, 1].
+
+    Returns:
+        8 times each pixel minus its neighbours, in [-8, 8].
+    """
+    _, h, w, _ = nir.shape
+    x = jnp.pad(nir, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    block = [x[:, i : i + h, j : j + w] for i in range(3) for j in range(3)]
+    return 9 * nir - sum(block[1:], block[0])
+
+
+class ConvPair(nn.Module):
+    """Twice: a convolution, instance norm, LeakyReLU; a scan group may follow the second one."""
+
+    features: int
+    d_state: int
+    expand: int
+    scan: bool = False
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
+        """Returns a map of the same height and width."""
+        # The biases do nothing, as the norm takes means away; the published weights have them.
+        x = Conv3x3(self.features, dtype=self.dtype, name="conv_0")(x)
+        x = Conv3x3(self.features, dtype=self.dtype, name="conv_1")(leaky_relu(instance_norm(x)))
+        if self.scan:
+            x = ScanGroup(
+                self.d_state,
+                self.expand,
+                paper.ATTENTION_HEADS,
+                paper.AGENT_TOKENS,
+                window_bias=True,
+                dtype=self.dtype,
+                name="group",
+            )(x)
+        return leaky_relu(instance_norm(x))
+
+
+class HsvUnet(nn.Module):
+    """The HSV network."""
+
+    width: int
+    d_state: int
+    expand: int
+    remat: bool = False
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, nir: Float[Array, "b h w 1"], nir_hsv: Float[Array, "b h w 3"]
+    ) -> tuple[Float[Array, "b h w 3"], list[Array]]:
+        """Predicts HSV.
+
+        Args:
+            nir: in [0, 1].
+            nir_hsv: HSV of the NIR picture taken for grey, in [0, 1].
+
+        Returns:
+            Hue, saturation and value in (-1, 1), as the published network ends in tanh, float32;
+            and the features of the encoder's levels 1 to 5, at 1 to 1/16 of the size.
+        """
+        outlines = edges(nir)
+        features = self._encode("encoder", jnp.concatenate([nir, outlines, nir_hsv], -1))
+        of_edges = self._encode("edge_encoder", outlines)
+        x = jnp.concatenate([features[-1], of_edges[-1]], -1)
+        for level in range(LEVELS - 1, 0, -1):
+            width = 2 * self._features(level)
+            x = ConvTranspose2x2Up(width, dtype=self.dtype, name=f"up_{level}")(x)
+            x = leaky_relu(instance_norm(x))
+            x = jnp.concatenate([x, features[level - 1], of_edges[level - 1]], -1)
+            x = self._pair(f"decoder_{level}", width, x)
+        return jnp.tanh(at_least_float32(Conv3x3(3, dtype=self.dtype, name="head")(x))), features
+
+    def _features(self, level: int) -> int:
+        return self.width * 2 ** (level - 1)
+
+    def _pair(self, name: str, features: int, x: Array, *, scan: bool = False) -> Array:
+        pair = ConvPair(features, self.d_state, self.expand, scan=scan, dtype=self.dtype, name=name)
+        return call(pair, x, remat=self.remat)
+
+    def _encode(self, name: str, x: Array) -> list[Array]:
+        levels = []
+        for level in range(1, LEVELS + 1):
+            if level > 1:
+                x = nn.max_pool(x, (2, 2), (2, 2))
+            scan = level in SCANS
+            x = self._pair(f"{name}_{level}", self._features(level), x, scan=scan)
+            levels.append(x)
+        return levels
