@@ -120,7 +120,9 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
             tensor file, or a tensor that is not finite.
     """
     directory = Path(directory)
-    config = _read_config(directory)
+    description = _describe(directory)
+    with located(directory / CONFIG_FILE):
+        config = Config.from_dict(description["config"])
     path = directory / TENSOR_FILE
     if not path.is_file():
         raise InputError(f"{path}: no such file; copy the model again")
@@ -140,6 +142,18 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
             )
     with located(path):
         return config, unflatten(tensors)
+
+
+def facts(directory: str | Path) -> dict[str, Any]:
+    """Reads what `save` was told of the training.
+
+    Args:
+        directory: written by `save`.
+
+    Raises:
+        InputError: no model there, or another format or version.
+    """
+    return _describe(Path(directory)).get("training", {})
 
 
 def check(variables: Mapping[str, Any], expected: Mapping[str, Any], name: str) -> None:
@@ -228,7 +242,7 @@ def _swap(new: Path, directory: Path) -> None:
         raise
 
 
-def _read_config(directory: Path) -> Config:
+def _describe(directory: Path) -> dict[str, Any]:
     path = directory / CONFIG_FILE
     if not directory.is_dir():
         raise InputError(f"{directory}: no such model directory; see `haqagen colorize --help`")
@@ -251,5 +265,4 @@ def _read_config(directory: Path) -> Config:
         )
     if not isinstance(description.get("config"), dict):
         raise InputError(f"{path}: has no configuration; export the model again")
-    with located(path):
-        return Config.from_dict(description["config"])
+    return description

@@ -14,6 +14,7 @@ from jax import export
 from haqagen_jax import api, paper
 from haqagen_jax.errors import InputError
 from haqagen_jax.files import prepare_folder, write_bytes
+from haqagen_jax.network_input import channels
 from haqagen_jax.ops.color import linear_to_srgb
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -25,7 +26,8 @@ def export_model(model: str | None, out: str, *, overwrite: bool = False) -> int
     Args:
         model: see `haqagen_jax.load`.
         out: the file: `jax.export.deserialize` reads it, and its `call` takes prepared NIR tiles
-            (b, 256, 256, 1), float32 in [0, 1], and returns sRGB (b, 256, 256, 3).
+            (b, 256, 256, c), float32 in [0, 1], and returns sRGB (b, 256, 256, 3); c is 1, or 2
+            for imported ColorMamba weights (NIR, and its HSV value).
         overwrite: replace a file that exists.
 
     Returns:
@@ -48,8 +50,9 @@ def export_model(model: str | None, out: str, *, overwrite: bool = False) -> int
         rgb = colorizer.network.apply(weights, nir).rgb.astype(jnp.float32)
         return linear_to_srgb(rgb) if linear else rgb
 
+    side, planes = paper.PATCH, channels(colorizer.config.data)
     (batch,) = export.symbolic_shape("b")
-    tiles = jax.ShapeDtypeStruct((batch, paper.PATCH, paper.PATCH, 1), jnp.float32)
+    tiles = jax.ShapeDtypeStruct((batch, side, side, planes), jnp.float32)
     data = export.export(jax.jit(predict), platforms=PLATFORMS)(tiles).serialize()
     write_bytes(path, data)
     print(f"{path}: {colorizer.name}, {len(data) / 1e6:.1f} MB, for {', '.join(PLATFORMS)}")

@@ -31,11 +31,14 @@ class Preparation:
         low, high: what becomes 0 and 1, before the table.
         table: of a float32 value for each level of an integer image, or for each of 65,536 levels
             between `low` and `high` of a float one; None: a straight line from `low` to `high`.
+        black: HSV value of what becomes 0, in [0, 1), for networks that take the value of the
+            picture as well; None: they do not.
     """
 
     low: float
     high: float
     table: Float[np.ndarray, " levels"] | None
+    black: float | None = None
 
     def apply(self, pixels: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Maps pixels of the image.
@@ -51,6 +54,20 @@ class Preparation:
         if pixels.dtype.kind == "f":
             pixels = _levels(pixels, self.low, self.high)
         return np.take(self.table, pixels, mode="clip")  # every level is there: no need to check
+
+    def planes(self, nir: Float[np.ndarray, "h w 1"]) -> Float[np.ndarray, "h w c"]:
+        """Adds the value of the picture, for networks that take it.
+
+        Args:
+            nir: prepared, any part and at any scale.
+
+        Returns:
+            NIR and, unless `black` is None, HSV value.
+        """
+        if self.black is None:
+            return nir
+        black = np.float32(self.black)
+        return np.concatenate([nir, black + (1 - black) * nir], axis=-1)
 
 
 def fit(

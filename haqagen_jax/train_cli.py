@@ -133,7 +133,8 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     parser.add_argument(
         "--init-from",
         metavar="DIR",
-        help="model directory whose generator a new run starts with (fine-tuning)",
+        help="model directory whose generator a new run starts with; of an imported ColorMamba, "
+        "its backbone",
     )
     parser.add_argument(
         "--dry-run",

@@ -24,5 +24,5 @@ PerImage = Float[Array, " b"]
 class Batch(NamedTuple):
     """A batch of registered pairs in [0, 1]: numpy from the data, JAX on the devices."""
 
-    nir: Float[Array | np.ndarray, "b h w 1"]
+    nir: Float[Array | np.ndarray, "b h w c"]  # prepared; 2 channels where the value comes along
     rgb: Float[Array | np.ndarray, "b h w 3"]

@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from haqagen_jax.errors import InputError
+
+COLORMAMBA = "colormamba"
 Command = Callable[..., argparse.ArgumentParser]
 
 
@@ -16,13 +19,15 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
     """
     parser = commands.add_parser(
         "weights",
-        help="published weights for the VGG-19 loss and LPIPS",
-        description="Published weights for the VGG-19 loss and LPIPS, in a cache folder.",
+        help="published weights: VGG-19 loss, LPIPS, ColorMamba",
+        description="Published weights: for the VGG-19 loss and LPIPS, in a cache folder; of "
+        "ColorMamba, as model directories.",
     )
     inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _list(inner, command)
     _import(inner, command)
     _download(inner, command)
+    _export_torch(inner, command)
 
 
 def _list(commands: argparse._SubParsersAction, command: Command) -> None:
@@ -37,6 +42,10 @@ def _list(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _import(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
+        if args.name == COLORMAMBA:
+            return _import_colormamba(args)
+        if args.out:
+            raise InputError(f"-o {args.out}: is for {COLORMAMBA}; the others go into the cache")
         from haqagen_jax.weights import store
         from haqagen_jax.weights.catalog import find
 
@@ -44,9 +53,41 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
         print(f"{args.name}: {place} ({find(args.name).licence})")
         return 0
 
-    parser = command(commands, "import", "put a published file into the cache", run)
-    parser.add_argument("name", metavar="NAME", help="of `haqagen weights list`")
-    parser.add_argument("file", metavar="FILE", help="as it was published (.pth)")
+    parser = command(
+        commands, "import", "put a published file into the cache; a ColorMamba into a model", run
+    )
+    parser.add_argument("name", metavar="NAME", help=f"of `haqagen weights list`, or {COLORMAMBA}")
+    parser.add_argument("file", metavar="FILE", help="as it was published (.pth, .pt)")
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", help=f"for {COLORMAMBA}: the model directory to make"
+    )
+
+
+def _import_colormamba(args: argparse.Namespace) -> int:
+    if not args.out:
+        raise InputError(f"-o: is missing; name the model directory to make of {args.file}")
+    from haqagen_jax.interop.colormamba_files import import_checkpoint
+
+    parameters = import_checkpoint(args.file, args.out)
+    print(
+        f"{args.out}: {parameters:,} parameters; colour with: haqagen colorize PHOTO -o OUT "
+        f"--model {args.out}"
+    )
+    return 0
+
+
+def _export_torch(commands: argparse._SubParsersAction, command: Command) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.interop.colormamba_files import export_checkpoint
+
+        tensors = export_checkpoint(args.model, args.out, overwrite=args.overwrite)
+        print(f"{args.out}: {tensors} tensors")
+        return 0
+
+    parser = command(commands, "export-torch", "write a ColorMamba model for PyTorch", run)
+    parser.add_argument("model", metavar="DIR", help="a ColorMamba, imported or trained")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help="as in netG.pt")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
 
 def _download(commands: argparse._SubParsersAction, command: Command) -> None:

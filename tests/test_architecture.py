@@ -29,6 +29,7 @@ ROOMS = {
     "config": "config_values paper errors",
     "quantiles": "",
     "preprocess": "errors quantiles",
+    "network_input": "config preprocess",
     "levels": "",
     "scaling": "levels",
     "presets": "config errors",
@@ -49,8 +50,8 @@ ROOMS = {
     "models.factory": "config errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config losses metrics ops paper types",
-    "data": "config console data_uri decoding errors files imageio levels paper preprocess scaling "
-    "types",
+    "data": "config console data_uri decoding errors files imageio levels network_input paper "
+    "preprocess scaling types",
     "artifact": "config errors version",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
@@ -58,8 +59,8 @@ ROOMS = {
     "inference.consistency": "errors inference.tiling ops paper types",
     "inference.settings": "errors inference.tiling ops paper types",
     "inference": "config errors inference.blend inference.consistency inference.postprocess "
-    "inference.settings inference.tiling levels models models.factory ops paper prefetch "
-    "preprocess scaling types",
+    "inference.settings inference.tiling levels models models.factory network_input ops paper "
+    "prefetch preprocess scaling types",
     "image_source": "decoding errors formats imageio inference inference.postprocess tiff",
     "image_sink": "errors imageio inference levels",
     "outcomes": "errors files selection version",
@@ -81,11 +82,11 @@ ROOMS = {
     "paper types",
     "colorize_files": "api console errors files image_sink image_source imageio inference "
     "inference.postprocess inference.settings outcomes paper prefetch selection",
-    "export": "api errors files inference.settings ops paper types",
+    "export": "api errors files inference.settings network_input ops paper types",
     "demo": "colorize_files data errors imageio levels paper preprocess selection",
     "evaluation": "api baselines config console data data_uri errors files imageio inference "
-    "inference.settings inference.tiling levels metrics models models.factory ops paper prefetch "
-    "preprocess scaling types version weights",
+    "inference.settings inference.tiling levels metrics models models.factory network_input ops "
+    "paper prefetch preprocess scaling types version weights",
     "reproduce": "api artifact baselines config console data errors evaluation files imageio "
     "inference inference.settings inference.tiling metrics ops paper preprocess presets train "
     "types version weights",

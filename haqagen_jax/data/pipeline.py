@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import records, transforms
 from haqagen_jax.data.pair import Pair
+from haqagen_jax.network_input import channels
 from haqagen_jax.types import Batch
 
 THREADS = 8  # at most, in each process that reads: more would wait for Python's lock
@@ -27,7 +28,7 @@ THREADS = 8  # at most, in each process that reads: more would wait for Python's
 class EvaluationBatch(NamedTuple):
     """Central crops; those where `real` is False fill the batch up and count for nothing."""
 
-    nir: Float[np.ndarray, "b crop crop 1"]
+    nir: Float[np.ndarray, "b crop crop c"]
     rgb: Float[np.ndarray, "b crop crop 3"]
     real: Bool[np.ndarray, " b"]
 
@@ -65,7 +66,7 @@ def train_iterator(
         seed: 0 or more; decides order and augmentation.
 
     Returns:
-        An iterator of `Batch` with nir (b, crop, crop, 1) and rgb (b, crop, crop, 3).
+        An iterator of `Batch` with nir (b, crop, crop, c) and rgb (b, crop, crop, 3).
 
     Raises:
         InputError: from the iterator, when a file cannot be decoded or holds no picture.
@@ -155,8 +156,8 @@ def _sample(
     image = picture.cut(window)
     image = transforms.random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
     factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
-    rgb = transforms.scale_saturation(image[..., 1:], factor)
-    return {"nir": np.ascontiguousarray(image[..., :1]), "rgb": _transfer(rgb, data)}
+    rgb = transforms.scale_saturation(image[..., -3:], factor)
+    return {"nir": np.ascontiguousarray(image[..., :-3]), "rgb": _transfer(rgb, data)}
 
 
 def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:
@@ -189,7 +190,7 @@ def evaluation_batches(
     images = records.Prepared(pairs, data)
     own = range(process, len(images), processes)
     most = -(-len(images) // processes)  # the longest share
-    blank = np.zeros((data.crop, data.crop, 4), np.float32)
+    blank = np.zeros((data.crop, data.crop, channels(data) + 3), np.float32)
     for start in range(0, most, batch_size):
         chosen = own[start : start + batch_size]
         pictures = [images[i] for i in chosen]
@@ -199,6 +200,6 @@ def evaluation_batches(
         ]
         crops += [blank] * (batch_size - len(chosen))
         stacked = np.stack(crops)
-        nir, rgb = np.ascontiguousarray(stacked[..., :1]), _transfer(stacked[..., 1:], data)
+        nir, rgb = np.ascontiguousarray(stacked[..., :-3]), _transfer(stacked[..., -3:], data)
         real = np.arange(batch_size) < len(chosen)
         yield EvaluationBatch(nir, np.ascontiguousarray(rgb), real)

@@ -16,7 +16,8 @@ from haqagen_jax.data import transforms
 from haqagen_jax.data.pair import Pair, decode_stored
 from haqagen_jax.errors import located
 from haqagen_jax.levels import quantize
-from haqagen_jax.preprocess import prepare_nir, to_unit
+from haqagen_jax.network_input import fit_input
+from haqagen_jax.preprocess import Preparation, to_unit
 from haqagen_jax.scaling import Window, clamp_size, resize
 
 CACHE_BYTES = 1 << 30  # of prepared pairs, in each process that reads
@@ -27,33 +28,35 @@ class Picture(NamedTuple):
     """A prepared pair: sRGB-encoded RGB, both over their type's maximum, floats in [0, 1].
 
     `size` is what training sees of it; the arrays may be up to `AS_STORED` times as long.
+    `preparation` is what its NIR has been through.
     """
 
     nir: Real[np.ndarray, "h w 1"]
     rgb: Real[np.ndarray, "h w 3"]
     size: tuple[int, int]
+    preparation: Preparation
 
     @property
     def nbytes(self) -> int:
         """Memory of both."""
         return self.nir.nbytes + self.rgb.nbytes
 
-    def cut(self, window: Window) -> Float[np.ndarray, "h w 4"]:
+    def cut(self, window: Window) -> Float[np.ndarray, "h w c"]:
         """Compute a part of the pair, as training sees it.
 
         Args:
             window: in pixels of `size`.
 
         Returns:
-            NIR, R, G, B in [0, 1].
+            NIR (and its value, for networks that take it), R, G, B in [0, 1].
         """
-        parts = [resize(image, self.size, window) for image in (self.nir, self.rgb)]
-        return np.concatenate(parts, axis=-1)
+        nir, rgb = (resize(image, self.size, window) for image in (self.nir, self.rgb))
+        return np.concatenate([self.preparation.planes(nir), rgb], axis=-1)
 
 
 def load(
     pair: Pair, data: DataConfig
-) -> tuple[Real[np.ndarray, "h w 1"], Real[np.ndarray, "h w 3"]]:
+) -> tuple[Real[np.ndarray, "h w 1"], Real[np.ndarray, "h w 3"], Preparation]:
     """Read a pair and prepare both images, at their own size.
 
     Args:
@@ -61,7 +64,8 @@ def load(
         data: its preprocessing applies; the RGB stays sRGB-encoded.
 
     Returns:
-        NIR as float32 in [0, 1], and RGB as it is stored; with `data.rgb_minmax` as float32.
+        NIR as float32 in [0, 1], RGB as it is stored (with `data.rgb_minmax` as float32), and what
+        the NIR image has been through.
 
     Raises:
         InputError: a file cannot be decoded, has other channels, holds no picture, or the two
@@ -72,8 +76,8 @@ def load(
     encoded = pair.encoded()
     nir, rgb = decode_stored(encoded)
     with located(encoded.nir_place):
-        prepared = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
-    return prepared, to_unit(rgb) if data.rgb_minmax else rgb
+        found = fit_input(lambda: (nir,), nir.dtype, data)
+    return found.apply(nir)[..., None], to_unit(rgb) if data.rgb_minmax else rgb, found
 
 
 def prepare(pair: Pair, data: DataConfig) -> Picture:
@@ -89,15 +93,15 @@ def prepare(pair: Pair, data: DataConfig) -> Picture:
     Raises:
         InputError: all of `load`.
     """
-    nir, rgb = load(pair, data)
+    nir, rgb, found = load(pair, data)
     size = clamp_size(nir.shape[:2], data.clamp)
     # Most of a picture is not in the crop: resizing only what is takes a fraction of the time. But
     # photographs of many megapixels would fill the memory.
     if min(size) >= data.crop and max(nir.shape) <= AS_STORED * max(size):
-        return Picture(nir, rgb, size)
+        return Picture(nir, rgb, size, found)
     padded = [transforms.pad_to(resize(image, size), data.crop) for image in (nir, rgb)]
     small, colours = (quantize(image, np.uint16) for image in padded)
-    return Picture(small, colours, small.shape[:2])
+    return Picture(small, colours, small.shape[:2], found)
 
 
 class Prepared:

@@ -17,12 +17,12 @@ from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.picture import Job
 from haqagen_jax.inference.source import ArraySink, ArraySource
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.network_input import fit_input
 from haqagen_jax.prefetch import prefetch
-from haqagen_jax.preprocess import Preparation, prepare_nir
+from haqagen_jax.preprocess import Preparation
 from haqagen_jax.scaling import resize
 
 MODES = ("sliding", "resize")
-_AS_IT_IS = Preparation(0.0, 1.0, None)
 
 
 class Coloured(NamedTuple):
@@ -121,9 +121,11 @@ def _sliding(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) ->
 
 
 def _resized(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
-    data, tile = model.config.data, model.settings.tile
-    whole = prepare_nir(nir, equalize=data.equalize, percentiles=data.nir_percentiles)
+    tile = model.settings.tile
+    found = fit_input(lambda: (nir,), nir.dtype, model.config.data)
+    whole = found.apply(nir)[..., None]
     canvas.begin((tile, tile))
     source = ArraySource(resize(whole, (tile, tile))[..., 0])
     plan = TilePlan(tile, tile, tile, model.settings.stride)
-    return Job(source, _AS_IT_IS, plan, None, canvas)
+    as_it_is = Preparation(0.0, 1.0, None, found.black)
+    return Job(source, as_it_is, plan, None, canvas)

@@ -20,7 +20,7 @@ from haqagen_jax.inference.predictor import Network, TilePredictor
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.source import ArraySink, ArraySource, Sink, Source, blocks
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.preprocess import fit
+from haqagen_jax.network_input import channels, fit_input
 from haqagen_jax.scaling import clamp_size, reduce
 
 _DEFAULT = Settings()
@@ -30,7 +30,8 @@ class Colorizer:
     """A model that colours arrays.
 
     Attributes:
-        network: the Flax module (or baseline): `network.apply(variables, nir[b, h, w, 1]).rgb`.
+        network: the Flax module (or baseline): `network.apply(variables, nir).rgb`, where nir is
+            `haqagen_jax.network_input.prepare`d.
         variables: its variables, nested dicts of float32 arrays.
         config: the configuration it was trained with.
         name: what tables and messages call it.
@@ -67,6 +68,7 @@ class Colorizer:
             network,
             variables,
             rgb_transfer=config.data.rgb_transfer,
+            channels=channels(config.data),
             tile=settings.tile,
             batch=settings.batch,
         )
@@ -132,12 +134,7 @@ class Colorizer:
                 f"the image is {source.height}x{source.width}: no pixels; give at least one"
             )
         data, settings = self.config.data, self.settings
-        preparation = fit(
-            lambda: blocks(source),
-            source.dtype,
-            equalize=data.equalize,
-            percentiles=data.nir_percentiles,
-        )
+        preparation = fit_input(lambda: blocks(source), source.dtype, data)
         size = source.height, source.width
         own = TilePlan(*size, settings.tile, settings.stride)
         if not settings.consistent or len(own) == 1:

@@ -26,7 +26,7 @@ class _Tile(NamedTuple):
     picture: Picture
     window: Pass
     origin: tuple[int, int]
-    nir: Float32[np.ndarray, "tile tile 1"]
+    nir: Float32[np.ndarray, "tile tile c"]
     target: Float32[np.ndarray, "tile tile 3"] | None
 
 
@@ -119,7 +119,8 @@ def _coarse_tiles(picture: Picture) -> Generator[_Tile]:
     coarse, window = picture.job.coarse, picture.coarse
     if coarse is not None and window is not None:
         for origin in coarse.plan.origins:
-            yield _Tile(picture, window, origin, coarse.plan.extract(coarse.nir, origin), None)
+            nir = picture.job.preparation.planes(coarse.plan.extract(coarse.nir, origin))
+            yield _Tile(picture, window, origin, nir, None)
 
 
 def _detail_tiles(picture: Picture) -> Generator[_Tile]:
@@ -128,7 +129,7 @@ def _detail_tiles(picture: Picture) -> Generator[_Tile]:
         for row, (first, band) in enumerate(rows):
             for column in range(plan.grid[1]):
                 origin = row * plan.stride, column * plan.stride
-                nir = plan.extract(band, origin, first)
+                nir = picture.job.preparation.planes(plan.extract(band, origin, first))
                 yield _Tile(picture, picture.detail, origin, nir, picture.target(origin))
 
 

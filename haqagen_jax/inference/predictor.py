@@ -1,6 +1,6 @@
 """The network as one compiled function from NIR tiles to sRGB tiles, on all local devices.
 
-float32, (b, tile, tile, 1) to (b, tile, tile, 3), in [0, 1]. One (batch, tile) shape, so one
+float32, (b, tile, tile, c) to (b, tile, tile, 3), in [0, 1]. One (batch, tile) shape, so one
 compilation; the batch is split over the devices. Calls return at once: the result is waited for
 when it is read.
 """
@@ -27,7 +27,7 @@ class Network(Protocol):
 
     @property
     def apply(self) -> Callable[..., Any]:
-        """(variables, nir [b h w 1]) -> a named tuple whose `rgb` is [b h w 3]."""
+        """(variables, nir [b h w c]) -> a named tuple whose `rgb` is [b h w 3]."""
         ...
 
 
@@ -45,6 +45,7 @@ class TilePredictor:
         variables: Mapping[str, Any],
         *,
         rgb_transfer: str,
+        channels: int,
         tile: int,
         batch: int | None,
     ) -> None:
@@ -54,6 +55,7 @@ class TilePredictor:
             network: see `Network`.
             variables: its weights.
             rgb_transfer: of its colours, "linear" or "srgb".
+            channels: of the prepared NIR.
             tile: side of a tile, pixels.
             batch: see `haqagen_jax.inference.settings.Settings`.
 
@@ -68,7 +70,7 @@ class TilePredictor:
         self.tile = tile
         with _memory("the model needs"):
             if batch is None:
-                batch = self._fitting(predict, variables)
+                batch = self._fitting(predict, variables, channels)
             devices = jax.local_devices()[:batch]
             self.batch = -(-batch // len(devices)) * len(devices)
             mesh = Mesh(np.array(devices), ("data",))
@@ -80,7 +82,7 @@ class TilePredictor:
 
     def __call__(
         self,
-        nir: Float32[np.ndarray, "b tile tile 1"],
+        nir: Float32[np.ndarray, "b tile tile c"],
         targets: Float32[np.ndarray, "b tile tile 3"],
         reach: Float32[np.ndarray, " b"],
     ) -> jax.Array:
@@ -118,7 +120,7 @@ class TilePredictor:
     def _enough(self) -> contextlib.AbstractContextManager[None]:
         return _memory(f"batch = {self.batch}: so many tiles of {self.tile} pixels need")
 
-    def _fitting(self, predict: Callable, variables: Mapping[str, Any]) -> int:
+    def _fitting(self, predict: Callable, variables: Mapping[str, Any], channels: int) -> int:
         """How many tiles to predict at once."""
         devices = jax.local_devices()
         stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
@@ -126,7 +128,8 @@ class TilePredictor:
             return len(devices)  # on a CPU a batch gains nothing and costs memory
         square = (1, self.tile, self.tile)
         shapes = [
-            jax.ShapeDtypeStruct(shape, np.float32) for shape in ((*square, 1), (*square, 3), (1,))
+            jax.ShapeDtypeStruct(shape, np.float32)
+            for shape in ((*square, channels), (*square, 3), (1,))
         ]
         needs = jax.jit(predict).lower(variables, *shapes).compile().memory_analysis()
         if needs is None:

@@ -131,16 +131,21 @@ class Leaf(NamedTuple):
         return np.split(whole, len(self.names))
 
 
+def shapes(model: ModelConfig) -> dict[str, Any]:
+    """Returns the shapes of a generator's variables, for its sizes."""
+    return jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
+
+
 def leaves(model: ModelConfig) -> list[Leaf]:
     """Lists the tensors of a generator.
 
     Args:
         model: its sizes.
     """
-    shapes = flatten(jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0)))
-    spectral = {path.rpartition("/")[0].partition("/")[2] for path in shapes if "spectral/" in path}
+    likes = flatten(shapes(model))
+    spectral = {path.rpartition("/")[0].partition("/")[2] for path in likes if "spectral/" in path}
     found = []
-    for path, like in shapes.items():
+    for path, like in likes.items():
         module, _, leaf = path.partition("/")[2].rpartition("/")
         place = f"{module}/"
         for pattern, name in _RENAMED:
@@ -150,7 +155,7 @@ def leaves(model: ModelConfig) -> list[Leaf]:
             last = "weight_orig"
         parts = ("gamma", "beta") if place.endswith("gamma_beta.") else ("",)
         names = tuple(place.replace("gamma_beta", f"mlp_{part}") + last for part in parts)
-        taps = shapes[f"params/{module}/kernel"].shape[:3] if leaf == "v" else ()
+        taps = likes[f"params/{module}/kernel"].shape[:3] if leaf == "v" else ()
         found.append(Leaf(path, names, like.shape, taps))
     return found
 

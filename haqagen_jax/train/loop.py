@@ -102,6 +102,8 @@ def _run(
     ):
         state, position = _continue(setup, checkpoints) or (start(setup), {})
         begun = int(state.step)
+        if setup.initial is not None:
+            _line(display, show, setup.initial.report)
         record.begin(begun, position)
         task = display.add_task("training", total=steps, completed=begun)
         for step in range(begun + 1, steps + 1):

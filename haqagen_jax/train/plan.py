@@ -42,6 +42,8 @@ def plan(
     """
     setup = prepare(directories, Path(workdir), config, vgg=vgg, init_from=init_from)
     _say(_known(setup))
+    if setup.initial is not None and jax.process_index() == 0:
+        print(setup.initial.report)
     _say({"compiling": "the step; this may take minutes"})
     memory, seconds = _measured(setup)
     hours = seconds * setup.steps / 3600

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -16,9 +17,9 @@ from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import TrainIterator, batch_names, train_iterator
 from haqagen_jax.errors import InputError
-from haqagen_jax.models.factory import init_generator
 from haqagen_jax.train.checkpoint import is_started
 from haqagen_jax.train.frozen import texture_features, vgg_features
+from haqagen_jax.train.initial import Initial, read_initial
 from haqagen_jax.train.precision import compute_dtype
 from haqagen_jax.train.settings import run_settings
 from haqagen_jax.train.sharding import make_mesh, replicated, state_shardings
@@ -46,7 +47,7 @@ class Setup:
     validate: Validate
     create: Callable[[jax.Array], TrainState]
     shapes: TrainState  # shapes and types, each with its sharding
-    initial: Mapping[str, Any] | None  # the generator's variables to start with; None for random
+    initial: Initial | None  # of the generator; None for random
 
     def names(self, step: int) -> list[str]:
         """Returns the names of the pairs in the batch of a step."""
@@ -74,21 +75,21 @@ def prepare(
         workdir: where the run lives; f is read from it.
         config: the run's configuration.
         vgg: VGG-19 weights; None for those in the cache folder.
-        init_from: a model directory whose generator a new run starts with.
+        init_from: a model directory whose generator a new run starts with; see
+            `haqagen_jax.train.initial`.
 
     Returns:
         The run.
 
     Raises:
         InputError: an unusable work directory, too little room, unusable data, missing f or VGG-19
-            weights, devices and a batch that do not fit, a model to start with that is of another
-            size.
+            weights, devices and a batch that do not fit, a model to start with that does not.
     """
     if jax.process_index() == 0:
         require_workdir(workdir)
     initial = None
     if init_from is not None and not is_started(workdir / "checkpoints"):
-        initial = _generator(init_from, config)
+        initial = read_initial(init_from, config)
     train = config.train
     dtype = compute_dtype(train.precision)
     mesh = make_mesh(train)
@@ -136,20 +137,16 @@ def start(setup: Setup) -> TrainState:
     state = setup.create(jax.random.key(setup.config.train.seed))
     if setup.initial is None:
         return state
-    where = jax.tree.map(lambda x: x.sharding, setup.shapes)
-    generator = jax.device_put(setup.initial, where.generator)
+    random = artifact.flatten(state.generator)
+    given = {
+        path: jax.device_put(np.asarray(tensor, random[path].dtype), random[path].sharding)
+        for path, tensor in setup.initial.tensors.items()
+    }
+    generator = artifact.unflatten(random | given)
     average = None
-    if state.average is not None:
-        average = jax.device_put(setup.initial["params"], where.average)
+    if state.average is not None:  # of its own, as both are donated
+        average = jax.tree.map(jnp.copy, generator["params"])
     return dataclasses.replace(state, generator=generator, average=average)
-
-
-def _generator(directory: str | Path, config: Config) -> Mapping[str, Any]:
-    """The variables of another model's generator, which must be of the run's size."""
-    _, variables = artifact.load(directory)
-    shapes = jax.eval_shape(lambda key: init_generator(key, config.model), jax.random.key(0))
-    artifact.check(variables, shapes, str(directory))
-    return variables
 
 
 def _steps_of_epochs(config: Config, pairs: int) -> int:

@@ -148,7 +148,9 @@ class _Networks:
         def forward(params: Any) -> tuple[GeneratorOutput, Any]:
             variables = {**state.generator, "params": params}
             mutable = ["batch_stats", "spectral"]
-            return self._generator.apply(variables, batch.nir, train=True, mutable=mutable)
+            applied: Any = self._generator.apply(variables, batch.nir, train=True, mutable=mutable)
+            fake, updated = applied
+            return GeneratorOutput(fake.rgb, fake.hsv), updated
 
         return jax.vjp(forward, state.generator["params"], has_aux=True)
 

@@ -58,7 +58,7 @@ def make_validation(
         variables: Any, batch: Batch, real: jax.Array
     ) -> tuple[dict[str, jax.Array], Samples, jax.Array]:
         prediction: Any = generator.apply(variables, batch.nir)
-        rgb_pred, hsv_pred = prediction
+        rgb_pred, hsv_pred = prediction.rgb, prediction.hsv
         rgb = batch.rgb
         if config.data.rgb_transfer == "linear":
             rgb_pred, rgb = linear_to_srgb(rgb_pred), linear_to_srgb(rgb)
@@ -70,7 +70,7 @@ def make_validation(
             "psnr_linear": metrics.psnr(*linear),
             "angular_error_linear": metrics.angular_error(*linear),
         }
-        return scores, Samples(batch.nir, rgb_pred, hsv_pred, rgb), real
+        return scores, Samples(batch.nir[..., :1], rgb_pred, hsv_pred, rgb), real
 
     def validate(variables: Any) -> tuple[dict[str, float], Samples]:
         results = []

@@ -83,7 +83,7 @@ def test_a_published_layout_builds_and_reads_back_byte_for_byte(tmp_path, name, 
             names.append(pair.name)
             nir, _ = noise(0)
             read = records.load(pair, DataConfig(equalize=False))
-            assert [image.shape for image in read] == [(*nir.shape, 1), (*nir.shape, 3)]
+            assert [image.shape for image in read[:2]] == [(*nir.shape, 1), (*nir.shape, 3)]
     assert len(stored) == 60
     assert set(stored) == files
     assert len(set(names)) == 30

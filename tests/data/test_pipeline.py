@@ -220,7 +220,7 @@ def test_evaluation_counts_every_pair_once_whatever_the_processes_and_the_batch(
 
 def test_an_evaluation_crop_is_the_middle_of_its_image(pairs):
     (batch,) = evaluation_batches(pairs[4:], DataConfig(equalize=False), batch_size=1)
-    nir, rgb = records.load(pairs[4], DataConfig(equalize=False))  # 288 x 300
+    nir, rgb, _ = records.load(pairs[4], DataConfig(equalize=False))  # 288 x 300
     np.testing.assert_allclose(batch.rgb[0], rgb[16:272, 22:278] / 65_535, atol=1e-5)
     np.testing.assert_allclose(batch.nir[0], nir[16:272, 22:278], atol=1e-5)
 
@@ -281,8 +281,8 @@ def test_linear_transfer_and_minmax_apply_to_the_rgb(pairs):
     decoded = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     np.testing.assert_allclose(linear.rgb, decoded, atol=1e-6)
     np.testing.assert_array_equal(linear.nir, srgb.nir)
-    _, whole = records.load(pairs[4], DataConfig())
-    _, stretched = records.load(pairs[4], DataConfig(rgb_minmax=True))
+    _, whole, _ = records.load(pairs[4], DataConfig())
+    _, stretched, _ = records.load(pairs[4], DataConfig(rgb_minmax=True))
     low, high = int(whole.min()), int(whole.max())
     np.testing.assert_allclose(stretched, (whole - low) / (high - low), atol=1e-6)
     batch = next(train_iterator(pairs, DataConfig(rgb_transfer="linear"), batch_size=2, seed=0))

@@ -223,7 +223,7 @@ def test_two_accelerators_get_what_fits(monkeypatch, stats, batch):
 
     predictor = colorizer()._predictor
     monkeypatch.setattr(jax, "local_devices", lambda: [Accelerator(stats)] * 2)
-    assert predictor._fitting(predict, {}) == batch
+    assert predictor._fitting(predict, {}, channels=1) == batch
 
 
 @settings(deadline=None, max_examples=100)

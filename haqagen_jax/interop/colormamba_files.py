@@ -1,0 +1,75 @@
+"""ColorMamba's checkpoints and model directories, one made into the other."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from haqagen_jax import artifact
+from haqagen_jax.errors import InputError, located, reachable
+from haqagen_jax.interop import colormamba
+from haqagen_jax.interop.torch_checkpoint import read_state_dict
+from haqagen_jax.interop.torch_writer import write_state_dict
+from haqagen_jax.models.factory import count_parameters
+
+_COUNTERS = "batch_norm_counters"
+
+
+def import_checkpoint(source: str | Path, directory: str | Path) -> int:
+    """Makes a model directory of a checkpoint.
+
+    Args:
+        source: of PyTorch; see `haqagen_jax.interop.colormamba.variables`. Nothing in it is
+            executed.
+        directory: of the model; must not exist.
+
+    Returns:
+        The number of parameters.
+
+    Raises:
+        InputError: no such file, another kind of file, other tensors, a directory that exists or
+            cannot be written; nothing is left behind.
+    """
+    source, directory = Path(source), Path(directory)
+    if os.path.lexists(directory):
+        raise InputError(f"{directory}: exists; choose another name with -o")
+    tensors = read_state_dict(source)
+    with located(source):
+        config, variables, counters = colormamba.variables(tensors)
+    with reachable(), source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = {"imported_from": source.name, "sha256": digest, _COUNTERS: counters}
+    artifact.save(directory, config, variables, dtype="float32", training=facts)
+    return count_parameters(variables["params"])
+
+
+def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool) -> int:
+    """Writes a ColorMamba generator as a checkpoint that PyTorch loads.
+
+    Args:
+        directory: of the model, imported or trained.
+        out: the file, for `netG.load_state_dict(torch.load(out))`.
+        overwrite: replace a file that exists.
+
+    Returns:
+        The number of tensors.
+
+    Raises:
+        InputError: no such model, one of another architecture, a file that exists or cannot be
+            written.
+    """
+    out = Path(out)
+    if os.path.isdir(out):
+        raise InputError(f"{out}: is a folder; name a file")
+    if os.path.lexists(out) and not overwrite:
+        raise InputError(f"{out}: exists; add --overwrite or choose another name")
+    config, variables = artifact.load(directory)
+    if config.model.architecture != "colormamba":
+        raise InputError(
+            f"{directory}: is a {config.model.architecture} generator; PyTorch's code is "
+            "ColorMamba's, so give a ColorMamba model"
+        )
+    artifact.check(variables, colormamba.shapes(config.model), str(directory))
+    counters = artifact.facts(directory).get(_COUNTERS, {})
+    tensors = colormamba.state_dict(config.model, variables, counters)
+    write_state_dict(out, tensors)
+    return len(tensors)
