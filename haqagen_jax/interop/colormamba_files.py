@@ -7,6 +7,7 @@ from pathlib import Path
 from haqagen_jax import artifact
 from haqagen_jax.errors import InputError, located, reachable
 from haqagen_jax.interop import colormamba
+from haqagen_jax.interop.colormamba_names import shapes
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.interop.torch_writer import write_state_dict
 from haqagen_jax.models.factory import count_parameters
@@ -68,7 +69,7 @@ def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool
             f"{directory}: is a {config.model.architecture} generator; PyTorch's code is "
             "ColorMamba's, so give a ColorMamba model"
         )
-    artifact.check(variables, colormamba.shapes(config.model), str(directory))
+    artifact.check(variables, shapes(config.model), str(directory))
     counters = artifact.facts(directory).get(_COUNTERS, {})
     tensors = colormamba.state_dict(config.model, variables, counters)
     write_state_dict(out, tensors)

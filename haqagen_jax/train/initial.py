@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
@@ -90,7 +91,7 @@ def _agent_biases(tensors: Mapping[str, np.ndarray]) -> Tensors:
             windows.setdefault(place, {})[name] = found.pop(path)
     sizes = paper.ATTENTION_HEADS, paper.AGENT_TOKENS
     for place, params in windows.items():
-        bias: Any = WindowBias(*sizes).apply({"params": params})
+        bias: Any = WindowBias(*sizes).apply({"params": jax.tree.map(jnp.asarray, params)})
         found[f"{place}attn/agent_bias"] = np.asarray(bias)
     return found
 
