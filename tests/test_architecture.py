@@ -64,7 +64,7 @@ ROOMS = {
     "image_source": "decoding errors formats imageio inference inference.postprocess tiff",
     "image_sink": "errors imageio inference levels",
     "outcomes": "errors files selection version",
-    "interop": "artifact config errors models models.factory ops paper types version",
+    "interop": "artifact config errors files models models.factory ops paper types version",
     "weights": "artifact cache_folder console errors files interop",
     "cost": "config models models.factory paper",
     "train.optimizer": "config paper types",

@@ -1,0 +1,198 @@
+"""What a PyTorch checkpoint's pickle may name and call, and what it gets for it.
+
+A pickle can name ordered dictionaries, tensors, parameters and their storages; any other name is
+refused before it is looked up.
+"""
+
+import reprlib
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from haqagen_jax.errors import InputError
+
+DTYPES = {
+    "FloatStorage": "float32",
+    "DoubleStorage": "float64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+}
+_MAX_DIMENSIONS = 32  # of arrays, in jax; and nobody can fill the memory with shapes
+
+_repr = reprlib.Repr()  # a message is one line, whatever the file holds
+_repr.maxstring = _repr.maxother = 120
+
+
+class Storage(NamedTuple):
+    """The elements that tensors are views of; they lie outside the pickle."""
+
+    key: str
+    dtype: str
+    length: int  # elements
+
+
+class Tensor(NamedTuple):
+    """A view of a storage, in elements."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class Parameter:
+    """A parameter of PyTorch before 0.4; the tensor comes at construction or with the state."""
+
+    def __init__(self, tensor: Any = None, *_flags: Any) -> None:
+        self.tensor = tensor
+
+
+def shown(value: Any) -> str:
+    """Show a value that a file holds.
+
+    Args:
+      value: any.
+
+    Returns:
+      A text or an integer, shortened, or what else it is.
+    """
+    plain = isinstance(value, str | int)  # others may be nested without end
+    return _repr.repr(value) if plain else f"a {type(value).__name__}"
+
+
+def filled(target: Any, items: list[Any]) -> dict[Any, Any]:
+    """Put entries into a dictionary.
+
+    Args:
+      target: the dictionary.
+      items: keys and values, in turn.
+
+    Returns:
+      The dictionary.
+
+    Raises:
+      InputError: it is none, or a key is neither text nor number.
+    """
+    if not isinstance(target, dict):
+        raise InputError(f"has a {type(target).__name__} where a dictionary is expected")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        if not isinstance(key, str | int | float | None):  # finding any other may take for ever
+            raise InputError(f"has a dictionary with a {type(key).__name__} for a key")
+        target[key] = value
+    return target
+
+
+def _ordered(pairs: Any = ()) -> dict[Any, Any]:
+    """Python 2 wrote the entries as the argument, Python 3 puts them in afterwards."""
+    ordered = filled(OrderedDict(), [part for key, value in pairs for part in (key, value)])
+    if pairs:
+        list.clear(pairs)  # or one long list could be named many times, and fill the memory
+    return ordered
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> Tensor:
+    if not isinstance(storage, Storage):
+        raise InputError("has a tensor without a storage")
+    if len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
+        raise InputError(f"has a tensor of {len(shape)} sizes and {len(strides)} strides")
+    return Tensor(storage, _count(offset), tuple(map(_count, shape)), tuple(map(_count, strides)))
+
+
+def _parameter(tensor: Any, *_rest: Any) -> Any:
+    return tensor
+
+
+# All that a pickle may name.
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): _ordered,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch.nn.parameter", "Parameter"): Parameter,
+} | {("torch", storage): dtype for storage, dtype in DTYPES.items()}
+
+
+def named(module: Any, name: Any) -> Any:
+    """Find what a name stands for here.
+
+    Args:
+      module: of the name, text.
+      name: within it, text.
+
+    Returns:
+      A function or class of this module, or the dtype of a storage.
+
+    Raises:
+      InputError: the name is not allowed.
+    """
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise InputError("has a name that is not text")
+    if (module, name) not in _ALLOWED:
+        raise InputError(f"refers to {f'{module}.{name}'[:120]}, which is refused")
+    return _ALLOWED[module, name]
+
+
+def called(function: Any, arguments: Any) -> Any:
+    """Call what `named` gave.
+
+    Args:
+      function: to be called.
+      arguments: a tuple.
+
+    Returns:
+      Its result.
+
+    Raises:
+      InputError: it is no function.
+    """
+    if not callable(function):  # nothing that a pickle can make is, only what `_ALLOWED` gives
+        raise InputError(f"calls a {type(function).__name__}")
+    return function(*arguments)
+
+
+def set_state(target: Any, state: Any) -> None:
+    """Take a parameter's tensor; the state of an ordered dictionary is `_metadata`, not needed.
+
+    Args:
+      target: the parameter or the dictionary.
+      state: for a parameter, a tuple.
+
+    Raises:
+      InputError: it is neither.
+    """
+    if isinstance(target, Parameter):
+        if len(state) == 5:  # the other form holds flags only
+            target.tensor = state[0]
+    elif not isinstance(target, OrderedDict):
+        raise InputError(f"gives a state to a {type(target).__name__}")
+
+
+def storage(pid: Any) -> Storage:
+    """Describe a storage.
+
+    Args:
+      pid: what the pickle says of it: "storage", dtype, key, device and length.
+
+    Returns:
+      The description.
+
+    Raises:
+      InputError: it is no storage, or not one of a known type.
+    """
+    kind, dtype, key, _device, length, *view = pid
+    if kind != "storage" or not isinstance(key, str) or any(v is not None for v in view):
+        raise InputError(f"has a persistent object {shown(kind)} that is not a storage")
+    if dtype not in DTYPES.values():
+        raise InputError(f"storage {shown(key)} is of the unknown type {shown(dtype)}")
+    return Storage(key, dtype, _count(length))
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise InputError(f"has {shown(value)} where a number of elements is expected")
+    return value
