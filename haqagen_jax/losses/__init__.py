@@ -3,7 +3,12 @@
 The objective, which weighs them, is in `haqagen_jax.losses.objective`.
 """
 
-from haqagen_jax.losses.adversarial import hinge_critic, hinge_generator
+from haqagen_jax.losses.adversarial import (
+    hinge_critic,
+    hinge_generator,
+    least_squares_critic,
+    least_squares_generator,
+)
 from haqagen_jax.losses.feature import (
     cosine_distance,
     squared_distance,
@@ -23,6 +28,8 @@ __all__ = [
     "hinge_critic",
     "hinge_generator",
     "hsv_mse",
+    "least_squares_critic",
+    "least_squares_generator",
     "mse",
     "reconstruction",
     "squared_distance",

@@ -6,20 +6,21 @@ assumed. The encoding is the caller's choice: apply `ops.color.srgb_to_linear` t
 the paper's protocol ("quantitative metrics are computed on linear sRGB", Sec. 4.1); the colour
 difference, the colourfulness and LPIPS are defined on sRGB-encoded images. These are for measuring,
 not for training: psnr is +inf for equal images, and gradients at equality are not finite, those of
-lpips excepted.
+lpips and of the structural similarities excepted.
 """
 
 from haqagen_jax.metrics.color import ciede2000, colorfulness
 from haqagen_jax.metrics.perceptual import lpips
 from haqagen_jax.metrics.pixel import angular_error, psnr
 from haqagen_jax.metrics.seams import seam_energy
-from haqagen_jax.metrics.structure import ssim, ssim_gaussian
+from haqagen_jax.metrics.structure import ms_ssim, ssim, ssim_gaussian
 
 __all__ = [
     "angular_error",
     "ciede2000",
     "colorfulness",
     "lpips",
+    "ms_ssim",
     "psnr",
     "seam_energy",
     "ssim",
