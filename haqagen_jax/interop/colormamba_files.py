@@ -6,6 +6,7 @@ from pathlib import Path
 
 from haqagen_jax import artifact
 from haqagen_jax.errors import InputError, located, reachable
+from haqagen_jax.files import prepare_folder
 from haqagen_jax.interop import colormamba
 from haqagen_jax.interop.colormamba_names import shapes
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
@@ -61,8 +62,6 @@ def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool
     out = Path(out)
     if os.path.isdir(out):
         raise InputError(f"{out}: is a folder; name a file")
-    if os.path.lexists(out) and not overwrite:
-        raise InputError(f"{out}: exists; add --overwrite or choose another name")
     config, variables = artifact.load(directory)
     if config.model.architecture != "colormamba":
         raise InputError(
@@ -72,5 +71,6 @@ def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool
     artifact.check(variables, shapes(config.model), str(directory))
     counters = artifact.facts(directory).get(_COUNTERS, {})
     tensors = colormamba.state_dict(config.model, variables, counters)
-    write_state_dict(out, tensors)
+    prepare_folder(out.parent)
+    write_state_dict(out, tensors, overwrite=overwrite)
     return len(tensors)
