@@ -95,4 +95,5 @@ def _load_network(name: str, settings: Settings) -> Colorizer:
     nir = jax.ShapeDtypeStruct((1, paper.PATCH, paper.PATCH, 1), jnp.float32)
     expected = jax.eval_shape(network.init, jax.random.key(0), nir)
     artifact.check(variables, expected, str(directory))
+    variables = jax.tree.map(jnp.asarray, variables)
     return Colorizer(network, variables, config, name=directory.name, settings=settings)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
@@ -63,8 +64,8 @@ class ColorMamba(nn.Module):
     @nn.compact
     def __call__(
         self,
-        nir: Float[Array, "b h w c"],
-        nir_hsv: Float[Array, "b h w 3"] | None = None,
+        nir: Float[Array | np.ndarray, "b h w c"],
+        nir_hsv: Float[Array | np.ndarray, "b h w 3"] | None = None,
         *,
         train: bool = False,
     ) -> ColorMambaOutput:
@@ -83,6 +84,7 @@ class ColorMamba(nn.Module):
         Raises:
             ValueError: a height or width that is not a positive multiple of 256.
         """
+        nir = jnp.asarray(nir)
         require_multiple(nir)
         if nir_hsv is None:
             value = nir[..., -1:]
@@ -95,7 +97,7 @@ class ColorMamba(nn.Module):
             remat=self.remat,
             dtype=self.dtype,
             name="hsv_branch",
-        )(nir, nir_hsv)
+        )(nir, jnp.asarray(nir_hsv))
         rgb = RgbBranch(
             self.width,
             self.d_state,

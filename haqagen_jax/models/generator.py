@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
@@ -53,7 +54,9 @@ class Generator(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, nir: Float[Array, "b h w 1"], *, train: bool = False) -> GeneratorOutput:
+    def __call__(
+        self, nir: Float[Array | np.ndarray, "b h w 1"], *, train: bool = False
+    ) -> GeneratorOutput:
         """Colours pictures.
 
         Args:
@@ -68,6 +71,7 @@ class Generator(nn.Module):
         Raises:
             ValueError: a height or width that is not a positive multiple of 256.
         """
+        nir = jnp.asarray(nir)
         require_multiple(nir)
         hsv = HsvBranch(self.hsv_width, remat=self.remat, dtype=self.dtype, name="hsv_branch")(nir)
         # Of a constant, SPADE blocks make a learned scale and shift per channel; so what a

@@ -15,6 +15,7 @@ from haqagen_jax.config import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.network_input import prepare
 
 PLAIN = Config(data=DataConfig(equalize=False))
 TILINGS = ((8, 7), (8, 5), (8, 8), (5, 3))  # (tile, stride)
@@ -45,6 +46,13 @@ class Blur:
             nir, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
         return Output(jnp.repeat(blurred, 3, -1))
+
+
+class Planes:
+    """Shows both channels of its input."""
+
+    def apply(self, variables, nir):
+        return Output(jnp.concatenate([nir, nir[..., :1]], -1))
 
 
 def plain(tile, stride, batch):
@@ -225,3 +233,16 @@ def test_refused_options(option, value):
     options = {"tile": 8, "stride": 5, "batch": 1} | {option: value}
     with pytest.raises(InputError, match=f"{option} = {value}"):
         Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
+
+
+@pytest.mark.parametrize(("size", "consistent"), [((5, 7), False), ((30, 41), True)])
+def test_a_network_may_take_the_value_too(size, consistent):
+    """Through tiles, blending and what makes tiles agree: at a size where training reduces, too."""
+    data = DataConfig(preparation="colormamba", equalize=False)
+    nir = np.random.default_rng(3).integers(40, 200, size).astype(np.uint8)
+    settings = Settings(tile=8, stride=5, batch=2, consistent=consistent)
+    model = Colorizer(Planes(), {}, Config(data=data), settings=settings)
+    expected = prepare(nir, data)
+    coloured = model.colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(coloured[..., :2], expected, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(coloured[..., 2], coloured[..., 0])

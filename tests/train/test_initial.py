@@ -1,0 +1,131 @@
+"""What a run takes of another model's generator."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from haqagen_jax import artifact
+from haqagen_jax.config import Config, DataConfig, ModelConfig
+from haqagen_jax.errors import InputError
+from haqagen_jax.models.agent_attention import AgentAttention
+from haqagen_jax.models.factory import init_generator
+from haqagen_jax.train.initial import read_initial
+
+OTHER = ModelConfig(
+    architecture="colormamba", width=8, d_state=2, spade_hidden=8, hsv_width=4, critic_width=8
+)
+OURS = dataclasses.replace(OTHER, architecture="haqagen", hsv_width=8)
+
+
+def _random(model: ModelConfig) -> Any:
+    shapes = jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32), shapes)
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("imported") / "cm"
+    variables = _random(OTHER)
+    data = DataConfig(preparation="colormamba", equalize=False)
+    artifact.save(directory, Config(OTHER, data), variables, dtype="float32")
+    return directory, artifact.flatten(variables)
+
+
+def test_the_backbone_is_taken(imported):
+    directory, theirs = imported
+    taken, report = read_initial(directory, Config(model=OURS))
+    wanted = artifact.flatten(_random(OURS))
+    for path, tensor in taken.items():
+        assert wanted[path].shape == tensor.shape
+        if not path.endswith("agent_bias"):
+            np.testing.assert_array_equal(tensor, theirs[path])
+    branch = "params/rgb_branch"
+    for part in ("down_8/kernel", "group_3/block/self_attention/A_log", "decoder_8/up/kernel"):
+        assert f"{branch}/{part}" in taken
+    for part in ("decoder_5/spade/conv_1/kernel", "cross_block/gamma", "fin_out/bias"):
+        assert f"{branch}/{part}" in taken
+    assert "spectral/rgb_branch/decoder_5/spade/conv_1/u" in taken
+    assert "batch_stats/rgb_branch/cross_block/key/norm/var" in taken
+    # Modulation by other maps, and by what only one of the two has.
+    missing = set(wanted) - set(taken)
+    assert f"{branch}/decoder_5/spade/norm_0/gamma_beta/kernel" in missing
+    assert f"{branch}/decoder_1/spade/conv_0/kernel" in missing
+    assert f"{branch}/fusion/norm_0/shared/kernel" in taken
+    assert not [path for path in taken if "hsv_branch" in path]
+    count = sum(tensor.size for path, tensor in taken.items() if path.startswith("params/"))
+    total = sum(tensor.size for path, tensor in wanted.items() if path.startswith("params/"))
+    assert report.splitlines()[0].endswith(f"cm: {count:,} of {total:,} parameters taken")
+
+
+def test_the_report_names_every_tensor_once(imported):
+    report = read_initial(imported[0], Config(model=OURS)).report
+    assert max(map(len, report.splitlines()[1:])) <= 100
+    text = " ".join(report.split())
+    taken, rest = text.partition("starts anew")[::2]
+    anew, behind = rest.partition("left behind")[::2]
+    assert "rgb_branch/down_1-8" in taken
+    assert "rgb_branch/group_1-3" in taken
+    assert "rgb_branch/decoder_1-8/up" in taken
+    assert "hsv_branch, rgb_branch/decoder_1,6,7,8/spade, " in anew
+    assert "hsv_branch, rgb_branch/decoder_2-5/spade/norm_0, " in behind
+    assert "down" not in anew + behind
+
+
+def test_agent_attention_is_the_same_function(imported):
+    """The sum of the published biases does what they do."""
+    directory, theirs = imported
+    taken = read_initial(directory, Config(model=OURS)).tensors
+    place = "params/rgb_branch/group_1/block/conv_blk/attn"
+    x = jnp.asarray(np.random.default_rng(1).standard_normal((1, 9, 8, 8), np.float32))
+
+    def attend(tensors: dict[str, Any], *, window_bias: bool) -> Any:
+        inside = {
+            path.removeprefix(f"{place}/"): jnp.asarray(tensor)
+            for path, tensor in tensors.items()
+            if path.startswith(place)
+        }
+        params = artifact.unflatten(inside)
+        return AgentAttention(8, 49, window_bias).apply({"params": params}, x)
+
+    ours, published = attend(taken, window_bias=False), attend(theirs, window_bias=True)
+    np.testing.assert_allclose(ours, published, rtol=0, atol=1e-5 * float(abs(published).max()))
+
+
+def test_another_hidden_width_costs_the_fusions_norms(imported):
+    config = Config(model=dataclasses.replace(OURS, spade_hidden=4))
+    taken = read_initial(imported[0], config).tensors
+    assert not [path for path in taken if "fusion/norm" in path]
+    assert "params/rgb_branch/fusion/conv_0/kernel" in taken
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            dataclasses.replace(OURS, width=16),
+            "model.width is 8, but the run's is 16; start the ru",
+        ),
+        (dataclasses.replace(OURS, d_state=4), r"with --set model.d_state=2$"),
+        (dataclasses.replace(OURS, expand=1), "model.expand is 2, but"),
+        (dataclasses.replace(OTHER, width=16), "tensor .* has shape"),
+    ],
+)
+def test_other_sizes_are_refused(imported, model, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_initial(imported[0], Config(model=model))
+    assert "\n" not in str(caught.value)
+
+
+def test_one_architecture_is_taken_whole(imported, tmp_path):
+    directory, theirs = imported
+    taken, report = read_initial(directory, Config(model=OTHER))
+    assert set(taken) == set(theirs)
+    assert report == f"generator of {directory}: taken whole"
+    artifact.save(tmp_path / "ours", Config(model=OURS), _random(OURS))
+    with pytest.raises(InputError, match="is a haqagen generator, of which a colormamba generator"):
+        read_initial(tmp_path / "ours", Config(model=OTHER))
