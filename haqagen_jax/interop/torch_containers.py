@@ -81,6 +81,8 @@ def open_sequence(file: io.BufferedReader) -> tuple[Any, Read]:
     starts = {}
     place, end = file.tell(), _length(file)
     for key in keys:
+        if key not in storages:
+            raise InputError(f"has a storage {shown(key)} that the pickle does not describe")
         storage = storages[key]
         file.seek(place)
         length = int.from_bytes(file.read(8), "little", signed=True)
@@ -90,6 +92,8 @@ def open_sequence(file: io.BufferedReader) -> tuple[Any, Read]:
             raise InputError(f"storage {shown(key)} is not of {storage.length} elements")
 
     def read(storage: Storage) -> Shaped[np.ndarray, "elements"]:
+        if storage.key not in starts:
+            raise InputError(f"storage {shown(storage.key)} is missing; copy the file again")
         file.seek(starts[storage.key])
         data = file.read(storage.length * _dtype(storage).itemsize)
         return np.frombuffer(data, _dtype(storage))

@@ -7,6 +7,7 @@ sets a state, `Q` is a persistent object.
 import io
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -122,12 +123,63 @@ def test_entry_of_metadata_is_ignored(tmp_path):
 
 
 @pytest.mark.parametrize("write", WRITERS)
+def test_tensors_inside_a_wrapper(write, tmp_path):
+    inner = named(x=tensor((12,), (1,)))[2:-1]
+    for content in (
+        {"state_dict": inner, "epoch": b"K\x03", "others": inner},
+        {"epoch": b"N", "state_dict": inner},
+    ):
+        found = read_state_dict(write(tmp_path / "a.pth", named(**content)))
+        assert list(found) == ["x"]
+        np.testing.assert_array_equal(found["x"], VALUES)
+    number = b"K\x03"
+    for content, message in {
+        named(others=inner, epoch=number): "'others' is a OrderedDict, not a tensor",
+        named(state_dict=named(x=number)[2:-1], y=inner): "'x' is a int, not a tensor",
+        named(state_dict=number, y=inner): "'state_dict' is a int, not a tensor",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            read_state_dict(write(tmp_path / "a.pth", content))
+    path = write(tmp_path / "a.pth", named(state_dict=tensor((12,), (1,)), y=tensor((), ())))
+    assert list(read_state_dict(path)) == ["state_dict", "y"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"), [(("0", "7"), "a storage '7' that the"), ((), "storage '0' is missing")]
+)
+def test_a_sequence_with_other_storages(keys, message, tmp_path):
+    path = write_sequence(tmp_path / "a.pth", named(x=tensor((12,), (1,))), keys=keys)
+    with pytest.raises(InputError, match=message):
+        read_state_dict(path)
+
+
+def test_a_sequence_is_read_where_the_tensors_are(tmp_path):
+    length = 25 * 2**20
+    inner = named(x=tensor((12,), (1,)))[2:-1]
+    other = tensor((1,), (1,), key="1", length=length)
+    path = write_sequence(tmp_path / "a.pth", named(other=other, state_dict=inner), keys=("0", "1"))
+    content = path.read_bytes() + struct.pack("<q", length)
+    with path.open("wb") as file:
+        file.write(content)
+        file.truncate(len(content) + 4 * length)
+    tracemalloc.start()
+    assert list(read_state_dict(path)) == ["x"]
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    with path.open("r+b") as file:
+        file.truncate(len(content) + 4 * length - 1)
+    with pytest.raises(InputError, match=f"storage '1' is not of {length} elements"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize(
     ("call", "name"),
     [
         ("cposix\nsystem\n", r"posix\.system"),
         ("cbuiltins\neval\n", r"builtins\.eval"),
         ("cos\nsystem\n", r"os\.system"),
+        ("ctorch.nn.modules.container\nSequential\n", r"torch\.nn\.modules\.container\.Sequential"),
         ("ctorch.storage\n_load_from_bytes\n", r"torch\.storage\._load_from_bytes"),
         ("chaqagen_jax.interop.torch_checkpoint\npickle.loads\n", r"pickle\.loads"),
         ("ccollections\nOrderedDict.fromkeys\n", r"OrderedDict\.fromkeys"),
@@ -182,6 +234,11 @@ def test_a_pickle_cannot_set_attributes_of_what_it_names(name, tmp_path):
         (tensor((3,), (1,), key="../0"), "is missing"),
         (tensor((3,), (1,), kind="ComplexFloatStorage"), r"torch\.ComplexFloatStorage"),
         (tensor((3,), (1,), view=text("v")), "not a storage"),
+        (tensor((3,), (1, 1)), "1 sizes and 2 strides"),
+        (tensor((1,) * 33, (1,) * 33), "33 sizes and 33 strides"),
+        (tensor((3,), (1,)).replace(b"ctorch\nFloatStorage\n", text("O")), "unknown type 'O'"),
+        (tensor((3,), (1,)).replace(b"cpu", b"gpu") + tensor((3,), (1,), length=11), "twice"),
+        (b"}" + text("state_dict") + b"}s", "'x' is a dict, not a tensor"),
         (text("words"), "'x' is a str, not a tensor"),
         (ORDERED_DICT, "'x' is a OrderedDict, not a tensor"),
     ],
