@@ -108,7 +108,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
-    """Weights of Eq. (3) and (4) and the parameters of the histogram."""
+    """Weights of Eq. (3) and (4), the parameters of the histogram, and the forms of terms."""
 
     alpha: float = paper.ALPHA
     beta: float = paper.BETA
@@ -120,12 +120,19 @@ class LossConfig:
     bins: int = paper.HISTOGRAM_BINS
     tau: float = paper.HISTOGRAM_TAU
     ssim: float = 0.0  # weight of 1 - SSIM in L_rec, which Table 4's first row has
+    ssim_scales: int = 1  # 5: the similarity over five scales in its place
+    hsv: float = 1.0  # of all HSV terms but the adversarial, relative to RGB's; 1 in Eq. (4)
+    adversary: str = "hinge"
     kernel: str = "triangular"
     hue: str = "linear"
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "beta", "gamma", "delta", "ssim", "mse", "feature", "adversarial"):
+        terms = ("alpha", "beta", "gamma", "delta", "ssim", "hsv", "mse", "feature", "adversarial")
+        for name in terms:
             require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
+        scales = self.ssim_scales
+        require(scales in (1, 5), "loss.ssim_scales", scales, "1 or 5")
+        require_one_of(("hinge", "least_squares"), "loss.adversary", self.adversary)
         require(self.bins >= 2, "loss.bins", self.bins, "2 or more")
         require(self.tau > 0, "loss.tau", self.tau, "positive")
         require_one_of(("triangular", "logistic"), "loss.kernel", self.kernel)

@@ -39,16 +39,17 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> Config:
     return Config.from_dict(values)
 
 
-def recipe(size: str) -> "ConfigDict":
-    """Evaluates `configs/haqagen.py`, for files that change some of it.
+def recipe(size: str, spec: str = DEFAULT) -> "ConfigDict":
+    """Evaluates another configuration file, for files that change some of it.
 
     Args:
         size: its argument.
+        spec: the file.
 
     Raises:
-        InputError: a size that it refuses.
+        InputError: no such file, or a size that it refuses.
     """
-    return _evaluate(_find(DEFAULT), size)
+    return _evaluate(_find(spec), size)
 
 
 def _find(name: str) -> Path:

@@ -12,6 +12,7 @@ from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.presets import DEFAULT, SIZES, load_config
 from haqagen_jax.train.state import create_state
 
+COLORMAMBA = "configs/colormamba.py:"
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -34,7 +35,7 @@ ROWS = {  # weights of `FEATURES`, and whether the decoder sees the HSV predicti
 
 def test_every_file_of_configs_is_tested():
     files = {path.stem for path in CONFIGS.glob("*.py")}
-    assert files == {"haqagen", "ablations", *SETS}
+    assert files == {"haqagen", "ablations", "colormamba", *SETS}
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -60,6 +61,33 @@ def test_a_row_of_the_tables_is_the_recipe_with_its_difference(row, size):
     assert config == dataclasses.replace(recipe, loss=loss, model=model)
     shapes = jax.eval_shape(lambda key: create_state(key, config, steps=9), jax.random.key(0))
     assert shapes.generator["params"].keys() == {"rgb_branch", "hsv_branch"}
+
+
+@pytest.mark.parametrize("name", ["", *SETS])
+@pytest.mark.parametrize("size", SIZES)
+def test_colormamba_is_the_sets_recipe_with_its_networks_and_losses(name, size):
+    config = load_config(f"configs/colormamba.py:{name},{size}" if name else COLORMAMBA + size)
+    recipe = load_config(f"configs/{name or 'vcip2020'}.py:{size}")
+    rest = (config.data, config.optim, config.train, config.texture)
+    assert rest == (recipe.data, recipe.optim, recipe.train, recipe.texture)
+    own = {"architecture": "colormamba", "hsv_width": recipe.model.width // 2}
+    model = dataclasses.replace(recipe.model, even_upsampling=False, **own)
+    assert config.model == model
+    loss = config.loss
+    assert tuple(getattr(loss, weight) for weight in FEATURES) == ROWS["colormamba"][0]
+    # Its code: L_adv + 100 (20 (MSE + L_rec) of RGB + (MSE + L_rec) of HSV).
+    assert (loss.mse, loss.feature, loss.adversarial) == (100 * 20, 100 * 20, 1)
+    assert (loss.mse * loss.hsv, loss.feature * loss.hsv) == (100, 100)
+    assert (loss.adversary, loss.ssim_scales) == ("least_squares", 5)
+    assert (loss.hue, config.data.preparation) == ("linear", "haqagen")
+
+
+def test_other_sets_and_sizes_of_colormamba_are_refused():
+    assert load_config(COLORMAMBA[:-1]) == load_config(f"{COLORMAMBA}vcip2020,paper")
+    with pytest.raises(InputError, match="size = 'huge': must be one of paper, base"):
+        load_config(f"{COLORMAMBA}fanvid,huge")
+    with pytest.raises(InputError, match=r"configs/kaist\.py: no such configuration file"):
+        load_config(f"{COLORMAMBA}kaist,tiny")
 
 
 def test_other_rows_and_sizes_are_refused():

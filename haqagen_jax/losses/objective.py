@@ -13,11 +13,16 @@ from jax import Array
 from jaxtyping import Float
 
 from haqagen_jax.config import LossConfig
-from haqagen_jax.losses.adversarial import hinge_critic, hinge_generator
+from haqagen_jax.losses.adversarial import (
+    hinge_critic,
+    hinge_generator,
+    least_squares_critic,
+    least_squares_generator,
+)
 from haqagen_jax.losses.feature import texture_cosine, texture_l2, vgg_l2
 from haqagen_jax.losses.histogram import cdf_l1
 from haqagen_jax.losses.pixel import hsv_mse, mse
-from haqagen_jax.metrics import ssim_gaussian
+from haqagen_jax.metrics import ms_ssim, ssim_gaussian
 from haqagen_jax.types import Hsv, Rgb
 
 Features = Callable[[Float[Array, "b h w 3"]], Float[Array, "b i j f"]]
@@ -47,7 +52,8 @@ def reconstruction(
         unweighted, without those whose weight is zero.
 
     Raises:
-        ValueError: a network is None although its weight is not zero.
+        ValueError: a network is None although its weight is not zero, or the images are too small
+            for the similarity.
 
     Reference: HAQAGen Eq. (3); Table 4 and its text for SSIM.
     """
@@ -73,7 +79,8 @@ def reconstruction(
             )
         terms["vgg"] = vgg_l2(vgg(prediction), vgg(target))
     if loss.ssim:
-        terms["ssim"] = 1 - ssim_gaussian(prediction, target)
+        similarity = ms_ssim if loss.ssim_scales > 1 else ssim_gaussian
+        terms["ssim"] = 1 - similarity(prediction, target)
     return terms
 
 
@@ -113,13 +120,16 @@ def generator_objective(
     """
     terms: Terms = {}
     if loss.adversarial:
-        terms["adversarial_rgb"] = hinge_generator(rgb_logits)
-        terms["adversarial_hsv"] = hinge_generator(hsv_logits)
+        fools = least_squares_generator if _least_squares(loss) else hinge_generator
+        terms["adversarial_rgb"] = fools(rgb_logits)
+        terms["adversarial_hsv"] = fools(hsv_logits)
     if loss.mse:
         terms["mse_rgb"] = mse(rgb_pred, rgb)
-        terms["mse_hsv"] = hsv_mse(hsv_pred, hsv, hue=loss.hue)
+        if loss.hsv:
+            terms["mse_hsv"] = hsv_mse(hsv_pred, hsv, hue=loss.hue)
     if loss.feature:
-        for space, prediction, target in (("rgb", rgb_pred, rgb), ("hsv", hsv_pred, hsv)):
+        spaces = [("rgb", rgb_pred, rgb), ("hsv", hsv_pred, hsv)]
+        for space, prediction, target in spaces if loss.hsv else spaces[:1]:
             parts = reconstruction(prediction, target, texture=texture, vgg=vgg, loss=loss)
             terms |= {f"{name}_{space}": value for name, value in parts.items()}
     return _weighted(terms, loss), terms
@@ -130,6 +140,8 @@ def critic_objective(
     rgb_fake: Float[Array, "b i j 1"],
     hsv_real: Float[Array, "b i j 1"],
     hsv_fake: Float[Array, "b i j 1"],
+    *,
+    loss: LossConfig,
 ) -> tuple[Float[Array, ""], Terms]:
     """Compute L_D, what the two critics minimise together.
 
@@ -138,6 +150,7 @@ def critic_objective(
         rgb_fake: logits of the RGB predictions, the same shape.
         hsv_real: logits of the HSV targets.
         hsv_fake: logits of the HSV predictions, the same shape.
+        loss: says which adversary.
 
     Returns:
         The scalar, and its terms "critic_rgb" and "critic_hsv", each (b,).
@@ -147,11 +160,25 @@ def critic_objective(
 
     Reference: HAQAGen Eq. (2) and Eq. (4), L_D.
     """
-    terms = {
-        "critic_rgb": hinge_critic(rgb_real, rgb_fake),
-        "critic_hsv": hinge_critic(hsv_real, hsv_fake),
-    }
+    tells = least_squares_critic if _least_squares(loss) else hinge_critic
+    terms = {"critic_rgb": tells(rgb_real, rgb_fake), "critic_hsv": tells(hsv_real, hsv_fake)}
     return terms["critic_rgb"].mean() + terms["critic_hsv"].mean(), terms
+
+
+def critic_threshold(loss: LossConfig) -> float:
+    """Tell the logit above which a critic says "real".
+
+    Args:
+        loss: says which adversary.
+
+    Returns:
+        0, or for least squares the middle of their goals 0 and 1.
+    """
+    return 0.5 if _least_squares(loss) else 0.0
+
+
+def _least_squares(loss: LossConfig) -> bool:
+    return loss.adversary == "least_squares"
 
 
 def _weighted(terms: Terms, loss: LossConfig) -> Float[Array, ""]:
@@ -167,5 +194,7 @@ def _weighted(terms: Terms, loss: LossConfig) -> Float[Array, ""]:
     }
     total = jnp.zeros(())
     for name, value in terms.items():
-        total += weights[name.rpartition("_")[0]] * value.mean()
+        term, _, space = name.rpartition("_")
+        share = loss.hsv if space == "hsv" and term != "adversarial" else 1.0
+        total += share * weights[term] * value.mean()
     return total

@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from haqagen_jax import paper
 from haqagen_jax.config import ModelConfig
 from haqagen_jax.models.colormamba import ColorMamba
-from haqagen_jax.models.critic import Critic
+from haqagen_jax.models.critic import ColorMambaCritic, Critic
 from haqagen_jax.models.generator import Generator
 
 
@@ -48,9 +48,15 @@ def make_generator(
     )
 
 
-def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic:
+def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic | ColorMambaCritic:
     """Returns the two critics for a configuration."""
-    return Critic(model.critic_width, dtype=dtype)
+    match model.architecture:
+        case "haqagen":
+            return Critic(model.critic_width, dtype=dtype)
+        case "colormamba":
+            return ColorMambaCritic(model.critic_width, dtype=dtype)
+        case other:
+            raise AssertionError(other)
 
 
 def init_generator(key: Array, model: ModelConfig) -> dict[str, Any]:

@@ -184,6 +184,7 @@ def _facts(setup: Setup) -> dict[str, Any]:
     parts = {"texture_l2": loss.alpha, "texture_cosine": loss.gamma}
     parts |= {"cdf": loss.beta, "vgg": loss.delta, "ssim": loss.ssim}
     terms |= {name: loss.feature * weight for name, weight in parts.items()}
+    terms["hsv"] = loss.hsv
     return {
         "pairs": len(setup.pairs),
         "validation_pairs": len(setup.held_out),

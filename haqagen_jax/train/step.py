@@ -24,6 +24,7 @@ from haqagen_jax.config import Config
 from haqagen_jax.losses.objective import (
     Features,
     critic_objective,
+    critic_threshold,
     generator_objective,
 )
 from haqagen_jax.models.factory import make_critic, make_generator
@@ -140,6 +141,7 @@ class _Networks:
         self._objective = functools.partial(
             generator_objective, texture=texture, vgg=vgg, loss=config.loss
         )
+        self._loss = config.loss
         self._linear = config.data.rgb_transfer == "linear"
 
     def predict(self, state: TrainState, batch: Batch) -> tuple[GeneratorOutput, Any, Any]:
@@ -167,9 +169,10 @@ class _Networks:
                 variables, rgb, hsv, train=True, mutable=["spectral"]
             )
             (rgb_real, rgb_fake), (hsv_real, hsv_fake) = map(apart, logits)
-            total, terms = critic_objective(rgb_real, rgb_fake, hsv_real, hsv_fake)
-            right = [(x > 0).mean() for x in (rgb_real, hsv_real)]
-            right += [(x < 0).mean() for x in (rgb_fake, hsv_fake)]
+            total, terms = critic_objective(rgb_real, rgb_fake, hsv_real, hsv_fake, loss=self._loss)
+            middle = critic_threshold(self._loss)
+            right = [(x > middle).mean() for x in (rgb_real, hsv_real)]
+            right += [(x < middle).mean() for x in (rgb_fake, hsv_fake)]
             means = {"critic": total, "critic_accuracy": jnp.stack(right).mean(), **_means(terms)}
             return total * scale, (means, updated["spectral"])
 

@@ -8,6 +8,8 @@ from skimage.metrics import structural_similarity
 
 from haqagen_jax import losses
 from haqagen_jax.config import LossConfig
+from haqagen_jax.metrics import ms_ssim
+from haqagen_jax.presets import load_config
 
 RNG = np.random.default_rng(0)
 RGB_PRED, HSV_PRED, RGB, HSV = RNG.random((4, 2, 8, 8, 3), np.float32)
@@ -107,6 +109,40 @@ def test_each_weight_scales_its_own_terms(weight):
     np.testing.assert_allclose(doubled - first, added, rtol=1e-3)
 
 
+def test_the_weight_of_hsv_scales_all_its_terms_but_the_adversarial():
+    whole, terms = _objective(LossConfig())
+    less, same = _objective(LossConfig(hsv=0.25))
+    weights = {"mse": 15.0, "texture_l2": 15.0, "cdf": 22.5, "texture_cosine": 15.0, "vgg": 3.0}
+    taken = sum(0.75 * weight * terms[f"{name}_hsv"].mean() for name, weight in weights.items())
+    np.testing.assert_allclose(whole - less, taken, rtol=1e-4)
+    assert same.keys() == terms.keys()
+    for name, value in terms.items():
+        np.testing.assert_array_equal(same[name], value)
+    _, none = _objective(LossConfig(hsv=0.0))
+    assert none.keys() == {name for name in terms if not name.endswith("hsv")} | {"adversarial_hsv"}
+
+
+def test_the_objective_of_colormamba():
+    """Its published code: L_adv + 100 (20 MSE + 20 L_rec + L_rec of HSV + MSE of HSV)."""
+    images = jnp.asarray(RNG.random((4, 1, 176, 176, 3), np.float32))
+    logits = jnp.asarray(RGB_LOGITS[:1]), jnp.asarray(HSV_LOGITS[:1])
+    loss = load_config("configs/colormamba.py").loss
+
+    @jax.jit
+    def objective(*images):
+        return losses.generator_objective(*images, *logits, texture=_texture, vgg=None, loss=loss)
+
+    total, terms = objective(*images)
+    expected, similarity = sum(((x - 1) ** 2).mean() for x in logits), jax.jit(ms_ssim)
+    for weight, p, t in ((2000, images[0], images[2]), (100, images[1], images[3])):
+        f = _texture(p), _texture(t)
+        rec = losses.texture_l2(*f) + losses.texture_cosine(*f) + 1 - similarity(p, t)
+        expected += weight * (rec.mean() + ((p - t) ** 2).mean())
+    np.testing.assert_allclose(total, expected, rtol=1e-4)
+    names = ("adversarial", "mse", "texture_l2", "texture_cosine", "ssim")
+    assert terms.keys() == {f"{name}_{space}" for name in names for space in SPACES}
+
+
 def test_weightless_terms_are_absent_and_need_no_network():
     value, terms = _objective(LossConfig(alpha=0.0, gamma=0.0, delta=0.0), texture=None, vgg=None)
     names = ("adversarial", "mse", "cdf")
@@ -163,8 +199,23 @@ def test_perfect_prediction_leaves_the_adversarial_part():
 
 def test_critic_objective_is_the_sum_over_both_critics():
     arguments = [2 * RNG.standard_normal((2, 3, 3, 1)).astype(np.float32) for _ in range(4)]
-    value, terms = losses.critic_objective(*map(jnp.asarray, arguments))
+    value, terms = losses.critic_objective(*map(jnp.asarray, arguments), loss=LossConfig())
     rgb, hsv = losses.hinge_critic(*arguments[:2]), losses.hinge_critic(*arguments[2:])
     np.testing.assert_allclose(value, rgb.mean() + hsv.mean(), rtol=1e-6)
     np.testing.assert_array_equal(terms["critic_rgb"], rgb)
     np.testing.assert_array_equal(terms["critic_hsv"], hsv)
+
+
+def test_least_squares_take_the_place_of_the_hinge():
+    loss = LossConfig(adversary="least_squares", mse=0.0, feature=0.0)
+    value, terms = _objective(loss)
+    expected = [((logits - 1) ** 2).mean((1, 2, 3)) for logits in (RGB_LOGITS, HSV_LOGITS)]
+    np.testing.assert_allclose(terms["adversarial_rgb"], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(terms["adversarial_hsv"], expected[1], rtol=1e-5)
+    np.testing.assert_allclose(value, np.sum(expected) / 2, rtol=1e-5)
+    real, fake = jnp.asarray(RGB_LOGITS), jnp.asarray(HSV_LOGITS)
+    total, terms = losses.critic_objective(real, fake, fake, real, loss=loss)
+    rgb, hsv = ((r - 1) ** 2 + f**2 for r, f in ((real, fake), (fake, real)))
+    np.testing.assert_allclose(terms["critic_rgb"], rgb.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(terms["critic_hsv"], hsv.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(total, rgb.mean() + hsv.mean(), rtol=1e-5)

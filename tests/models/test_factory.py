@@ -1,5 +1,6 @@
 """Sizes and names of the networks of every preset, without computing a value."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import pytest
 from flax.traverse_util import flatten_dict
 
+from haqagen_jax.models.critic import ColorMambaCritic, Critic
 from haqagen_jax.models.factory import (
     count_parameters,
     init_critic,
@@ -74,3 +76,13 @@ def test_networks_compute_in_the_wanted_dtype():
     for make in (make_generator, make_critic):
         assert make(model).dtype == jnp.float32
         assert make(model, dtype=jnp.bfloat16).dtype == jnp.bfloat16
+
+
+def test_each_architecture_has_its_critics():
+    model = load_config("configs/haqagen.py:tiny").model
+    assert type(make_critic(model)) is Critic
+    model = dataclasses.replace(model, architecture="colormamba")
+    network = make_critic(model, dtype=jnp.bfloat16)
+    assert network == ColorMambaCritic(model.critic_width, dtype=jnp.bfloat16)
+    shapes = jax.eval_shape(functools.partial(init_critic, model=model), jax.random.key(0))
+    assert sorted(shapes["params"]) == sorted(shapes["spectral"]) == ["hsv", "rgb"]

@@ -191,7 +191,7 @@ def test_the_model_says_how_it_was_trained(finished, small):
     assert (facts["pairs"], facts["validation_pairs"], facts["batch_size"]) == (3, 3, 4)
     assert facts["of"] == 5
     off = dict.fromkeys(("texture_l2", "texture_cosine", "cdf", "vgg", "ssim"), 0.0)
-    assert facts["loss_weights"] == {"mse": 15.0, "adversarial": 1.0, **off}
+    assert facts["loss_weights"] == {"mse": 15.0, "adversarial": 1.0, "hsv": 1.0, **off}
     name = "validation/psnr"
     scores = {line["step"]: line[name] for line in lines(finished) if name in line}
     assert facts["step"] == max(scores, key=scores.get)
