@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies bench-infer bench-seams demo format clean
+.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies bench-infer bench-colormamba bench-seams demo format clean
 
 help:
 	@echo "make demo             colour rendered scenes with the bundled model"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench-scaling    what several devices add to it"
 	@echo "make bench-topologies whether they compute the same"
 	@echo "make bench-infer      what colouring costs beside the network, and its memory"
+	@echo "make bench-colormamba what a tile costs in ColorMamba's generator"
 	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv and demo/"
@@ -55,6 +56,9 @@ bench-topologies: setup
 bench-infer: setup
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/infer.py
 	$(BIN)/python benchmarks/infer.py --memory
+
+bench-colormamba: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/colormamba.py
 
 bench-seams: setup
 	$(BIN)/python benchmarks/seams.py --data "$(DATA)"
