@@ -10,7 +10,7 @@ from haqagen_jax.errors import printable
 from haqagen_jax.evaluation.scoring import Evaluation
 from haqagen_jax.evaluation.statistics import Summary
 from haqagen_jax.evaluation.tables import aligned, number, plain
-from haqagen_jax.reproduce.experiments import Row
+from haqagen_jax.reproduce.experiments import COLORMAMBA, Row, Run
 from haqagen_jax.version import __version__
 
 SOURCE = "Attri et al., HAQAGen, WACV 2026"
@@ -88,7 +88,11 @@ def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
     notes = [f'"paper" is {SOURCE}; all others are ours.', _training(about)]
     notes += [f"{name}: {place}" for name, place in about["data"].items()]
     if any(result.row.subject is None for result in results):
-        notes.append("Methods of others are not trained here; their rows are the paper's alone.")
+        notes.append("Rows of other methods that are not trained here are the paper's alone.")
+    if any(_is_colormamba(result.row) for result in results):
+        notes.append(
+            f"ColorMamba is trained here too; {COLORMAMBA} says what differs from its own."
+        )
     notes += [f"{r.row.name}: not done: {r.missing}" for r in results if r.missing]
     return "\n".join([aligned(head, cells), "", *map(printable, notes)]) + "\n"
 
@@ -112,6 +116,10 @@ def as_json(results: Sequence[Result], about: Mapping[str, Any]) -> str:
         for result in results
     ]
     return json.dumps({**about, "rows": rows}, indent=2) + "\n"
+
+
+def _is_colormamba(row: Row) -> bool:
+    return isinstance(row.subject, Run) and row.subject.config.startswith(COLORMAMBA)
 
 
 def _training(about: Mapping[str, Any]) -> str:

@@ -35,6 +35,18 @@ def test_the_papers_numbers():
     assert len(table3) == 4 * (2 + len(BASELINES))
 
 
+def test_colormamba_is_trained_on_each_set_as_haqagen_is():
+    """With its own networks and losses; the first crop and the schedule are the set's."""
+    table2, table3 = ({row.name: row for row in rows(table)} for table in TABLES[:2])
+    assert table2["ColorMamba"].subject == table3["vcip2020: ColorMamba"].subject
+    assert table2["ColorMamba"].published == (24.56, 0.71, 2.81, 0.212)
+    for name in ("fanvid", "omsiv", "vcip2020", "rgb2nir"):
+        theirs, ours = (table3[f"{name}: {method}"].subject for method in ("ColorMamba", "HAQAGen"))
+        theirs, ours = (load_config(f"{run.config}small") for run in (theirs, ours))
+        assert (theirs.model.architecture, ours.model.architecture) == ("colormamba", "haqagen")
+        assert (theirs.data, theirs.optim, theirs.train) == (ours.data, ours.optim, ours.train)
+
+
 def test_the_sweep_changes_one_thing_at_a_time():
     seen = set()
     for row in rows("histogram-sweep"):

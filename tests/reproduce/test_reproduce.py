@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from haqagen_jax.errors import InputError, Stopped
+from haqagen_jax.presets import load_config
 from haqagen_jax.reproduce import reproduce as module
 from haqagen_jax.reproduce.reproduce import Recipe, reproduce
 
@@ -115,7 +116,7 @@ def test_each_set_trains_on_itself_and_f_on_the_union(tmp_path, trained, capfd):
         assert f == " ".join(sets.values())
     err = capfd.readouterr().err.splitlines()
     assert "haqagen: fanvid: HAQAGen: needs pairs; give them with --data fanvid=DIR" in err
-    assert len(err) == 6  # two sets, and the baselines on them
+    assert len(err) == 8  # two sets, each with two methods and two baselines
 
 
 @pytest.mark.parametrize(
@@ -148,14 +149,31 @@ def test_a_bad_pair_is_named_once(data, tmp_path, trained, capfd):
     assert "has no partner" in said[0]
 
 
-def test_methods_of_others_are_the_papers_alone(data, tmp_path, trained, capfd):
-    assert reproduce("table2", [data], str(tmp_path / "w"), TINY, progress=False) == 1
+def test_of_the_methods_of_others_colormamba_alone_is_trained(data, tmp_path, trained, capfd):
+    recipe = Recipe("tiny", TINY.overrides, vgg="vgg.pth", lpips="none")
+    assert reproduce("table2", [data], str(tmp_path / "w"), recipe, progress=False) == 0
+    folders = {str(call[0].relative_to(tmp_path / "w")): call[2] for call in trained}
+    assert list(folders) == ["texture", "vcip2020/colormamba-networks", "vcip2020/full"]
+    config = folders["vcip2020/colormamba-networks"]
+    assert config == load_config("configs/colormamba.py:vcip2020,tiny", TINY.overrides)
     table = (tmp_path / "w" / "table2.md").read_text()
-    assert "Methods of others are not trained here; their rows are the paper's alone." in table
-    [line] = [line for line in table.splitlines() if "ColorMamba" in line]
-    assert [cell.strip() for cell in line.split("|")[1:-1]] == [
-        *("ColorMamba", "24.56", "", "", "0.71", "", "", "2.81", "", "", "0.212"),
-    ]
+    assert "Rows of other methods that are not trained here are the paper's alone." in table
+    assert "ColorMamba is trained here too; configs/colormamba.py says what is not" in table
+    cells = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in table.splitlines()
+        if line.startswith("|")
+    }
+    assert cells["CoColor"] == ["23.54", "", "", "0.69", "", "", "2.68", "", "", "0.233"]
+    # The stand-in's scores are those of the baseline below it; the paper's stand beside them.
+    assert [cells["ColorMamba"][i] for i in (0, 3, 6, 9)] == ["24.56", "0.71", "2.81", "0.212"]
+    for i in (1, 2, 4, 5, 7, 8):
+        assert cells["ColorMamba"][i] == cells["grey"][i] != ""
+
+
+def test_a_table_without_colormamba_does_not_mention_it(data, tmp_path, trained):
+    reproduce("table5", [data], str(tmp_path / "w"), TINY, progress=False)
+    assert "ColorMamba" not in (tmp_path / "w" / "table5.md").read_text()
 
 
 def test_a_bad_override_is_refused_before_any_work(data, tmp_path, trained):

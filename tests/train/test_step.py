@@ -223,6 +223,40 @@ def test_a_term_of_weight_zero_is_dropped(stand_in, weights, dropped):
     assert metrics_of(config, texture=texture, vgg=vgg) == ALL_TERMS - gone
 
 
+def test_least_squares_reach_both_sides(stand_in):
+    loss = dataclasses.replace(PIXELS, mse=0.0, adversary="least_squares")
+    config, batch = (
+        Config(model=TINY, loss=loss, optim=OptimConfig(1e-9, 1e-9)),
+        random_batch(2, 64),
+    )
+    state = initial(config)
+    last = {**state.critic["params"]["trunk_3"], "bias": jnp.full(1, 0.5)}
+    params = {**state.critic["params"], "trunk_3": last}
+    state = dataclasses.replace(state, critic={**state.critic, "params": params})
+    _, metrics = jax.jit(make_train_step(config, steps=10, texture=None, vgg=None))(state, batch)
+
+    mutable = ["batch_stats", "spectral"]
+    generator, critic = factory.make_generator(config.model), factory.make_critic(config.model)
+    predict = jax.jit(
+        lambda nir: generator.apply(state.generator, nir, train=True, mutable=mutable)
+    )
+    fake, _ = predict(batch.nir)
+    real = jnp.asarray(batch.rgb), rgb_to_hsv(batch.rgb)
+    (found, _), (wanted, _) = (
+        critic.apply(state.critic, *images, train=True, mutable=mutable) for images in (fake, real)
+    )
+    right = []
+    for space, f, r in zip(("rgb", "hsv"), found, wanted, strict=True):
+        name, f, r = f"critic_{space}", np.float64(f), np.float64(r)
+        np.testing.assert_allclose(metrics[name], ((r - 1) ** 2 + f**2).mean(), rtol=1e-4)
+        np.testing.assert_allclose(
+            metrics[f"adversarial_{space}"], ((f - 1) ** 2).mean(), rtol=1e-4
+        )
+        right += [(r > 0.5).mean(), (f < 0.5).mean()]
+    assert 0.05 < np.mean(right) != 0.5
+    np.testing.assert_allclose(metrics["critic_accuracy"], np.mean(right), atol=0.01)
+
+
 def test_hsv_is_that_of_the_encoded_picture(stand_in):
     config = Config(model=TINY, loss=PIXELS, data=DataConfig(rgb_transfer="linear"))
     encoded = random_batch(2, 64)
