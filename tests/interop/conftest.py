@@ -1,14 +1,13 @@
 """A published ColorMamba checkpoint of seeded values."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from haqagen_jax.config import ModelConfig
-from haqagen_jax.interop.colormamba_names import leaves
-
-MODEL = ModelConfig(architecture="colormamba", width=8, d_state=16, spade_hidden=128, hsv_width=4)
+# Names and shapes of the published generator's state dict at width 8.
+NAMES = Path(__file__).parents[1] / "golden" / "colormamba" / "ngf8_names.txt"
 
 
 def _seeded(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
@@ -48,12 +47,9 @@ def _seeded(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def checkpoint() -> Callable[[], dict[str, np.ndarray]]:
     """Returns a new dict of the same tensors each time."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for leaf in leaves(MODEL):
-        shape = (leaf.published[0] // len(leaf.names), *leaf.published[1:])
-        shapes |= dict.fromkeys(leaf.names, shape)
-    for name in list(shapes):
-        if name.endswith("running_var"):
-            shapes[name.replace("running_var", "num_batches_tracked")] = ()
+    shapes = {}
+    for line in NAMES.read_text().splitlines():
+        name, _, shape = line.partition(" ")
+        shapes[name] = tuple(int(size) for size in shape.split("x") if size)
     tensors = _seeded(shapes)
     return lambda: dict(tensors)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 from scipy import ndimage
 
 from haqagen_jax.config import ModelConfig
@@ -100,3 +101,32 @@ def test_other_sizes_are_refused():
     network = make_generator(ModelConfig(architecture="colormamba", width=8, hsv_width=4))
     with pytest.raises(ValueError, match="nir of 128 x 256: both must be positive multiples"):
         network.apply({}, jnp.zeros((1, 128, 256, 1)), jnp.zeros((1, 128, 256, 3)))
+
+
+@pytest.mark.slow
+def test_every_parameter_that_is_read_gets_a_gradient():
+    network = make_generator(ModelConfig(architecture="colormamba", width=8, hsv_width=4))
+    nir = jax.random.uniform(jax.random.key(0), (1, 256, 256, 1))
+    variables = jax.jit(network.init)(jax.random.key(1), nir)
+    # At its start nothing flows through the attention of the fusion.
+    variables["params"]["rgb_branch"]["cross_block"]["gamma"] = jnp.ones(())
+    weights = jax.random.normal(jax.random.key(2), (2, 1, 256, 256, 3))
+
+    def project(params: dict) -> jax.Array:
+        output, _ = network.apply(
+            {**variables, "params": params}, nir, train=True, mutable=["batch_stats", "spectral"]
+        )
+        return (weights[0] * output.hsv + weights[1] * output.rgb).sum()
+
+    gradients = flatten_dict(jax.jit(jax.grad(project))(variables["params"]), sep="/")
+    largest = {path: float(jnp.abs(gradient).max()) for path, gradient in gradients.items()}
+    assert all(np.isfinite(value) for value in largest.values())
+    unread = {path for path, value in largest.items() if value == 0}
+    assert {path.rpartition("/")[2] for path in unread} == {"an_bias", "ah_bias", "aw_bias"}
+    # Of the grid, the sample in the middle.
+    place = "rgb_branch/group_1/block/conv_blk/attn/window/na_bias"
+    assert {(3, 3)} == {(int(i), int(j)) for *_, i, j in np.argwhere(np.asarray(gradients[place]))}
+    # A bias before an instance norm does nothing.
+    before_norm = [path for path in largest if path.endswith(("down_5/bias", "up_4/bias"))]
+    assert len(before_norm) == 2
+    assert max(largest[path] for path in before_norm) < 1e-3 * max(largest.values())
