@@ -90,9 +90,7 @@ def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
     if any(result.row.subject is None for result in results):
         notes.append("Rows of other methods that are not trained here are the paper's alone.")
     if any(_is_colormamba(result.row) for result in results):
-        notes.append(
-            f"ColorMamba is trained here too; {COLORMAMBA} says what differs from its own."
-        )
+        notes.append(f"ColorMamba is trained here too; {COLORMAMBA} says what is not as published.")
     notes += [f"{r.row.name}: not done: {r.missing}" for r in results if r.missing]
     return "\n".join([aligned(head, cells), "", *map(printable, notes)]) + "\n"
 
