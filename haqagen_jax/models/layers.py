@@ -6,6 +6,7 @@ Channels last. Parameters, normalisation and spectral norms are float32; convolu
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -45,7 +46,7 @@ def call(module: nn.Module, *inputs: Any, remat: bool, **options: Any) -> Any:
     return (nn.remat(run) if remat else run)(module, *inputs)
 
 
-def smooth_upsampling(key: Array, shape: tuple[int, ...]) -> Array:
+def smooth_upsampling(key: Array, shape: Sequence[int], *_: Any) -> Array:
     """Initial kernel of a 4x4 transposed convolution: random mixing of bilinear upsampling.
 
     Random taps would print a checkerboard that training has to remove first.
@@ -53,6 +54,7 @@ def smooth_upsampling(key: Array, shape: tuple[int, ...]) -> Array:
     Args:
         key: random key.
         shape: (4, 4, in, out).
+        _: a type, which is float32.
 
     Returns:
         The kernel.
@@ -96,12 +98,13 @@ class ConvTranspose4x4Up(nn.Module):
 
     features: int
     even: bool = False  # see `even_phases`
+    start: nn.initializers.Initializer = smooth_upsampling
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b H W o"]:
         """Returns the map at twice the height and width."""
-        kernel = self.param("kernel", smooth_upsampling, (4, 4, x.shape[-1], self.features))
+        kernel = self.param("kernel", self.start, (4, 4, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         if self.even:
             kernel = even_phases(kernel)

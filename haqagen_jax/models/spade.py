@@ -11,7 +11,14 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.layers import Conv3x3, ConvTranspose4x4Up, SpectralConv, leaky_relu
+from haqagen_jax.models.layers import (
+    Conv3x3,
+    ConvTranspose4x4Up,
+    SpectralConv,
+    kernel_init,
+    leaky_relu,
+    smooth_upsampling,
+)
 from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import resize_nearest
 
@@ -96,7 +103,10 @@ class DecoderStage(nn.Module):
         self, x: Float[Array, "b h w i"], condition: Float[Array, "b H W m"] | None, *, train: bool
     ) -> Float[Array, "b H2 W2 o"]:
         """Returns features of twice the height and width."""
-        up = ConvTranspose4x4Up(self.features, self.even, dtype=self.dtype, name="up")
+        # The smooth start makes four equal samples of one. Without SPADE's shift a norm would turn
+        # them into zeros, through which no gradient flows.
+        start = smooth_upsampling if condition is not None else kernel_init
+        up = ConvTranspose4x4Up(self.features, self.even, start, dtype=self.dtype, name="up")
         x = up(jax.nn.relu(x))
         if condition is None:
             return x
