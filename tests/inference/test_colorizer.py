@@ -15,6 +15,7 @@ from haqagen_jax.config import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.source import ArraySink, ArraySource
 from haqagen_jax.network_input import prepare
 
 PLAIN = Config(data=DataConfig(equalize=False))
@@ -246,3 +247,13 @@ def test_a_network_may_take_the_value_too(size, consistent):
     coloured = model.colorize(nir, dtype=np.float32)
     np.testing.assert_allclose(coloured[..., :2], expected, rtol=0, atol=2e-6)
     np.testing.assert_array_equal(coloured[..., 2], coloured[..., 0])
+
+
+def test_reduced_pictures_have_the_value_too():
+    data = DataConfig(preparation="colormamba", equalize=False)
+    nir = np.linspace(40, 200, 640).astype(np.uint8)[:, None].repeat(24, 1)  # reduced to 512
+    settings = Settings(tile=32, stride=24, batch=4, consistent=True)
+    model = Colorizer(Planes(), {}, Config(data=data), settings=settings)
+    assert model.job(ArraySource(nir), ArraySink(np.empty((640, 24, 3), "f4"))).coarse is not None
+    coloured = model.colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(coloured[..., :2], prepare(nir, data), rtol=0, atol=0.01)
