@@ -77,6 +77,7 @@ def assert_close(ours, theirs, *, relative: float):
 # The true networks, once.
 
 
+@pytest.mark.slow
 def test_a_step_of_the_true_networks(monkeypatch):
     config = Config(model=TINY)
     texture, texture_weights = features(5)
