@@ -81,7 +81,7 @@ def open_sequence(file: io.BufferedReader) -> tuple[Any, Read]:
     starts = {}
     place, end = file.tell(), _length(file)
     for key in keys:
-        if key not in storages:
+        if not isinstance(key, str) or key not in storages:
             raise InputError(f"has a storage {shown(key)} that the pickle does not describe")
         storage = storages[key]
         file.seek(place)

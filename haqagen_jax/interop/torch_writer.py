@@ -22,7 +22,6 @@ from haqagen_jax.files import replaced
 from haqagen_jax.interop.torch_objects import DTYPES
 
 _STORAGES = {dtype: storage for storage, dtype in DTYPES.items()}
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time a zip archive can hold
 _UNIX = 3  # "made on", which zipfile would take from the machine
 
 
@@ -59,7 +58,7 @@ def write_state_dict(
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(f"archive/{name}", _EPOCH)
+    entry = zipfile.ZipInfo(f"archive/{name}")  # of the year 1980, not of today
     entry.create_system = _UNIX
     return entry
 

@@ -52,9 +52,14 @@ def resize(archive: zipfile.ZipFile) -> None:
     archive.filelist[-1].file_size += 10**12
 
 
+def deflate(archive: zipfile.ZipFile) -> None:
+    archive.filelist[-1].compress_type = zipfile.ZIP_DEFLATED
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (deflate, r"entry 'state/data/x' is compressed"),
         (overlap, r"has entries of \d+ bytes in a file of \d+"),
         (encrypt, r"entry 'state/data/x' is encrypted"),
         (rename, "has two entries of one name"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from haqagen_jax.errors import InputError
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.interop.torch_writer import write_state_dict
 
@@ -73,6 +74,28 @@ def test_a_file_of_torch(folder, file, prefix, dtype):
         expected = index + np.arange(np.prod(shape, dtype=int)).reshape(shape)
         expected = expected.astype(dtype if shape else np.int64)
         np.testing.assert_array_equal(tensor, expected, strict=True)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_other_types_and_whole_networks_of_torch(zipped, tmp_path):
+    torch = pytest.importorskip("torch")
+    net = network(torch)
+    state = net.state_dict()
+    state["half"] = torch.arange(6).half().reshape(2, 3)
+    state["bfloat"] = torch.arange(6).bfloat16().reshape(2, 3).T
+    state["parameter"] = torch.nn.Parameter(torch.ones(2))
+    path = tmp_path / "a.pt"
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    found = read_state_dict(path)
+    assert list(found) == list(state)
+    for name, expected in state.items():
+        assert found[name].dtype.name == str(expected.dtype).removeprefix("torch.")
+        np.testing.assert_array_equal(
+            found[name].astype(np.float32), expected.detach().float().numpy()
+        )
+    torch.save(net, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(InputError, match=r"refers to torch\.nn\.modules.*Sequential"):
+        read_state_dict(path)
 
 
 def test_torch_loads_what_is_written(tmp_path):

@@ -83,6 +83,13 @@ def test_harmful_pickles(data, message, tmp_path):
         read_state_dict(path)
 
 
+def test_a_text_longer_than_the_memory(tmp_path):
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"\x80\x02\x8e" + struct.pack("<Q", 2**62))
+    with pytest.raises(InputError, match="asks for more memory than there is; give"):
+        read_state_dict(path)
+
+
 def test_a_long_list_of_entries_serves_one_dictionary_only():
     one = b"ccollections\nOrderedDict\n" + b"h\x00\x85R"
     data = b"\x80\x02](](K\x01K\x02eeq\x00" + one + one + b"\x87."
