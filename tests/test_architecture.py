@@ -114,6 +114,7 @@ PURE_IMPORTS = {
         "enum",
         "functools",
         "itertools",
+        "logging",
         "math",
     ),
     *(

@@ -1,17 +1,15 @@
 """The scan against the recurrence in float64, one step after the other, and its adjoint."""
 
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from haqagen_jax.ops.selective_scan import (
-    SEGMENTS_ACCELERATOR,
-    STRIDE,
-    selective_scan,
-)
+from haqagen_jax.ops.scan_segments import STRIDE
+from haqagen_jax.ops.selective_scan import SEGMENTS, selective_scan
 
 NAMES = ("u", "delta", "A", "B", "C", "D")
 # Around one stretch and several; more segments than stretches, and than steps.
@@ -72,9 +70,10 @@ def _adjoint(u, delta, A, B, C, D, dy) -> list[np.ndarray]:
     return [du, ddelta, dA, dB, dC, dD]
 
 
-@functools.partial(jax.jit, static_argnames="segments")
-def _value_and_gradients(inputs, dy, *, segments):
-    y, pull_back = jax.vjp(functools.partial(selective_scan, segments=segments), *inputs)
+@functools.partial(jax.jit, static_argnames=("segments", "method"))
+def _value_and_gradients(inputs, dy, *, segments=None, method="auto"):
+    run = functools.partial(selective_scan, segments=segments, method=method)
+    y, pull_back = jax.vjp(run, *inputs)
     return y, pull_back(dy)
 
 
@@ -82,12 +81,12 @@ def _single(arrays: list[np.ndarray], dtype=jnp.float32) -> list[jax.Array]:
     return [jnp.asarray(array, dtype) for array in arrays]
 
 
-def _check(inputs: list[np.ndarray], *, segments: int | None, tolerance: float = 3e-6) -> None:
+def _check(inputs: list[np.ndarray], *, tolerance: float = 3e-6, **options) -> None:
     """Value and six gradients, to `tolerance` of the largest entry of each."""
     inputs = [np.asarray(array, np.float32).astype(np.float64) for array in inputs]
     dy = np.random.default_rng(9).standard_normal(inputs[0].shape)
     dy = np.asarray(dy, np.float32).astype(np.float64)
-    y, gradients = _value_and_gradients(_single(inputs), *_single([dy]), segments=segments)
+    y, gradients = _value_and_gradients(_single(inputs), *_single([dy]), **options)
     expected = _reference(*inputs), *_adjoint(*inputs, dy)
     for name, ours, theirs in zip(("y", *NAMES), (y, *gradients), expected, strict=True):
         assert ours.dtype == jnp.float32
@@ -159,6 +158,53 @@ def test_default_on_a_cpu_is_the_sequential_form():
     )
 
 
+@pytest.mark.parametrize("method", ["sequential", "chunked", "pallas-interpreted"])
+@pytest.mark.parametrize(
+    ("length", "channels", "state"), [(1, 1, 1), (7, 3, 4), (64, 33, 3), (130, 32, 16)]
+)
+def test_every_method(method, length, channels, state):
+    rng = np.random.default_rng(length)
+    inputs = _inputs(length, seed=length, channels=channels)
+    shape = (BATCH, length, DIRECTIONS, state)
+    inputs[2] = -rng.uniform(0.1, 4, (DIRECTIONS, channels, state))
+    inputs[3:5] = rng.standard_normal(shape), rng.standard_normal(shape)
+    _check(inputs, method=method)
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_the_kernels_in_several_segments(segments):
+    _check(_inputs(100), method="pallas-interpreted", segments=segments)
+
+
+@pytest.mark.parametrize("state", [4, 16])
+def test_the_kernels_lower_for_nvidia_gpus(state):
+    """Forward and backward, each in two kernels, without such a machine."""
+
+    def total(*inputs):
+        return selective_scan(*inputs, method="pallas", segments=4).sum()
+
+    shapes = _shapes(256, state=state, channels=64)
+    for function, kernels in ((total, 2), (jax.grad(total, argnums=tuple(range(6))), 4)):
+        lowered = jax.jit(function).trace(*shapes).lower(lowering_platforms=("cuda",))
+        assert lowered.as_text().count("triton") == kernels
+
+
+def test_the_choice_is_logged_once(caplog):
+    # The package shows the function under the name of its module.
+    importlib.import_module("haqagen_jax.ops.selective_scan")._say.cache_clear()
+    with caplog.at_level("INFO", logger="haqagen_jax"):
+        for length in (4, 5):
+            selective_scan(*_single(_inputs(length)))
+    assert [record.message for record in caplog.records] == [
+        "selective scan: sequential on a CPU, chunked elsewhere"
+    ]
+
+
+def test_other_methods_are_refused():
+    with pytest.raises(ValueError, match="method = 'fast': must be one of auto, sequential, chunk"):
+        selective_scan(*_single(_inputs(4)), method="fast")
+
+
 def test_segments_below_one_are_refused():
     with pytest.raises(ValueError, match="segments = 0: must be 1 or more"):
         selective_scan(*_single(_inputs(4)), segments=0)
@@ -179,11 +225,11 @@ def test_default_elsewhere_scans_segments_side_by_side():
     function = jax.jit(selective_scan)
     lowered = {
         platform: jax.export.export(function, platforms=[platform])(
-            *_shapes(2 * STRIDE * SEGMENTS_ACCELERATOR, state=4, channels=3)
+            *_shapes(2 * STRIDE * SEGMENTS, state=4, channels=3)
         ).mlir_module()
         for platform in ("cpu", "cuda", "tpu")
     }
-    states = f"tensor<{SEGMENTS_ACCELERATOR}x1x4x4x3xf32>"
+    states = f"tensor<{SEGMENTS}x1x4x4x3xf32>"
     assert {platform: states in text for platform, text in lowered.items()} == {
         "cpu": False,
         "cuda": True,
