@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies bench-infer bench-colormamba bench-seams demo format clean
+.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies bench-infer bench-colormamba bench-scan bench-seams demo format clean
 
 help:
 	@echo "make demo             colour rendered scenes with the bundled model"
@@ -16,7 +16,8 @@ help:
 	@echo "make bench-scaling    what several devices add to it"
 	@echo "make bench-topologies whether they compute the same"
 	@echo "make bench-infer      what colouring costs beside the network, and its memory"
-	@echo "make bench-colormamba what a tile costs in ColorMamba's generator"
+	@echo "make bench-colormamba  what a tile costs in ColorMamba's generator"
+	@echo "make bench-scan       the selective scan beside other ways to write it"
 	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv and demo/"
@@ -59,6 +60,9 @@ bench-infer: setup
 
 bench-colormamba: setup
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/colormamba.py
+
+bench-scan: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/scan.py
 
 bench-seams: setup
 	$(BIN)/python benchmarks/seams.py --data "$(DATA)"
