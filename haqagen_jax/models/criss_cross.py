@@ -36,6 +36,7 @@ class _ConvPair(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = nn.relu(Conv3x3(self.features, dtype=self.dtype, name="conv_0")(x))
+        # Published: the only batch norm of the network, and after the ReLU.
         x = nn.BatchNorm(
             use_running_average=not train,
             momentum=0.9,

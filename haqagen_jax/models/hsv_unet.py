@@ -88,6 +88,7 @@ class HsvUnet(nn.Module):
             Hue, saturation and value in (-1, 1), as the published network ends in tanh, float32;
             and the features of the encoder's levels 1 to 5, at 1 to 1/16 of the size.
         """
+        # Published: five channels, and the edges once more through an encoder of their own.
         outlines = edges(nir)
         features = self._encode("encoder", jnp.concatenate([nir, outlines, nir_hsv], -1))
         of_edges = self._encode("edge_encoder", outlines)

@@ -138,5 +138,6 @@ class ScanGroup(nn.Module):
             dtype=self.dtype,
             name="block",
         )
+        # Published: the input is added once more, after the block's own residuals.
         y = LayerNorm(name="norm")(block(x) + x)
         return Conv3x3(x.shape[-1], dtype=self.dtype, name="conv_after_body")(y)

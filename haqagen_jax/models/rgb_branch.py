@@ -88,6 +88,7 @@ class RgbBranch(nn.Module):
         *skips, bottom = self._encode(nir)
         fine, coarser = self._decode(skips, bottom, maps, train=train)
         _, h, w, _ = nir.shape
+        # Published: corners stay where they are when maps are enlarged.
         merged = [skips[0], *(resize_bilinear(y, height=h // 2, width=w // 2) for y in coarser)]
         features = self._stage(
             self.width, 1, jnp.concatenate([*merged, fine], -1), maps, train=train
