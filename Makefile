@@ -16,7 +16,7 @@ help:
 	@echo "make bench-scaling    what several devices add to it"
 	@echo "make bench-topologies whether they compute the same"
 	@echo "make bench-infer      what colouring costs beside the network, and its memory"
-	@echo "make bench-colormamba  what a tile costs in ColorMamba's generator"
+	@echo "make bench-colormamba what a tile costs in ColorMamba's generator"
 	@echo "make bench-scan       the selective scan beside other ways to write it"
 	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"

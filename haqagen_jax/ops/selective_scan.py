@@ -27,7 +27,7 @@ from jaxtyping import Float
 from haqagen_jax.ops import scan_segments
 from haqagen_jax.ops.precision import at_least_float32
 
-METHODS = ("auto", "sequential", "chunked", "pallas", "pallas-interpreted")
+METHODS = ("auto", "sequential", "chunked", "pallas")
 SEGMENTS = 128  # of the parallel forms
 # Kinds of device on which the kernels have been compared with the other forms; none so far.
 VERIFIED: tuple[str, ...] = ()
@@ -54,10 +54,10 @@ def selective_scan(
         B: input coefficients.
         C: output coefficients.
         D: feed-through.
-        method: "sequential" is one segment; "chunked" is many; "pallas" runs the kernels, on an
-            NVIDIA GPU ("pallas-interpreted" anywhere, slowly); "auto" is, by the platform that the
-            code is lowered for, sequential on a CPU and chunked elsewhere, or pallas where that has
-            been verified.
+        method: "sequential" is one segment; "chunked" is many; "pallas" runs the kernels, which
+            are interpreted, slowly, unless on an NVIDIA GPU; "auto" is, by the platform that the
+            code is lowered for, sequential on a CPU and chunked elsewhere, or pallas on those
+            NVIDIA GPUs where that has been verified.
         segments: how many there are, for "chunked" and "pallas"; None for 128, or fewer where the
             sequence is short.
 
@@ -80,14 +80,17 @@ def selective_scan(
     forms = {
         "sequential": functools.partial(_segments, 1),
         "chunked": functools.partial(_segments, many),
-        "pallas": functools.partial(_kernels, many, False),
-        "pallas-interpreted": functools.partial(_kernels, many, True),
+        "pallas": functools.partial(_kernels, many),
     }
     if method == "auto" and segments is None:
-        verified = jax.default_backend() == "gpu" and jax.devices()[0].device_kind in VERIFIED
-        elsewhere = "pallas" if verified else "chunked"
-        _say(f"selective scan: sequential on a CPU, {elsewhere} elsewhere")
-        y = lax.platform_dependent(*args, cpu=forms["sequential"], default=forms[elsewhere])
+        # Of the platforms that this may be lowered for, only one can run the kernels.
+        verified = jax.devices()[0].device_kind in VERIFIED
+        kernels = {"cuda": forms["pallas"]} if verified else {}
+        there = "pallas on an NVIDIA GPU, " if verified else ""
+        _say(f"selective scan: sequential on a CPU, {there}chunked elsewhere")
+        y = lax.platform_dependent(
+            *args, cpu=forms["sequential"], default=forms["chunked"], **kernels
+        )
     else:
         y = forms["chunked" if method == "auto" else method](*args)
     return y + D[None, None] * u
@@ -104,9 +107,7 @@ def _segments(many: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -
     return _any_length(many, scan_segments.STRIDE, scan_segments.scan, u, delta, A, B, C)
 
 
-def _kernels(
-    many: int, interpret: bool, u: Array, delta: Array, A: Array, B: Array, C: Array
-) -> Array:
+def _kernels(many: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
     """The kernels, which want whole blocks of channels, and a power of two of states."""
     from haqagen_jax.ops import scan_pallas  # takes time to import, and is seldom needed
 
@@ -116,7 +117,11 @@ def _kernels(
     u, delta = (jnp.pad(x, ((0, 0),) * 3 + ((0, wider),)) for x in (u, delta))
     B, C = (jnp.pad(x, ((0, 0),) * 3 + ((0, deeper),)) for x in (B, C))
     A = jnp.pad(A, ((0, 0), (0, deeper), (0, wider)))
-    run = functools.partial(scan_pallas.scan, interpret)
+
+    def run(*args: Array) -> Array:
+        compiled, interpreted = (functools.partial(scan_pallas.scan, x) for x in (False, True))
+        return lax.platform_dependent(*args, cuda=compiled, default=interpreted)
+
     return _any_length(many, scan_pallas.STRIDE, run, u, delta, A, B, C)[..., :channels]
 
 

@@ -158,7 +158,7 @@ def test_default_on_a_cpu_is_the_sequential_form():
     )
 
 
-@pytest.mark.parametrize("method", ["sequential", "chunked", "pallas-interpreted"])
+@pytest.mark.parametrize("method", ["sequential", "chunked", "pallas"])
 @pytest.mark.parametrize(
     ("length", "channels", "state"), [(1, 1, 1), (7, 3, 4), (64, 33, 3), (130, 32, 16)]
 )
@@ -173,9 +173,15 @@ def test_every_method(method, length, channels, state):
 
 @pytest.mark.parametrize("segments", [1, 3])
 def test_the_kernels_in_several_segments(segments):
-    _check(_inputs(100), method="pallas-interpreted", segments=segments)
+    _check(_inputs(100), method="pallas", segments=segments)
 
 
+# JAX 0.12 announces that Pallas will drop this way to compile for GPUs; until then it is the one
+# that can be checked without them.
+TRITON = pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
+
+
+@TRITON
 @pytest.mark.parametrize("state", [4, 16])
 def test_the_kernels_lower_for_nvidia_gpus(state):
     """Forward and backward, each in two kernels, without such a machine."""
@@ -189,9 +195,33 @@ def test_the_kernels_lower_for_nvidia_gpus(state):
         assert lowered.as_text().count("triton") == kernels
 
 
+# The package shows the function under the name of its module.
+MODULE = importlib.import_module("haqagen_jax.ops.selective_scan")
+
+
+@TRITON
+@pytest.mark.parametrize("verified", [False, True])
+def test_the_kernels_are_chosen_on_verified_nvidia_gpus_alone(monkeypatch, verified):
+    # The device of this process stands for one that is in the table, or is not.
+    monkeypatch.setattr(MODULE, "VERIFIED", (jax.devices()[0].device_kind,) if verified else ())
+    shapes = _shapes(256, state=4, channels=32)
+    lowered = {
+        # Of a new function each time, which JAX has not traced before.
+        platform: jax.jit(lambda *inputs: selective_scan(*inputs))
+        .trace(*shapes)
+        .lower(lowering_platforms=(platform,))
+        .as_text()
+        for platform in ("cpu", "cuda", "tpu")
+    }
+    assert {platform: "triton" in text for platform, text in lowered.items()} == {
+        "cpu": False,
+        "cuda": verified,
+        "tpu": False,
+    }
+
+
 def test_the_choice_is_logged_once(caplog):
-    # The package shows the function under the name of its module.
-    importlib.import_module("haqagen_jax.ops.selective_scan")._say.cache_clear()
+    MODULE._say.cache_clear()
     with caplog.at_level("INFO", logger="haqagen_jax"):
         for length in (4, 5):
             selective_scan(*_single(_inputs(length)))
