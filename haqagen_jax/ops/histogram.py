@@ -3,7 +3,7 @@
 Images are `b h w c`; histograms are float32, one per image and channel, with `bins` centres spread
 evenly over [0, 1], both ends included. Values outside [0, 1] are not clipped: they count as far as
 the kernel reaches. The array of pixels times bins is never stored, forward or backward: pixels are
-taken in chunks of `_BUDGET / bins`, so temporaries stay below a few copies of the image.
+taken a few at a time, so temporaries stay below one copy of the image.
 """
 
 import enum
@@ -18,8 +18,8 @@ from jaxtyping import Float, Integer
 from haqagen_jax.ops.checks import AnyArray, Images
 from haqagen_jax.ops.precision import at_least_float32
 
-# Responses held at a time per channel; 1,024 pixels of 64 bins stay within a core's cache.
-_BUDGET = 65_536
+_CHUNKS = 16  # in a piece, whose pixels are put channel by channel at once
+_LEAST = 16  # pixels in a chunk; sums of sums round less than long ones
 # Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
 _EXACT = jax.lax.Precision.HIGHEST
 
@@ -37,8 +37,8 @@ class Kernel(enum.StrEnum):
 
 
 def _responses(
-    values: Float[Array, "*n"], bins: int, kernel: Kernel, tau: float
-) -> Float[Array, "*n m"]:
+    values: Float[Array, "*b n"], bins: int, kernel: Kernel, tau: float
+) -> Float[Array, "*b m n"]:
     """Evaluate the triangular kernel at each centre, or one sigmoid at each edge of a bin.
 
     The logistic kernel is the difference of neighbouring sigmoids. As the average over pixels is
@@ -48,25 +48,31 @@ def _responses(
     centres = spacing * np.arange(bins)
     edges = spacing * (np.arange(bins + 1) - 0.5)
     points = centres if kernel is Kernel.TRIANGULAR else edges
-    points = points.astype(values.dtype).reshape((1,) * values.ndim + (-1,))
-    distance = (points - values[..., None]) / tau
+    points = points.astype(values.dtype).reshape((1,) * (values.ndim - 1) + (-1, 1))
+    distance = (points - values[..., None, :]) / tau
     if kernel is Kernel.TRIANGULAR:
         return jnp.maximum(1.0 - jnp.abs(distance), 0.0)
     return jax.nn.sigmoid(distance)
 
 
-def _chunks(image: Float[Array, "b h w c"], size: int) -> Float[Array, "s b c n"]:
-    """Cut the pixels into chunks of `size`, the last one padded with zeros."""
-    b, h, w, c = image.shape
-    count = -(-h * w // size)
-    padding = count * size - h * w
-    flat = jnp.pad(image.reshape(b, h * w, c), ((0, 0), (0, padding), (0, 0)))
-    return flat.reshape(b, count, size, c).transpose(1, 0, 3, 2)
+def _pieces(pixels: int, bins: int) -> tuple[Array, int]:
+    """Cut the pixels: the first of every piece, and how many a piece has.
+
+    All pieces have as many; the last one begins early enough, and so repeats some. The responses to
+    a chunk take as much memory as half the image, if it is not a small one.
+    """
+    size = _CHUNKS * max(_LEAST, pixels // (2 * bins))
+    if size > pixels:
+        size = pixels - pixels % _CHUNKS or pixels
+    starts = np.minimum(np.arange(0, pixels, size), pixels - size)
+    return jnp.asarray(starts, jnp.int32), size
 
 
-def _shares(chunk: Integer[Array, ""], size: int, pixels: int) -> Float[Array, " n"]:
-    """Weigh the pixels of a chunk: 1 / pixels each, 0 for padding."""
-    return jnp.where(chunk * size + jnp.arange(size) < pixels, 1.0 / pixels, 0.0)
+def _chunks(piece: Float[Array, "b p c"]) -> Float[Array, "s b c n"]:
+    """Cut a piece, channels first."""
+    b, size, c = piece.shape
+    count = _CHUNKS if size % _CHUNKS == 0 else 1
+    return piece.reshape(b, count, -1, c).transpose(1, 0, 3, 2)
 
 
 def _mean_responses_primal(
@@ -74,20 +80,26 @@ def _mean_responses_primal(
 ) -> Float[Array, "b c m"]:
     """Average the responses over the pixels, chunk by chunk."""
     b, h, w, c = image.shape
-    size = _chunk_size(bins, h * w)
+    flat = image.reshape(b, h * w, c)
+    starts, size = _pieces(h * w, bins)
     count = bins if kernel is Kernel.TRIANGULAR else bins + 1
+    zeros = jnp.zeros((b, c, count), image.dtype)
 
     def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
-        index, chunk = item
+        chunk, share = item
         responses = _responses(chunk, bins, kernel, tau)
         # A product, not a sum: XLA's CPU backend does not vectorise the sum.
-        share = _shares(index, size, h * w)
-        return total + jnp.einsum("bcnk,n->bck", responses, share, precision=_EXACT), None
+        return total + jnp.einsum("bckn,n->bck", responses, share, precision=_EXACT), None
 
-    chunks = _chunks(image, size)
-    total, _ = jax.lax.scan(
-        add, jnp.zeros((b, c, count), image.dtype), (jnp.arange(len(chunks)), chunks)
-    )
+    def add_piece(carry: tuple[Array, Array], start: Array) -> tuple[tuple[Array, Array], None]:
+        total, done = carry
+        chunks = _chunks(jax.lax.dynamic_slice_in_dim(flat, start, size, axis=1))
+        # 1 / pixels each; 0 for those that the piece before had.
+        shares = jnp.where(start + jnp.arange(size) < done, 0.0, 1.0 / (h * w))
+        part, _ = jax.lax.scan(add, zeros, (chunks, shares.reshape(len(chunks), -1)))
+        return (total + part, start + size), None
+
+    (total, _), _ = jax.lax.scan(add_piece, (zeros, jnp.int32(0)), starts)
     return total
 
 
@@ -101,26 +113,28 @@ def _mean_responses_backward(
     bins: int, kernel: Kernel, tau: float, image: Array, cotangent: Array
 ) -> tuple[Array]:
     b, h, w, c = image.shape
-    size = _chunk_size(bins, h * w)
+    flat = image.reshape(b, h * w, c)
+    starts, size = _pieces(h * w, bins)
 
     def pull(_: None, chunk: Array) -> tuple[None, Array]:
         function = partial(_responses, bins=bins, kernel=kernel, tau=tau)
         # Elementwise in the pixels, so the forward derivative is the whole Jacobian.
         _, slopes = jax.jvp(function, (chunk,), (jnp.ones_like(chunk),))
-        return None, jnp.einsum("bcnk,bck->bcn", slopes, cotangent / (h * w), precision=_EXACT)
+        return None, jnp.einsum("bckn,bck->bcn", slopes, cotangent / (h * w), precision=_EXACT)
 
-    _, gradient = jax.lax.scan(pull, None, _chunks(image, size))
-    flat = gradient.transpose(1, 0, 3, 2).reshape(b, -1, c)
-    return (flat[:, : h * w].reshape(image.shape),)
+    def pull_piece(gradient: Array, start: Array) -> tuple[Array, None]:
+        piece = jax.lax.dynamic_slice_in_dim(flat, start, size, axis=1)
+        _, part = jax.lax.scan(pull, None, _chunks(piece))
+        part = part.transpose(1, 0, 3, 2).reshape(piece.shape)
+        return jax.lax.dynamic_update_slice_in_dim(gradient, part, start, axis=1), None
+
+    gradient, _ = jax.lax.scan(pull_piece, jnp.zeros_like(flat), starts)
+    return (gradient.reshape(image.shape),)
 
 
 # The backward pass evaluates the kernel again; plain differentiation would keep every response.
 _mean_responses = jax.custom_vjp(_mean_responses_primal, nondiff_argnums=(1, 2, 3))
 _mean_responses.defvjp(_mean_responses_forward, _mean_responses_backward)
-
-
-def _chunk_size(bins: int, pixels: int) -> int:
-    return min(pixels, max(1, _BUDGET // bins))
 
 
 def soft_histogram(

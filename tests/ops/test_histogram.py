@@ -179,12 +179,11 @@ def test_memory_does_not_grow_with_pixels_times_bins(kernel, differentiate):
         for bins in (few, many)
     }
     image = 3 * 4 * large**2
-    # Eight times the bins cost nothing; sixteen times the pixels cost copies of the image.
+    # Eight times the bins cost nothing.
     assert used[large, many] < 1.05 * used[large, few]
     assert used[small, many] < 1.05 * used[small, few]
-    assert used[large, many] - used[small, many] < 4 * image
     # The array of pixels times bins would be 512 images.
-    assert used[large, many] < 6 * image
+    assert max(used[large, many], used[large, few]) < image
 
 
 @pytest.mark.parametrize(
