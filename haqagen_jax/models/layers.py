@@ -20,7 +20,6 @@ from haqagen_jax.ops import conv
 from haqagen_jax.ops.normalize import EPSILON
 
 kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-Conv3x3 = functools.partial(nn.Conv, kernel_size=(3, 3), padding=1, kernel_init=kernel_init)
 Conv4x4Down = functools.partial(
     nn.Conv, kernel_size=(4, 4), strides=(2, 2), padding=1, kernel_init=kernel_init
 )
@@ -129,6 +128,21 @@ class ConvTranspose2x2Up(nn.Module):
         return y + bias.astype(self.dtype)[None, None, None]
 
 
+class Conv3x3(nn.Module):
+    """3x3 convolution that keeps the size; see `ops.conv.conv3x3`."""
+
+    features: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
+        """Returns a map of the same height and width."""
+        kernel = self.param("kernel", kernel_init, (3, 3, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        y = conv.conv3x3(x.astype(self.dtype), kernel.astype(self.dtype))
+        return y + bias.astype(self.dtype)[None, None, None]
+
+
 class DepthwiseConv3x3(nn.Module):
     """One 3x3 kernel a channel; see `ops.conv.depthwise_conv3x3`."""
 
@@ -180,14 +194,13 @@ class SpectralConv(nn.Module):
             u_state.value = _unit(exact_matmul(v_state.value, fixed))
         u, v = lax.stop_gradient((u_state.value, v_state.value))
         kernel = (kernel / exact_matmul(exact_matmul(v, matrix), u)).astype(self.dtype)
-        padding = ((self.padding, self.padding),) * 2
-        y = lax.conv_general_dilated(
-            x.astype(self.dtype),
-            kernel,
-            (self.stride, self.stride),
-            padding,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        x = x.astype(self.dtype)
+        if (size, self.stride, self.padding) == (3, 1, 1):
+            y = conv.conv3x3(x, kernel)
+        else:
+            strides, padding = (self.stride,) * 2, ((self.padding, self.padding),) * 2
+            layout = ("NHWC", "HWIO", "NHWC")
+            y = lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=layout)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             y = y + bias.astype(self.dtype)[None, None, None]

@@ -1,8 +1,9 @@
 """Convolutions in the form that XLA runs well on every backend, CPU included.
 
-Two kinds are pathologically slow on XLA's CPU backend when written the usual way: depthwise
-convolutions (26 times slower than shifted multiply-adds) and the weight gradient of a dilated
-transposed convolution (about 1 GFLOP/s). Both forms below are exact rewritings.
+Some are slow on XLA's CPU backend when written the usual way: depthwise convolutions (26 times
+slower than shifted multiply-adds), the weight gradient of a dilated transposed convolution (about
+1 GFLOP/s), and of 3x3 convolutions the weight gradient of large maps and everything about tiny
+ones. All forms below are exact rewritings.
 
 Channels last, kernels h w in out; float32 or lower, the dtype is kept.
 """
@@ -15,6 +16,92 @@ from jaxtyping import Float
 from haqagen_jax.ops.precision import at_least_float32
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_TINY = 16  # pixels up to which a 3x3 convolution is one matrix product
+_LARGE = 64 * 64  # pixels from which its weight gradient is taken band by band
+_BAND = 4  # rows
+
+
+def conv3x3(x: Float[Array, "b h w i"], kernel: Float[Array, "3 3 i o"]) -> Float[Array, "b h w o"]:
+    """Convolves with stride 1, zeros outside the map.
+
+    Args:
+        x: a map.
+        kernel: the weights.
+
+    Returns:
+        A map of the same size.
+    """
+    _, h, w, i = x.shape
+    if h * w <= _TINY:
+        return _neighbourhoods(_ringed(x), h, w) @ kernel.reshape(9 * i, -1)
+    return _conv3x3(x, kernel)
+
+
+def _ringed(x: Array) -> Array:
+    """The map within a ring of zeros."""
+    return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+
+
+def _neighbourhoods(ringed: Array, h: int, w: int) -> Array:
+    """Nine neighbours of each pixel side by side: [b h w (9 c)]."""
+    return jnp.concatenate([view for row in _shifted(ringed, h, w) for view in row], -1)
+
+
+def _shifted(ringed: Array, h: int, w: int) -> list[list[Array]]:
+    """The map seen through each of the nine taps."""
+    return [[ringed[:, i : i + h, j : j + w] for j in range(3)] for i in range(3)]
+
+
+@jax.custom_vjp
+def _conv3x3(x: Array, kernel: Array) -> Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=_LAYOUT)
+
+
+def _conv3x3_fwd(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _conv3x3(x, kernel), (x, kernel)
+
+
+def _conv3x3_bwd(residuals: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+    x, kernel = residuals
+    _, h, w, _ = x.shape
+    dx = _conv3x3(dy, kernel[::-1, ::-1].swapaxes(2, 3))
+    if h * w < _LARGE or h % _BAND:
+        return dx, _conv3x3_kernel_gradient(x, dy)
+    forms = {"cpu": _conv3x3_kernel_gradient_by_band, "default": _conv3x3_kernel_gradient}
+    return dx, lax.platform_dependent(x, dy, **forms)
+
+
+def _conv3x3_kernel_gradient(x: Array, dy: Array) -> Array:
+    shape = jax.ShapeDtypeStruct((3, 3, x.shape[-1], dy.shape[-1]), x.dtype)
+
+    def conv(kernel: Array) -> Array:
+        return lax.conv_general_dilated(
+            x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=_LAYOUT
+        )
+
+    return jax.linear_transpose(conv, shape)(dy)[0]
+
+
+def _conv3x3_kernel_gradient_by_band(x: Array, dy: Array) -> Array:
+    """Products of the neighbourhoods of a few rows, which a CPU's cache holds."""
+    b, h, w, i = x.shape
+    ringed = _ringed(x)
+
+    def add_band(total: Array, row: Array) -> tuple[Array, None]:
+        near = lax.dynamic_slice_in_dim(ringed, row, _BAND + 2, axis=1)
+        near = _neighbourhoods(near, _BAND, w).reshape(b, _BAND * w, -1)
+        lines = lax.dynamic_slice_in_dim(dy, row, _BAND, axis=1).reshape(b, _BAND * w, -1)
+        part = jnp.einsum("bnk,bno->bko", near, lines, preferred_element_type=total.dtype)
+        return total + part, None
+
+    # A sum for each picture, as these may be on several devices, and one that a low precision
+    # would not hold.
+    zero = at_least_float32(jnp.zeros((b, 9 * i, dy.shape[-1]), dy.dtype))
+    total, _ = lax.scan(add_band, zero, jnp.arange(0, h, _BAND))
+    return total.sum(0).reshape(3, 3, i, -1).astype(dy.dtype)
+
+
+_conv3x3.defvjp(_conv3x3_fwd, _conv3x3_bwd)
 
 
 def depthwise_conv3x3(
@@ -32,16 +119,10 @@ def depthwise_conv3x3(
     return _depthwise(x, kernel)
 
 
-def _shifted(x: Array) -> list[list[Array]]:
-    """The map seen through each of the nine taps."""
-    _, h, w, _ = x.shape
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return [[padded[:, i : i + h, j : j + w] for j in range(3)] for i in range(3)]
-
-
 @jax.custom_vjp
 def _depthwise(x: Array, kernel: Array) -> Array:
-    views = _shifted(x)
+    _, h, w, _ = x.shape
+    views = _shifted(_ringed(x), h, w)
     taps = [views[i][j] * kernel[i, j][None, None, None] for i in range(3) for j in range(3)]
     return sum(taps[1:], taps[0])
 
@@ -59,13 +140,15 @@ def _depthwise_bwd(residuals: tuple[Array, Array], dy: Array) -> tuple[Array, Ar
 
 
 def _kernel_gradient(x: Array, dy: Array) -> Array:
-    return jnp.stack([jnp.stack([(view * dy).sum((0, 1, 2)) for view in r]) for r in _shifted(x)])
+    _, h, w, _ = x.shape
+    views = _shifted(_ringed(x), h, w)
+    return jnp.stack([jnp.stack([(view * dy).sum((0, 1, 2)) for view in row]) for row in views])
 
 
 def _kernel_gradient_by_row(x: Array, dy: Array) -> Array:
     """One row of pixels at a time: what a CPU's cache holds, and half the time."""
     _, h, w, c = x.shape
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    padded = _ringed(x)
 
     def add_row(total: Array, row: Array) -> tuple[Array, None]:
         line = lax.dynamic_index_in_dim(dy, row, axis=1, keepdims=False)

@@ -13,7 +13,7 @@ import pytest
 from jax import Array
 
 from haqagen_jax.models.criss_cross import CrissCrossFusion
-from haqagen_jax.models.layers import leaky_relu
+from haqagen_jax.models.layers import Conv3x3, leaky_relu
 from haqagen_jax.models.mamba import ScanGroup
 from haqagen_jax.models.rgb_branch import RgbBranch, edges
 from haqagen_jax.models.spade import DecoderStage, SpadeResnetBlock
@@ -21,7 +21,7 @@ from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import resize_bilinear
 
 WIDTH, HEIGHT, BREADTH = 8, 256, 512
-LAYERS = (nn.Conv, ScanGroup, DecoderStage, SpadeResnetBlock, CrissCrossFusion)
+LAYERS = (nn.Conv, Conv3x3, ScanGroup, DecoderStage, SpadeResnetBlock, CrissCrossFusion)
 
 
 def _size(module: nn.Module, x: Array) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv3x3
+from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4, depthwise_conv3x3
 
 SIZES = [(1, 1), (1, 6), (4, 4), (5, 7), (8, 3)]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -56,6 +56,16 @@ def _check(function, reference, x, kernel):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * float(abs(theirs).max()))
 
 
+def _dense(x, kernel):
+    return lax.conv_general_dilated(x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=LAYOUT)
+
+
+# The last two are large enough to be taken in bands; the second of them cannot be.
+@pytest.mark.parametrize("size", [*SIZES, (64, 65), (66, 63)])
+def test_3x3(size):
+    _check(conv3x3, _dense, _array(2, *size, 5), _array(3, 3, 5, 4, seed=1))
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_depthwise(size):
     _check(depthwise_conv3x3, _depthwise, _array(2, *size, 5), _array(3, 3, 5, seed=1))
@@ -85,7 +95,12 @@ def test_transposed_scatters_taps():
 
 
 FUNCTIONS = pytest.mark.parametrize(
-    ("function", "kernel"), [(depthwise_conv3x3, (3, 3, 4)), (conv_transpose4x4, (4, 4, 4, 2))]
+    ("function", "kernel"),
+    [
+        (conv3x3, (3, 3, 4, 2)),
+        (depthwise_conv3x3, (3, 3, 4)),
+        (conv_transpose4x4, (4, 4, 4, 2)),
+    ],
 )
 
 
@@ -107,9 +122,12 @@ def test_dtype_is_kept(function, kernel):
     assert {result.dtype for result in jax.eval_shape(both, *low)} == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_low_precision_does_not_reach_the_sums():
-    # 1,040 is exact in bfloat16, but counting up to it by twos stops at 512.
-    ones = jnp.ones((1, 520, 2, 1), jnp.bfloat16)
-    kernel = jnp.zeros((3, 3, 1), jnp.bfloat16)
-    _, slope = jax.jit(lambda x, k, dy: jax.vjp(depthwise_conv3x3, x, k)[1](dy))(ones, kernel, ones)
-    assert float(slope[1, 1, 0]) == 1040
+@pytest.mark.parametrize(
+    ("function", "kernel"), [(conv3x3, (3, 3, 1, 1)), (depthwise_conv3x3, (3, 3, 1))]
+)
+def test_low_precision_does_not_reach_the_sums(function, kernel):
+    # 5,120 is exact in bfloat16, but counting up to it by eights stops at 2,048.
+    ones = jnp.ones((1, 640, 8, 1), jnp.bfloat16)
+    kernel = jnp.zeros(kernel, jnp.bfloat16)
+    _, slope = jax.jit(lambda x, k, dy: jax.vjp(function, x, k)[1](dy))(ones, kernel, ones)
+    assert float(slope[1, 1].squeeze()) == 5120
