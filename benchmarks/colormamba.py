@@ -1,10 +1,14 @@
 """What a tile costs in ColorMamba's generator at its published width, and in the paper's of ours.
 
-    DEVICES=1 launch/cpu.sh python benchmarks/colormamba.py
+    DEVICES=1 launch/cpu.sh python benchmarks/colormamba.py [--published DIR]
 
 A row for each network and batch of 256x256 tiles, each in a process of its own: seconds to compile,
 median seconds of a tile, seconds of a megapixel, the most memory that the process held (resident),
-and the time of a tile to that of the first row. Weights are random.
+and the time of a tile to that of the first row. Weights are random. "With gradients" is the
+derivative of the mean square of what comes out in all parameters, in train mode.
+
+With a clone of the published code, and PyTorch, OpenCV and einops installed, two more rows are
+that code, with its scan as a loop and as a parallel prefix (`torch_scan`).
 """
 
 import argparse
@@ -14,9 +18,12 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from haqagen_jax import paper
@@ -27,7 +34,10 @@ NETWORKS = {
     "ColorMamba": ModelConfig(architecture="colormamba", hsv_width=32),
     "paper": ModelConfig(),
 }
-ROWS = (("ColorMamba", 1), ("ColorMamba", 4), ("paper", 1))
+GRADIENTS = ", with gradients"
+ROWS = [("ColorMamba", 1), ("ColorMamba", 4), ("paper", 1)]
+ROWS += [("ColorMamba" + GRADIENTS, 1), ("paper" + GRADIENTS, 1)]
+PUBLISHED = [("PyTorch, loop", 1), ("PyTorch, prefix", 1)]
 HEAD = ("network", "parameters", "batch", "compile, s", "s a tile", "s a megapixel", "peak, GB")
 
 
@@ -35,16 +45,20 @@ def main() -> None:
     """Measures and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--published", type=Path, metavar="DIR", help="a clone of that code")
     parser.add_argument("--one", nargs=2, metavar=("NETWORK", "BATCH"), help="a row's process")
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(measure(args.one[0], int(args.one[1]), args.rounds)))
+        name, batch = args.one[0], int(args.one[1])
+        torch = name.startswith("PyTorch")
+        found = of_torch(name, args.published) if torch else measure(name, batch, args.rounds)
+        print(json.dumps(found))
         return
     print(f"| {' | '.join(HEAD)} | to the first |")
     print("|---|" + "--:|" * len(HEAD), flush=True)
     first = None
-    for network, batch in ROWS:
-        found, peak = run(network, batch, args.rounds)
+    for network, batch in ROWS + (PUBLISHED if args.published else []):
+        found, peak = run(network, batch, args.rounds, args.published)
         each = found["seconds"] / batch
         first = first or each
         megapixel = each * 2**20 / paper.PATCH**2
@@ -53,9 +67,12 @@ def main() -> None:
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def run(network: str, batch: int, rounds: int) -> tuple[dict[str, Any], int]:
+def run(
+    network: str, batch: int, rounds: int, published: Path | None
+) -> tuple[dict[str, Any], int]:
     """Measures in a process of its own; returns what it found, and the bytes that it held."""
     words = [sys.executable, __file__, "--rounds", str(rounds), "--one", network, str(batch)]
+    words += ["--published", str(published)] if published else []
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = process.stdout.read()
@@ -67,7 +84,7 @@ def run(network: str, batch: int, rounds: int) -> tuple[dict[str, Any], int]:
 
 def measure(name: str, batch: int, rounds: int) -> dict[str, Any]:
     """Times one network."""
-    model = NETWORKS[name]
+    model = NETWORKS[name.removesuffix(GRADIENTS)]
     shapes = jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
     rng = np.random.default_rng(0)
     variables = jax.tree.map(
@@ -75,18 +92,47 @@ def measure(name: str, batch: int, rounds: int) -> dict[str, Any]:
     )
     nir = jax.device_put(rng.random((batch, paper.PATCH, paper.PATCH, 1), np.float32))
     since = time.monotonic()
-    apply = jax.jit(make_generator(model).apply).lower(variables, nir).compile()
+    apply: Any = make_generator(model).apply
+
+    def gradients(variables: Any, nir: jax.Array) -> Any:
+        def loss(params: Any) -> jax.Array:
+            mutable = ["batch_stats", "spectral"]
+            out, _ = apply({**variables, "params": params}, nir, train=True, mutable=mutable)
+            return sum((jnp.square(x).mean() for x in out), jnp.zeros(()))
+
+        return jax.grad(loss)(variables["params"])
+
+    program = jax.jit(gradients if name.endswith(GRADIENTS) else apply)
+    compiled = program.lower(variables, nir).compile()
     compiling = time.monotonic() - since
-    times = []
-    for _ in range(rounds + 1):  # the first one warms up
-        since = time.monotonic()
-        jax.block_until_ready(apply(variables, nir))
-        times.append(time.monotonic() - since)
     return {
         "compile": compiling,
-        "seconds": statistics.median(times[1:]),
+        "seconds": seconds(lambda: jax.block_until_ready(compiled(variables, nir)), rounds),
         "parameters": count_parameters(shapes["params"]),
     }
+
+
+def of_torch(name: str, clone: Path) -> dict[str, Any]:
+    """Times the published network on one tile."""
+    import published
+    import torch
+
+    network = published.generator(clone, name.removeprefix("PyTorch, "))
+    pictures = published.inputs(1)
+    with torch.no_grad():
+        taken = seconds(lambda: network(*pictures), 2)
+    count = sum(x.numel() for x in network.parameters())
+    return {"compile": 0.0, "seconds": taken, "parameters": count}
+
+
+def seconds(call: Callable[[], Any], rounds: int) -> float:
+    """The median time of a call, after one that warms up."""
+    times = []
+    for _ in range(rounds + 1):
+        since = time.monotonic()
+        call()
+        times.append(time.monotonic() - since)
+    return statistics.median(times[1:])
 
 
 if __name__ == "__main__":

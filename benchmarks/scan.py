@@ -3,16 +3,22 @@
     DEVICES=1 launch/cpu.sh python benchmarks/scan.py
 
 4 directions x 128 channels x 16 states, batch 1. A row for each length and form, forward and with
-all gradients: median seconds (forms by turns), seconds to compile, MB of temporaries, the time to
-that of our sequential form, and to the bound: the exponentials alone, one for each step, channel
-and state (two with gradients), in a loop over an array that fits the cache. The reference forms are
-written here: `lax.associative_scan` over the whole length, `lax.scan` with JAX's own gradient, and,
-where PyTorch is installed, its loop and its parallel prefix (Hillis and Steele's doubling).
+all gradients: median seconds (forms by turns), seconds to compile, MB of memory besides the inputs,
+the time and the memory to those of our sequential form, and the time to the bound: the exponentials
+alone, one for each step, channel and state (two with gradients), in a loop over an array that fits
+the cache. Memory is that of the compiled program, temporaries and results, and for PyTorch the
+growth of a process of its own.
+
+The reference forms are written here: `lax.associative_scan` over the whole length, `lax.scan` with
+JAX's own gradient, and, where PyTorch is installed, its loop and its parallel prefix
+(`torch_scan`). They stop at lengths that take them minutes or all memory.
 """
 
 import argparse
 import importlib.util
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,8 +31,14 @@ from jax import Array, lax
 from haqagen_jax.ops import selective_scan
 
 DIRECTIONS, CHANNELS, STATES = 4, 128, 16
-MOST = {"associative": 16_384, "plain": 16_384, "torch loop": 4_096, "torch prefix": 16_384}
-HEAD = ("steps", "what", "form", "s", "compile, s", "temporaries, MB", "to ours", "to the bound")
+# The longest that each reference form is given, forward and with gradients.
+MOST = {
+    "JAX associative": (16_384, 4096),
+    "JAX loop": (65_536, 16_384),
+    "PyTorch loop": (16_384, 1024),
+    "PyTorch prefix": (16_384, 16_384),
+}
+HEAD = ("steps", "what", "form", "s", "compile, s", "MB", "time to ours", "MB to ours", "to bound")
 
 
 class Form(NamedTuple):
@@ -35,15 +47,21 @@ class Form(NamedTuple):
     name: str
     run: Callable[[], Any]
     compiling: float
-    temporaries: float  # MB; 0 where unknown
+    memory: float  # MB
 
 
 def main() -> None:
     """Measures and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", nargs="+", type=int, default=[1024, 4096, 16_384, 65_536])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--grow", nargs=3, metavar=("FORM", "STEPS", "GRADIENTS"), help=argparse.SUPPRESS
+    )
     args = parser.parse_args()
+    if args.grow:
+        print(growth(args.grow[0], int(args.grow[1]), args.grow[2] == "True"))
+        return
     print(f"| {' | '.join(HEAD)} |")
     print("|--:|---|---|" + "--:|" * (len(HEAD) - 3), flush=True)
     each = exponential()
@@ -64,14 +82,18 @@ def rows(steps: int, gradients: bool, rounds: int, each: float) -> None:
             form.run()
             if turn:  # the first one warms up
                 times[form.name].append(time.monotonic() - since)
-    ours = statistics.median(times["sequential"])
+    ours, least = statistics.median(times["sequential"]), forms[0].memory
     for form in forms:
         taken = statistics.median(times[form.name])
         cells = [str(steps), what, form.name, f"{taken:.3g}"]
-        cells += [f"{form.compiling:.1f}", f"{form.temporaries:.0f}" if form.temporaries else ""]
-        print(
-            f"| {' | '.join([*cells, f'{taken / ours:.2f}', f'{taken / bound:.1f}'])} |", flush=True
-        )
+        cells += [f"{form.compiling:.1f}", f"{form.memory:.0f}", f"{taken / ours:.2f}"]
+        cells += [f"{form.memory / least:.2f}", f"{taken / bound:.1f}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def within(name: str, steps: int, gradients: bool) -> bool:
+    """Whether a form is given this length."""
+    return name not in MOST or steps <= MOST[name][gradients]
 
 
 def of_jax(steps: int, gradients: bool) -> list[Form]:
@@ -80,12 +102,12 @@ def of_jax(steps: int, gradients: bool) -> list[Form]:
     ways: dict[str, Callable[..., Array]] = {
         "sequential": lambda *x: selective_scan(*x, method="sequential"),
         "chunked": lambda *x: selective_scan(*x, method="chunked", segments=16),
-        "associative": associative,
-        "plain": plain,
+        "JAX associative": associative,
+        "JAX loop": plain,
     }
     forms = []
     for name, way in ways.items():
-        if steps > MOST.get(name, steps):
+        if not within(name, steps, gradients):
             continue
 
         def total(*x: Array, way: Callable[..., Array] = way) -> Array:
@@ -95,7 +117,8 @@ def of_jax(steps: int, gradients: bool) -> list[Form]:
         program = jax.jit(jax.grad(total, argnums=tuple(range(6))) if gradients else way)
         compiled = program.lower(*inputs).compile()
         took = time.monotonic() - since
-        memory = compiled.memory_analysis().temp_size_in_bytes / 1e6
+        needs: Any = compiled.memory_analysis()
+        memory = (needs.temp_size_in_bytes + needs.output_size_in_bytes) / 1e6
         forms.append(Form(name, lambda c=compiled: jax.block_until_ready(c(*inputs)), took, memory))
     return forms
 
@@ -142,47 +165,59 @@ def plain(u: Array, delta: Array, A: Array, B: Array, C: Array, D: Array) -> Arr
 
 
 def of_torch(steps: int, gradients: bool) -> list[Form]:
-    """The same two ways in PyTorch, if it is there."""
+    """Two plain ways in PyTorch, if it is there."""
     if importlib.util.find_spec("torch") is None:
         return []
+    forms = []
+    for name in ("PyTorch loop", "PyTorch prefix"):
+        if within(name, steps, gradients):
+            words = [sys.executable, __file__, "--grow", name, str(steps), str(gradients)]
+            grown = subprocess.run(words, stdout=subprocess.PIPE, check=True, text=True).stdout
+            forms.append(Form(name, in_torch(name, steps, gradients), 0.0, float(grown) / 1e6))
+    return forms
+
+
+def in_torch(name: str, steps: int, gradients: bool) -> Callable[[], Any]:
+    """A form in PyTorch, ready to run."""
     import torch
+    import torch_scan
 
-    inputs = [torch.tensor(x, requires_grad=gradients) for x in arrays(steps)]
+    way = {"PyTorch loop": torch_scan.loop, "PyTorch prefix": torch_scan.prefix}[name]
+    inputs = [torch.tensor(x, requires_grad=gradients) for x in as_published(arrays(steps))]
 
-    def loop() -> Any:
-        u, delta, A, B, C, D = inputs
-        h, found = torch.zeros(1, *A.shape), []
-        for t in range(steps):
-            decay = torch.exp(delta[:, t, ..., None] * A)
-            h = decay * h + (delta[:, t] * u[:, t])[..., None] * B[:, t, :, None]
-            found.append((h * C[:, t, :, None]).sum(-1))
-        return torch.stack(found, 1) + D * u
+    def run() -> Any:
+        if gradients:
+            return torch.autograd.grad(way(*inputs).sum(), inputs)
+        with torch.no_grad():
+            return way(*inputs)
 
-    def prefix() -> Any:
-        u, delta, A, B, C, D = inputs
-        decay = torch.exp(delta[..., None] * A)
-        state = (delta * u)[..., None] * B[..., None, :]
-        reach = 1
-        while reach < steps:
-            state = torch.cat(
-                [state[:, :reach], state[:, reach:] + decay[:, reach:] * state[:, :-reach]], 1
-            )
-            decay = torch.cat([decay[:, :reach], decay[:, reach:] * decay[:, :-reach]], 1)
-            reach *= 2
-        return (state * C[..., None, :]).sum(-1) + D * u
+    return run
 
-    def timed(way: Callable[[], Any]) -> Callable[[], Any]:
-        def run() -> None:
-            if gradients:
-                torch.autograd.grad(way().sum(), inputs)
-            else:
-                with torch.no_grad():
-                    way()
 
-        return run
+def as_published(inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """The order of axes of public implementations, which `torch_scan` follows."""
+    u, delta, A, B, C, D = inputs
+    u, delta = (x.reshape(*x.shape[:2], -1).swapaxes(1, 2).copy() for x in (u, delta))
+    B, C = (x.transpose(0, 2, 3, 1).copy() for x in (B, C))
+    return [u, delta, A.reshape(-1, A.shape[-1]), B, C, D.reshape(-1)]
 
-    ways = {"torch loop": loop, "torch prefix": prefix}
-    return [Form(n, timed(way), 0.0, 0.0) for n, way in ways.items() if steps <= MOST[n]]
+
+def growth(name: str, steps: int, gradients: bool) -> int:
+    """Bytes by which running a form grows this process; Linux alone tells."""
+    in_torch(name, 8, gradients)()  # what comes with the first call, whatever its size
+    run = in_torch(name, steps, gradients)
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # forget the most that it has been
+    before = resident("VmRSS")
+    run()
+    return resident("VmHWM") - before
+
+
+def resident(field: str) -> int:
+    """Bytes of this process in memory."""
+    with open("/proc/self/status") as file:
+        line = next(line for line in file if line.startswith(field))
+    return int(line.split()[1]) * 1024
 
 
 def exponential() -> float:
