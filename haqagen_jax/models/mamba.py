@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from haqagen_jax.models.agent_attention import AgentBlock
 from haqagen_jax.models.layers import Conv3x3, Dense, DepthwiseConv3x3, LayerNorm
-from haqagen_jax.ops.cross_scan import DIRECTIONS, cross_merge, cross_scan
+from haqagen_jax.ops.cross_scan import DIRECTIONS, cross_merge, cross_scan, cross_scan_each
 from haqagen_jax.ops.precision import at_least_float32
 from haqagen_jax.ops.selective_scan import selective_scan
 
@@ -27,6 +27,13 @@ DT_MIN, DT_MAX = 1e-3, 1e-1  # initial range of the step size (Mamba, Sec. 3.6)
 def _softplus(x: Array) -> Array:
     # log(1 + exp x) without overflow, and cheaper on a CPU than jax.nn.softplus.
     return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+def _by_direction(x: Float[Array, "b l k r"], kernel: Array) -> Float[Array, "b l k d"]:
+    """Each direction's own product, [k r d], as one: a batched product would have k moved first."""
+    b, length, k, r = x.shape
+    diagonal = jnp.eye(k, dtype=kernel.dtype)[:, None, :, None] * kernel[:, :, None]
+    return (x.reshape(b, length, k * r) @ diagonal.reshape(k * r, -1)).reshape(b, length, k, -1)
 
 
 def _dt_bias_init(key: Array, shape: tuple[int, ...]) -> Array:
@@ -73,11 +80,12 @@ class SelectiveScan2D(nn.Module):
         A_log = self.param("A_log", _a_log_init, (k, d_inner, n))
         D = self.param("D", nn.initializers.ones, (k, d_inner))
 
-        u = cross_scan(x)
-        low_rank = jnp.einsum("blkd,kdr->blkr", u, x_proj.astype(self.dtype))
-        dt, B, C = jnp.split(low_rank, [dt_rank, dt_rank + n], axis=-1)
-        delta = jnp.einsum("blkr,krd->blkd", dt, dt_proj.astype(self.dtype))
+        # What depends on a pixel alone is computed on the map: there is less to unroll.
+        low_rank = jnp.einsum("bhwd,kdr->bhwkr", x, x_proj.astype(self.dtype))
+        dt, B, C = jnp.split(cross_scan_each(low_rank), [dt_rank, dt_rank + n], axis=-1)
+        delta = _by_direction(dt, dt_proj.astype(self.dtype))
         delta = _softplus(at_least_float32(delta) + dt_bias[None, None])
+        u = cross_scan(x)
         y = cross_merge(selective_scan(u, delta, -jnp.exp(A_log), B, C, D), height=h, width=w)
         y = LayerNorm(name="out_norm")(y).astype(self.dtype) * jax.nn.silu(z)
         return Dense(d_model, use_bias=False, dtype=self.dtype, name="out_proj")(y)

@@ -22,10 +22,26 @@ def cross_scan(x: Float[Array, "b h w d"]) -> Float[Array, "b l k d"]:
     Returns:
         Four sequences of length l = h w each, on the axis k = 4.
     """
-    b, h, w, d = x.shape
-    rows = x.reshape(b, h * w, d)
-    columns = jnp.swapaxes(x, 1, 2).reshape(b, h * w, d)
-    return jnp.stack([rows, columns, rows[:, ::-1], columns[:, ::-1]], axis=2)
+    return _unroll([x] * DIRECTIONS)
+
+
+def cross_scan_each(maps: Float[Array, "b h w k d"]) -> Float[Array, "b l k d"]:
+    """Unrolls four maps, each along its own direction.
+
+    Args:
+        maps: a map for each direction, in the order of `cross_scan`.
+
+    Returns:
+        Four sequences of length l = h w.
+    """
+    return _unroll([maps[:, :, :, k] for k in range(DIRECTIONS)])
+
+
+def _unroll(maps: list[Array]) -> Array:
+    b, h, w, d = maps[0].shape
+    rows, reversed_rows = (x.reshape(b, h * w, d) for x in maps[::2])
+    columns, reversed_columns = (jnp.swapaxes(x, 1, 2).reshape(b, h * w, d) for x in maps[1::2])
+    return jnp.stack([rows, columns, reversed_rows[:, ::-1], reversed_columns[:, ::-1]], axis=2)
 
 
 def cross_merge(y: Float[Array, "b l k d"], *, height: int, width: int) -> Float[Array, "b h w d"]:

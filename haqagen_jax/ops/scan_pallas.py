@@ -26,13 +26,18 @@ CHANNELS = 32  # of a program: a warp reads them at once
 _ONE = (None, None, None)  # segment, batch entry and direction of a program
 
 
+def whole(steps: int) -> int:
+    """The least number, from `steps`, of steps that a program can take."""
+    return steps + -steps % STRIDE
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def scan(interpret: bool, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
     """Runs the recurrence.
 
     Args:
         interpret: run the kernels without a GPU.
-        u: t s b k d; t is a multiple of `STRIDE`, d of `CHANNELS`.
+        u: t s b k d; t is `whole`, d a multiple of `CHANNELS`.
         delta: t s b k d.
         A: k n d; n is a power of two.
         B: t s b k n.

@@ -4,12 +4,12 @@ A segment acts on its entering state as h -> P h + S, so `jax.lax.associative_sc
 (P, S) gives every segment its entering state, and a second sweep gives the outputs. With one
 segment this is the plain sequential recurrence.
 
-The custom VJP keeps the states at every `STRIDE`-th step only and recomputes the others, one
+The custom VJP keeps the states at about every `STRIDE`-th step only and recomputes the others, one
 stretch at a time, while the adjoint runs backwards: length / STRIDE states are kept, and a few
 times STRIDE of every segment live while a stretch is recomputed. The adjoint that a segment hands
 to its predecessor is again P m + S, so the same associative scan serves the backward pass.
 
-Arrays are t s b k d: steps of a segment (a multiple of `STRIDE`), segments, batch, directions,
+Arrays are t s b k d: steps of a segment (`whole` ones), segments, batch, directions,
 channels (or states, n); A is k n d.
 
 Reference: see `haqagen_jax.ops.selective_scan`.
@@ -25,6 +25,19 @@ _EXACT = lax.Precision.HIGHEST
 STRIDE = 32  # steps between kept states: the fastest of 8 to 128 on a CPU
 
 Pair = tuple[Array, Array]
+
+
+def whole(steps: int) -> int:
+    """The least number, from `steps`, of steps that stretches divide."""
+    while not _divisors(steps):
+        steps += 1
+    return steps
+
+
+def _divisors(steps: int) -> list[int]:
+    """Possible lengths of a stretch, the one nearest to STRIDE first. Padding would be a copy."""
+    near = sorted(range(STRIDE // 2, 2 * STRIDE + 1), key=lambda x: abs(x - STRIDE))
+    return [x for x in near if steps % x == 0]
 
 
 def _dot(vector: Array, matrix: Array) -> Array:
@@ -74,7 +87,7 @@ def whole_decay(delta: Array, A: Array) -> Array:
 
 
 def _forward(u: Array, delta: Array, A: Array, B: Array, C: Array) -> tuple[Array, Array]:
-    """Returns y [t s b k d] and the states before every STRIDE-th step."""
+    """Returns y [t s b k d] and the states before every stretch."""
     h = _zero_state(u, B)
     if u.shape[1] > 1:
 
@@ -99,7 +112,8 @@ def _forward(u: Array, delta: Array, A: Array, B: Array, C: Array) -> tuple[Arra
 
 
 def _stretches(*arrays: Array) -> tuple[Array, ...]:
-    return tuple(x.reshape(-1, STRIDE, *x.shape[1:]) for x in arrays)
+    stretch = _divisors(len(arrays[0]))[0]
+    return tuple(x.reshape(-1, stretch, *x.shape[1:]) for x in arrays)
 
 
 @jax.custom_vjp
@@ -107,7 +121,7 @@ def scan(u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
     """Runs the recurrence.
 
     Args:
-        u: t s b k d; t is a multiple of `STRIDE`.
+        u: t s b k d; t is `whole`.
         delta: t s b k d.
         A: k n d.
         B: t s b k n.

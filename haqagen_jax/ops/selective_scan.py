@@ -29,6 +29,7 @@ from haqagen_jax.ops.precision import at_least_float32
 
 METHODS = ("auto", "sequential", "chunked", "pallas")
 SEGMENTS = 128  # of the parallel forms
+LEAST = 32  # steps of a segment
 # Kinds of device on which the kernels have been compared with the other forms; none so far.
 VERIFIED: tuple[str, ...] = ()
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def _say(choice: str) -> None:
 
 def _segments(many: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
     """XLA's loops."""
-    return _any_length(many, scan_segments.STRIDE, scan_segments.scan, u, delta, A, B, C)
+    return _any_length(many, scan_segments.whole, scan_segments.scan, u, delta, A, B, C)
 
 
 def _kernels(many: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
@@ -122,12 +123,12 @@ def _kernels(many: int, u: Array, delta: Array, A: Array, B: Array, C: Array) ->
         compiled, interpreted = (functools.partial(scan_pallas.scan, x) for x in (False, True))
         return lax.platform_dependent(*args, cuda=compiled, default=interpreted)
 
-    return _any_length(many, scan_pallas.STRIDE, run, u, delta, A, B, C)[..., :channels]
+    return _any_length(many, scan_pallas.whole, run, u, delta, A, B, C)[..., :channels]
 
 
 def _any_length(
     segments: int,
-    stride: int,
+    whole: Callable[[int], int],
     scan: Callable[..., Array],
     u: Array,
     delta: Array,
@@ -137,9 +138,8 @@ def _any_length(
 ) -> Array:
     """Pads to whole segments, moves time to the front: t s b k d."""
     length = u.shape[1]
-    segments = min(segments, -(-length // stride))
-    unit = segments * stride
-    padding = -length % unit
+    segments = min(segments, -(-length // LEAST))
+    padding = segments * whole(-(-length // segments)) - length
 
     def split(x: Array) -> Array:
         x = jnp.pad(x, ((0, 0), (0, padding), (0, 0), (0, 0)))

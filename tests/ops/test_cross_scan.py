@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from haqagen_jax.ops.cross_scan import cross_merge, cross_scan
+from haqagen_jax.ops.cross_scan import cross_merge, cross_scan, cross_scan_each
 
 SHAPES = [(1, 1, 1, 1), (2, 3, 5, 4), (1, 6, 2, 3), (1, 1, 7, 2), (2, 7, 1, 2)]
 
@@ -59,3 +59,10 @@ def test_merging_is_the_gradient_of_scanning():
 def test_sequences_of_another_map_are_refused(shape, message):
     with pytest.raises(ValueError, match=message):
         cross_merge(jnp.zeros(shape), height=3, width=4)
+
+
+def test_each_direction_may_have_its_own_map():
+    maps = jnp.asarray(np.random.default_rng(5).random((2, 3, 4, 4, 5), np.float32))
+    result = cross_scan_each(maps)
+    for k in range(4):
+        np.testing.assert_array_equal(result[:, :, k], cross_scan(maps[:, :, :, k])[:, :, k])
