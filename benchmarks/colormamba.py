@@ -28,7 +28,7 @@ import numpy as np
 
 from haqagen_jax import paper
 from haqagen_jax.config import ModelConfig
-from haqagen_jax.models.factory import count_parameters, init_generator, make_generator
+from haqagen_jax.models.factory import count_parameters, generator_shapes, make_generator
 
 NETWORKS = {
     "ColorMamba": ModelConfig(architecture="colormamba", hsv_width=32),
@@ -85,7 +85,7 @@ def run(
 def measure(name: str, batch: int, rounds: int) -> dict[str, Any]:
     """Times one network."""
     model = NETWORKS[name.removesuffix(GRADIENTS)]
-    shapes = jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
+    shapes = generator_shapes(model)
     rng = np.random.default_rng(0)
     variables = jax.tree.map(
         lambda x: jax.device_put(0.05 * np.abs(rng.standard_normal(x.shape, np.float32))), shapes

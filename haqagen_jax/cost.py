@@ -15,7 +15,7 @@ from jax.extend import core
 
 from haqagen_jax import paper
 from haqagen_jax.config import ModelConfig
-from haqagen_jax.models.factory import init_generator, make_generator
+from haqagen_jax.models.factory import generator_shapes, make_generator
 
 
 def nbytes(tree: Any) -> int:
@@ -25,7 +25,7 @@ def nbytes(tree: Any) -> int:
 
 def tile_multiplications(model: ModelConfig) -> int:
     """Returns the multiply-accumulates of one 256 x 256 tile through the generator."""
-    return multiplications(make_generator(model).apply, _variables(model), _tile())
+    return multiplications(make_generator(model).apply, generator_shapes(model), _tile())
 
 
 def tile_residuals(model: ModelConfig) -> int:
@@ -33,7 +33,7 @@ def tile_residuals(model: ModelConfig) -> int:
 
     What plain differentiation keeps; the compiler may keep less.
     """
-    network, variables = make_generator(model), _variables(model)
+    network, variables = make_generator(model), generator_shapes(model)
     rest = {name: tree for name, tree in variables.items() if name != "params"}
 
     def pull_back(params: Any, rest: Any, nir: jax.Array) -> Any:
@@ -57,10 +57,6 @@ def multiplications(function: Callable, *args: Any) -> int:
         The count; of a choice between platforms, the CPU's.
     """
     return _count(jax.make_jaxpr(function)(*args).jaxpr)
-
-
-def _variables(model: ModelConfig) -> Any:
-    return jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
 
 
 def _tile() -> jax.ShapeDtypeStruct:

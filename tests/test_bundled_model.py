@@ -9,6 +9,7 @@ import haqagen_jax
 from haqagen_jax import api, artifact
 from haqagen_jax.data.synthetic import render
 from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.models.factory import generator_shapes
 from haqagen_jax.presets import load_config
 
 MOST_BYTES = 12e6
@@ -25,6 +26,11 @@ def test_it_loads_with_finite_tensors(model):
     assert tensors
     for name, tensor in tensors.items():
         assert np.isfinite(tensor).all(), name
+
+
+def test_its_tensors_are_those_of_its_network(model):
+    # Loading it leaves this out, for the sake of a quick start.
+    artifact.check(model.variables, generator_shapes(model.config.model), "small")
 
 
 def test_it_is_of_the_presets_size(model):

@@ -8,10 +8,9 @@ from haqagen_jax import artifact
 from haqagen_jax.errors import InputError, located, reachable
 from haqagen_jax.files import prepare_folder
 from haqagen_jax.interop import colormamba
-from haqagen_jax.interop.colormamba_names import shapes
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.interop.torch_writer import write_state_dict
-from haqagen_jax.models.factory import count_parameters
+from haqagen_jax.models.factory import count_parameters, generator_shapes
 
 _COUNTERS = "batch_norm_counters"
 
@@ -68,7 +67,7 @@ def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool
             f"{directory}: is a {config.model.architecture} generator; PyTorch's code is "
             "ColorMamba's, so give a ColorMamba model"
         )
-    artifact.check(variables, shapes(config.model), str(directory))
+    artifact.check(variables, generator_shapes(config.model), str(directory))
     counters = artifact.facts(directory).get(_COUNTERS, {})
     tensors = colormamba.state_dict(config.model, variables, counters)
     prepare_folder(out.parent)

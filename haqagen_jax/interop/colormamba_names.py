@@ -9,14 +9,13 @@ back gives the same bits.
 
 import functools
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from haqagen_jax.artifact import flatten
 from haqagen_jax.config import ModelConfig
-from haqagen_jax.models.factory import init_generator
+from haqagen_jax.models.factory import generator_shapes
 
 BLOCK = "layers.0.residual_group.blocks.0"
 # Path here, without the collection -> name there; applied one after another.
@@ -125,11 +124,6 @@ class Leaf(NamedTuple):
         return np.split(whole, len(self.names))
 
 
-def shapes(model: ModelConfig) -> dict[str, Any]:
-    """Returns the shapes of a generator's variables, for its sizes."""
-    return jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
-
-
 @functools.cache
 def leaves(model: ModelConfig) -> tuple[Leaf, ...]:
     """Lists the tensors of a generator.
@@ -137,7 +131,7 @@ def leaves(model: ModelConfig) -> tuple[Leaf, ...]:
     Args:
         model: its sizes.
     """
-    likes = flatten(shapes(model))
+    likes = flatten(generator_shapes(model))
     spectral = {path.rpartition("/")[0].partition("/")[2] for path in likes if "spectral/" in path}
     found = []
     for path, like in likes.items():

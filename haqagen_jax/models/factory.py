@@ -64,6 +64,11 @@ def init_generator(key: Array, model: ModelConfig) -> dict[str, Any]:
     return dict(make_generator(model).init(key, jnp.zeros((1, paper.PATCH, paper.PATCH, 1))))
 
 
+def generator_shapes(model: ModelConfig) -> dict[str, Any]:
+    """Returns what `init_generator` would, without its values: `jax.ShapeDtypeStruct`s."""
+    return jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
+
+
 def init_critic(key: Array, model: ModelConfig) -> dict[str, Any]:
     """Returns the critics' variables: params, spectral."""
     image = jnp.zeros((1, paper.PATCH, paper.PATCH, 3))

@@ -11,6 +11,7 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
@@ -32,7 +33,7 @@ def _softplus(x: Array) -> Array:
 def _by_direction(x: Float[Array, "b l k r"], kernel: Array) -> Float[Array, "b l k d"]:
     """Each direction's own product, [k r d], as one: a batched product would have k moved first."""
     b, length, k, r = x.shape
-    diagonal = jnp.eye(k, dtype=kernel.dtype)[:, None, :, None] * kernel[:, :, None]
+    diagonal = np.eye(k, dtype=kernel.dtype)[:, None, :, None] * kernel[:, :, None]
     return (x.reshape(b, length, k * r) @ diagonal.reshape(k * r, -1)).reshape(b, length, k, -1)
 
 

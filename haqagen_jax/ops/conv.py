@@ -10,6 +10,7 @@ Channels last, kernels h w in out; float32 or lower, the dtype is kept.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
@@ -33,18 +34,29 @@ def conv3x3(x: Float[Array, "b h w i"], kernel: Float[Array, "3 3 i o"]) -> Floa
     """
     _, h, w, i = x.shape
     if h * w <= _TINY:
-        return _neighbourhoods(_ringed(x), h, w) @ kernel.reshape(9 * i, -1)
+        return _fetched(_ringed(x), h, w) @ kernel.reshape(9 * i, -1)
     return _conv3x3(x, kernel)
 
 
 def _ringed(x: Array) -> Array:
     """The map within a ring of zeros."""
-    return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    # A row's pixels as one axis: XLA's CPU backend takes four times as long to compile the other.
+    b, h, w, c = x.shape
+    return jnp.pad(x.reshape(b, h, w * c), ((0, 0), (1, 1), (c, c))).reshape(b, h + 2, w + 2, c)
 
 
 def _neighbourhoods(ringed: Array, h: int, w: int) -> Array:
     """Nine neighbours of each pixel side by side: [b h w (9 c)]."""
     return jnp.concatenate([view for row in _shifted(ringed, h, w) for view in row], -1)
+
+
+def _fetched(ringed: Array, h: int, w: int) -> Array:
+    """The same by one gather, not nine slices: for few pixels as fast, and compiled sooner."""
+    first = np.arange(h)[:, None] * (w + 2) + np.arange(w)
+    taps = np.arange(3)[:, None] * (w + 2) + np.arange(3)
+    places = (first[..., None] + taps.ravel()).ravel()
+    pixels = ringed.reshape(len(ringed), -1, ringed.shape[-1])
+    return jnp.take(pixels, places, axis=1, mode="clip").reshape(len(ringed), h, w, -1)
 
 
 def _shifted(ringed: Array, h: int, w: int) -> list[list[Array]]:
@@ -194,8 +206,9 @@ def conv_transpose4x4(
 def _by_parity(kernel: Array) -> Array:
     """[4 4 i o] -> [2 2 i (4 o)]: output row 2 i + r takes x[i - 1 + r + p] through tap 3 - r - 2 p
     (from 2 (i - 1 + r + p) + tap - 1 = 2 i + r), and columns alike."""
-    per_parity = [kernel[3 - r :: -2, 3 - c :: -2][:2, :2] for r in (0, 1) for c in (0, 1)]
-    return jnp.concatenate(per_parity, axis=-1)
+    i, o = kernel.shape[2:]
+    taps = kernel[::-1, ::-1].reshape(2, 2, 2, 2, i, o)  # p r q c i o
+    return taps.transpose(0, 2, 4, 1, 3, 5).reshape(2, 2, i, 4 * o)
 
 
 @jax.custom_vjp

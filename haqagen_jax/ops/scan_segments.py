@@ -86,29 +86,29 @@ def whole_decay(delta: Array, A: Array) -> Array:
     return _decay(delta.sum(0), A)
 
 
-def _forward(u: Array, delta: Array, A: Array, B: Array, C: Array) -> tuple[Array, Array]:
-    """Returns y [t s b k d] and the states before every stretch."""
+def _entering(u: Array, delta: Array, A: Array, B: Array) -> Array:
+    """The state that enters each segment."""
     h = _zero_state(u, B)
-    if u.shape[1] > 1:
+    if u.shape[1] == 1:
+        return h
 
-        def summarise(h: Array, x: tuple[Array, ...]) -> tuple[Array, None]:
-            u, delta, B = x
-            return _advance(h, _decay(delta, A), u, delta, B), None
+    def summarise(h: Array, x: tuple[Array, ...]) -> tuple[Array, None]:
+        u, delta, B = x
+        return _advance(h, _decay(delta, A), u, delta, B), None
 
-        last, _ = lax.scan(summarise, h, (u, delta, B))
-        h = entering(whole_decay(delta, A), last, reverse=False)
+    last, _ = lax.scan(summarise, h, (u, delta, B))
+    return entering(whole_decay(delta, A), last, reverse=False)
+
+
+def _steps(h: Array, A: Array, xs: tuple[Array, ...]) -> tuple[Array, Array]:
+    """The state after, and y of, consecutive steps."""
 
     def step(h: Array, x: tuple[Array, ...]) -> tuple[Array, Array]:
         u, delta, B, C = x
         h = _advance(h, _decay(delta, A), u, delta, B)
         return h, _dot(C, h)
 
-    def stretch(h: Array, xs: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
-        last, y = lax.scan(step, h, xs)
-        return last, (y, h)
-
-    _, (y, kept) = lax.scan(stretch, h, _stretches(u, delta, B, C))
-    return y.reshape(u.shape), kept
+    return lax.scan(step, h, xs)
 
 
 def _stretches(*arrays: Array) -> tuple[Array, ...]:
@@ -130,14 +130,21 @@ def scan(u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
     Returns:
         y without the feed-through, t s b k d.
     """
-    return _forward(u, delta, A, B, C)[0]
+    return _steps(_entering(u, delta, A, B), A, (u, delta, B, C))[1]
 
 
 def _scan_fwd(
     u: Array, delta: Array, A: Array, B: Array, C: Array
 ) -> tuple[Array, tuple[Array, ...]]:
-    y, kept = _forward(u, delta, A, B, C)
-    return y, (u, delta, A, B, C, kept)
+    """Keeps the states before every stretch."""
+
+    def stretch(h: Array, xs: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
+        last, y = _steps(h, A, xs)
+        return last, (y, h)
+
+    h = _entering(u, delta, A, B)
+    _, (y, kept) = lax.scan(stretch, h, _stretches(u, delta, B, C))
+    return y.reshape(u.shape), (u, delta, A, B, C, kept)
 
 
 def _scan_bwd(residuals: tuple[Array, ...], dy: Array) -> tuple[Array, ...]:

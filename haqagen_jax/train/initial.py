@@ -19,7 +19,7 @@ from haqagen_jax import artifact, paper
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.agent_attention import WindowBias
-from haqagen_jax.models.factory import init_generator
+from haqagen_jax.models.factory import generator_shapes
 
 Tensors = dict[str, Shaped[np.ndarray, "..."]]  # by their path in the variables, joined by "/"
 _BACKBONE = ("width", "d_state", "expand")
@@ -50,7 +50,7 @@ def read_initial(directory: str | Path, config: Config) -> Initial:
         InputError: no model there, or one of another architecture or size.
     """
     other, variables = artifact.load(directory)
-    shapes = jax.eval_shape(lambda key: init_generator(key, config.model), jax.random.key(0))
+    shapes = generator_shapes(config.model)
     ours, theirs = other.model.architecture, config.model.architecture
     if ours == theirs:
         artifact.check(variables, shapes, str(directory))
