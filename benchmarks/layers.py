@@ -96,7 +96,7 @@ def plain_conv(x: Array, kernel: Array) -> Array:
 
 def plain_transposed(x: Array, kernel: Array) -> Array:
     """A convolution of the map with zeros between its pixels."""
-    return lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=LAYOUT)
+    return lax.conv_transpose(x, kernel[::-1, ::-1], (2, 2), "SAME", dimension_numbers=LAYOUT)
 
 
 def plain_criss_cross(query: Array, key: Array, value: Array) -> Array:
@@ -174,10 +174,10 @@ PAIRS = (
     ),
     Pair("3x3, 2x2, 512 to 512", plain_conv, conv3x3, ((1, 2, 2, 512), (3, 3, 512, 512))),
     Pair(
-        "transposed 4x4, 128x128, 896 to 64",
+        "transposed 4x4, 64x64, 384 to 64",
         plain_transposed,
         conv_transpose4x4,
-        ((1, 128, 128, 896), (4, 4, 896, 64)),
+        ((1, 64, 64, 384), (4, 4, 384, 64)),
     ),
     Pair(
         "criss-cross attention, 256x256x64",

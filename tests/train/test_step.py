@@ -1,5 +1,6 @@
 """One training step: its order, its gradients, and what it leaves alone."""
 
+import collections
 import colorsys
 import dataclasses
 
@@ -222,6 +223,23 @@ def test_a_term_of_weight_zero_is_dropped(stand_in, weights, dropped):
     vgg = features(7)[0] if loss.feature and loss.delta else None
     gone = {f"{term}_{space}" for term in dropped for space in ("rgb", "hsv")}
     assert metrics_of(config, texture=texture, vgg=vgg) == ALL_TERMS - gone
+
+
+def test_features_of_a_picture_are_computed_once(stand_in):
+    seen = collections.Counter()
+
+    def counting(name, network):
+        def count(image):
+            seen[name] += 1
+            return network(image)
+
+        return count
+
+    texture, vgg = (counting(name, features(3)[0]) for name in ("texture", "vgg"))
+    config = Config(model=TINY)
+    step = make_train_step(config, steps=10, texture=texture, vgg=vgg)
+    jax.eval_shape(step, initial(config), random_batch(1, 64))
+    assert seen == {"texture": 4, "vgg": 4}  # the truth and the prediction, in two colour spaces
 
 
 def test_least_squares_reach_both_sides(stand_in):
