@@ -4,20 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup check test test-slow bench-data bench-train bench-scaling bench-topologies bench-infer bench-colormamba bench-scan bench-seams demo format clean
+BENCHES := startup scan layers losses colormamba train infer data scaling topologies
+
+.PHONY: help setup check test test-slow bench $(BENCHES:%=bench-%) bench-seams demo format clean
 
 help:
 	@echo "make demo             colour rendered scenes with the bundled model"
 	@echo "make demo IMAGE=FILE  colour your own NIR photograph"
 	@echo "make test             formatter, lint, types and the test suite"
 	@echo "make test-slow        the tests that take minutes"
+	@echo "make bench            the ten that follow, one after another"
+	@echo "make bench-startup    how soon the command answers"
+	@echo "make bench-scan       the selective scan beside other ways to write it"
+	@echo "make bench-layers     layers as they are here beside the plain way"
+	@echo "make bench-losses     what the CDF term costs"
+	@echo "make bench-colormamba what a tile costs in ColorMamba's generator"
 	@echo "make bench-data       how fast training samples come"
 	@echo "make bench-train      what a training step costs"
 	@echo "make bench-scaling    what several devices add to it"
 	@echo "make bench-topologies whether they compute the same"
 	@echo "make bench-infer      what colouring costs beside the network, and its memory"
-	@echo "make bench-colormamba what a tile costs in ColorMamba's generator"
-	@echo "make bench-scan       the selective scan beside other ways to write it"
 	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv and demo/"
@@ -41,6 +47,23 @@ test: check
 test-slow: setup
 	$(BIN)/pytest -m slow
 
+bench: $(BENCHES:%=bench-%)
+
+bench-startup: setup
+	$(BIN)/python benchmarks/startup.py
+
+bench-scan: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/scan.py
+
+bench-layers: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/layers.py
+
+bench-losses: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/losses.py
+
+bench-colormamba: setup
+	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/colormamba.py $(if $(PUBLISHED),--published "$(PUBLISHED)")
+
 bench-data: setup
 	$(BIN)/python benchmarks/data.py
 
@@ -57,12 +80,6 @@ bench-topologies: setup
 bench-infer: setup
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/infer.py
 	$(BIN)/python benchmarks/infer.py --memory
-
-bench-colormamba: setup
-	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/colormamba.py
-
-bench-scan: setup
-	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/scan.py
 
 bench-seams: setup
 	$(BIN)/python benchmarks/seams.py --data "$(DATA)"

@@ -3,6 +3,9 @@
 Channels last; the dtype is kept, and the weighted means are exact in it. No antialiasing.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -50,16 +53,45 @@ def resize_bilinear(
     Returns:
         The resized map.
     """
-    rows = jnp.asarray(_interpolation(x.shape[1], height), x.dtype)
-    columns = jnp.asarray(_interpolation(x.shape[2], width), x.dtype)
-    return _apply_matrices(rows, x, columns)
+    return _bilinear(x.shape[1:3], (height, width), x)
+
+
+# Neighbours are fetched on the way forward; backward that would be a scatter, and a product with
+# the weights of all samples is faster.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _bilinear(old: tuple[int, int], new: tuple[int, int], x: Array) -> Array:
+    for axis in (1, 2):
+        position = _positions(old[axis - 1], new[axis - 1])
+        low = np.floor(position).astype(int)
+        high = np.minimum(low + 1, old[axis - 1] - 1)
+        share = np.expand_dims(position - low, [i for i in range(4) if i != axis])
+        share = jnp.asarray(share, x.dtype)
+        x = (1 - share) * jnp.take(x, low, axis, mode="clip") + share * jnp.take(
+            x, high, axis, mode="clip"
+        )
+    return x
+
+
+def _bilinear_fwd(old: tuple[int, int], new: tuple[int, int], x: Array) -> tuple[Array, None]:
+    return _bilinear(old, new, x), None
+
+
+def _bilinear_bwd(old: tuple[int, int], new: tuple[int, int], _: None, dy: Array) -> tuple[Array]:
+    rows, columns = (_interpolation(*sizes).T for sizes in zip(old, new, strict=True))
+    return (_apply_matrices(jnp.asarray(rows, dy.dtype), dy, jnp.asarray(columns, dy.dtype)),)
+
+
+_bilinear.defvjp(_bilinear_fwd, _bilinear_bwd)
+
+
+def _positions(n: int, size: int) -> np.ndarray:
+    """Where `size` interpolated samples lie among `n`."""
+    return np.arange(size) * ((n - 1) / max(size - 1, 1))
 
 
 def _interpolation(n: int, size: int) -> np.ndarray:
-    """The weights of `n` samples in `size` interpolated ones: as matrix products, both directions
-    of differentiation are fast."""
-    position = np.arange(size) * ((n - 1) / max(size - 1, 1))
-    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(n)[None]))
+    """The weights of `n` samples in `size` interpolated ones."""
+    return np.maximum(0, 1 - np.abs(_positions(n, size)[:, None] - np.arange(n)[None]))
 
 
 def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
