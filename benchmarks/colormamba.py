@@ -44,7 +44,7 @@ HEAD = ("network", "parameters", "batch", "compile, s", "s a tile", "s a megapix
 def main() -> None:
     """Measures and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--published", type=Path, metavar="DIR", help="a clone of that code")
     parser.add_argument("--one", nargs=2, metavar=("NETWORK", "BATCH"), help="a row's process")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 """What the CDF term costs beside a training step.
 
-    DEVICES=1 launch/cpu.sh python benchmarks/losses.py
+    DEVICES=1 launch/cpu.sh python benchmarks/losses.py [--size small paper]
 
 A row for each number of bins and kernel, forward and with the gradient in the prediction, on 16
 pairs of 256x256x3: median seconds, temporaries to the bytes of the 16 predictions, and the time of
@@ -21,28 +21,29 @@ from haqagen_jax.losses import cdf_l1
 
 IMAGES = 16
 SPACES = 2  # RGB and HSV have a term each
-STEPS = {"small": 4, "paper": 1}  # the batch of each
+BATCH = {"small": 4, "paper": 1}  # of a step
 HEAD = ("kernel", "bins", "what", "s", "temporaries to images")
-HEAD += tuple(f"of a step of {size}" for size in STEPS)
 
 
 def main() -> None:
     """Measures and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--size", nargs="+", choices=BATCH, default=["paper"], help="of a step")
+    args = parser.parse_args()
     steps = [
-        float(train.measure(size, batch, 1, "auto", None)[1]) / batch
-        for size, batch in STEPS.items()
+        float(train.measure(size, BATCH[size], 1, "auto", None)[1]) / BATCH[size]
+        for size in args.size
     ]
     rng = np.random.default_rng(0)
     shape = (IMAGES, paper.PATCH, paper.PATCH, 3)
     pair = [jax.device_put(rng.random(shape, np.float32)) for _ in range(2)]
-    print(f"| {' | '.join(HEAD)} |\n|---|--:|---|" + "--:|" * (len(HEAD) - 3), flush=True)
+    head = [*HEAD, *(f"of a step of {size}" for size in args.size)]
+    print(f"| {' | '.join(head)} |\n|---|--:|---|" + "--:|" * (len(head) - 3), flush=True)
     for kernel in ("triangular", "logistic"):
         for bins in (64, 256):
             for gradient in (False, True):
-                taken, temporaries = measure(kernel, bins, gradient, pair, rounds)
+                taken, temporaries = measure(kernel, bins, gradient, pair, args.rounds)
                 cells = [kernel, str(bins), "with gradient" if gradient else "forward"]
                 cells += [f"{taken:.3f}", f"{temporaries / pair[0].nbytes:.2f}"]
                 cells += [f"{SPACES * taken / IMAGES / step:.1%}" for step in steps]

@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", nargs="+", default=["small", "paper"])
     parser.add_argument("--batch", nargs="+", type=int, default=[4, 1], help="of each size")
-    parser.add_argument("--rounds", nargs="+", type=int, default=[5, 1], help="of each size")
+    parser.add_argument("--rounds", nargs="+", type=int, default=[3, 2], help="of each size")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--vgg", help="torchvision's VGG-19; without, the term is left out")
     args = parser.parse_args()

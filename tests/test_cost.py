@@ -106,7 +106,7 @@ def test_bytes_of_a_tree():
 
 def test_cost_of_a_tile_of_the_tiny_preset():
     model = load_config("configs/haqagen.py:tiny").model
-    assert tile_multiplications(model) == pytest.approx(1.79e9, rel=0.01)
+    assert tile_multiplications(model) == pytest.approx(1.758e9, rel=0.01)
     # Far more than one map of the last stage's features, far less than every intermediate of the
     # scans: four directions of 128 x 128 pixels, 16 channels and 4 states in float32 are 17 MB.
     assert 20 * 8 * 256 * 256 * 4 < tile_residuals(model) < 1e9

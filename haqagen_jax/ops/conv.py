@@ -55,8 +55,9 @@ def _fetched(ringed: Array, h: int, w: int) -> Array:
     first = np.arange(h)[:, None] * (w + 2) + np.arange(w)
     taps = np.arange(3)[:, None] * (w + 2) + np.arange(3)
     places = (first[..., None] + taps.ravel()).ravel()
-    pixels = ringed.reshape(len(ringed), -1, ringed.shape[-1])
-    return jnp.take(pixels, places, axis=1, mode="clip").reshape(len(ringed), h, w, -1)
+    b, _, _, c = ringed.shape
+    pixels = ringed.reshape(b, -1, c)
+    return jnp.take(pixels, places, axis=1, mode="clip").reshape(b, h, w, 9 * c)
 
 
 def _shifted(ringed: Array, h: int, w: int) -> list[list[Array]]:
