@@ -7,7 +7,6 @@ the checkpoints of `haqagen_jax.train`).
 """
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +17,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
+from haqagen_jax import strict_json
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError, located, reason
+from haqagen_jax.files import write_bytes
 from haqagen_jax.version import __version__
 
 FORMAT = "haqagen-jax-model"
@@ -93,17 +94,39 @@ def fingerprint(tree: Any) -> str:
 def write_files(
     directory: Path, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
 ) -> None:
-    """Writes the two files as they are; whoever calls makes them appear at once.
+    """Writes the two files as they are, the description last.
 
     Args:
         directory: exists.
         description: of `config.json`, JSON values only; the package's version is added.
         tensors: by name, each C-contiguous.
+
+    Raises:
+        InputError: a tensor that is not finite, or a file that cannot be written.
+        ValueError: a number of the description that is not finite.
     """
-    text = json.dumps({**description, "package_version": __version__}, indent=2, sort_keys=True)
-    (directory / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+    require_finite(tensors, directory / TENSOR_FILE, "it is not saved; train again")
+    description = {**description, "package_version": __version__}
+    text = strict_json.dumps(description, indent=2, sort_keys=True) + "\n"
     # The library's own writing to a file would leave it readable by nobody else.
-    (directory / TENSOR_FILE).write_bytes(to_bytes(dict(tensors)))
+    write_bytes(directory / TENSOR_FILE, to_bytes(dict(tensors)))
+    write_bytes(directory / CONFIG_FILE, text.encode())
+
+
+def require_finite(tensors: Mapping[str, np.ndarray], path: Path, remedy: str) -> None:
+    """Refuses tensors with NaN or infinity.
+
+    Args:
+        tensors: by name.
+        path: of their file, for the message.
+        remedy: for the message.
+
+    Raises:
+        InputError: the first tensor that is not finite.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise InputError(f"{path}: tensor {name} has values that are not finite; {remedy}")
 
 
 def load(directory: str | Path) -> tuple[Config, Variables]:
@@ -134,12 +157,7 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
         ) from None
     with np.errstate(over="ignore"):  # reported below, by name
         tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise InputError(
-                f"{path}: tensor {name} has values that are not finite; copy the model again, or "
-                "train another"
-            )
+    require_finite(tensors, path, "copy the model again, or train another")
     with located(path):
         return config, unflatten(tensors)
 
@@ -247,7 +265,7 @@ def _describe(directory: Path) -> dict[str, Any]:
     if not directory.is_dir():
         raise InputError(f"{directory}: no such model directory; see `haqagen colorize --help`")
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = strict_json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{directory}: no {CONFIG_FILE} in it, so it is not a model") from None
     except (OSError, ValueError) as error:

@@ -6,7 +6,6 @@ network: float32, (b, h, w, 1) to (b, h, w, 3), sRGB-encoded in [0, 1].
 """
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +15,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Real
 
+from haqagen_jax import strict_json
 from haqagen_jax.config import Config, DataConfig
-from haqagen_jax.data.folder import find_pairs
-from haqagen_jax.data.pair import decode_pair
 from haqagen_jax.errors import InputError
 from haqagen_jax.preprocess import prepare_nir
 
@@ -82,30 +80,13 @@ def fit_table(
     return np.stack(table, -1).astype(np.float32)
 
 
-def fit_table_file(directory: str | Path, path: str | Path = TABLE_FILE) -> None:
-    """Fits the table on a folder of pairs and writes it.
-
-    Args:
-        directory: holds NAME_nir and NAME_rgb images.
-        path: of the JSON file to write.
-
-    Raises:
-        InputError: no pairs, or an image that cannot be read.
-    """
-    pairs = find_pairs(directory)
-    table = fit_table(decode_pair(pair.encoded()) for pair in pairs)
-    rows = ",\n".join(f"  {json.dumps([round(float(v), 5) for v in row])}" for row in table)
-    text = f'{{"pairs": {len(pairs)}, "table": [\n{rows}\n]}}\n'
-    Path(path).write_text(text, encoding="utf-8")
-
-
 def load_table(path: str | Path = TABLE_FILE) -> Float[np.ndarray, "256 3"]:
-    """Reads a table that `fit_table_file` wrote.
+    """Reads a table.
 
     Args:
-        path: of the JSON file.
+        path: of a JSON file whose "table" is what `fit_table` returned.
 
     Returns:
         float32 [256, 3], sRGB-encoded in [0, 1].
     """
-    return np.asarray(json.loads(Path(path).read_text(encoding="utf-8"))["table"], np.float32)
+    return np.asarray(strict_json.loads(Path(path).read_bytes())["table"], np.float32)

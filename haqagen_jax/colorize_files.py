@@ -130,10 +130,12 @@ class _Run:
     def _jobs(self, files: list[Outcome]) -> Iterator[Job]:
         for file in files:
             try:
-                if (job := self._open(file)) is not None:
-                    yield job
-            except (InputError, MemoryError) as error:
+                job = self._open(file)
+            except Exception as error:  # whatever it is belongs to this file
                 self._end(file, error)
+                continue
+            if job is not None:
+                yield job
 
     def _open(self, file: Outcome) -> Job | None:
         source, target = Path(file.input), Path(file.output or "")
@@ -145,7 +147,14 @@ class _Run:
         size, dtype = (opened.source.height, opened.source.width), output_dtype(opened.source.dtype)
         file.height, file.width = size
         imageio.check_depth(target, dtype)
-        sink = FileSink(source, target, size, dtype, opened.tags, opened.check, self._writers)
+        sink = FileSink(
+            source, target, size, dtype, opened.carried.tags, opened.check, self._writers
+        )
+        for name in opened.carried.dropped:
+            complain(
+                f"{source}: its tags of {name} are damaged; its colors go without them",
+                self._display.console,
+            )
         with located(source):
             job = self._model.job(opened.source, sink, self._bar(file))
         self._sinks = [*(one for one in self._sinks if not one.saved.done()), sink]

@@ -68,6 +68,11 @@ class DataConfig:
     saturation: float = paper.SATURATION_JITTER
     workers: int = 0
 
+    @property
+    def linear(self) -> bool:
+        """Whether colors are linear light where networks and losses see them, not sRGB-encoded."""
+        return self.rgb_transfer == "linear"
+
     def __post_init__(self) -> None:
         patch = paper.PATCH
         require(

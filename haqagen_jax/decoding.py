@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Real
 
 from haqagen_jax import formats
-from haqagen_jax.errors import InputError, reason
+from haqagen_jax.errors import InputError, decodable, located, reason
 
 GREY_TOLERANCE = 4 / 255  # of the range: rounding of a grey JPEG that was saved as RGB
 
@@ -29,16 +29,11 @@ def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
         InputError: not an image, truncated or damaged, larger than memory, or more than one image.
     """
     try:
-        image = formats.decode(data)
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from None
+        with located(place), decodable():
+            image = formats.decode(data)
     except MemoryError:
         raise InputError(
             f"{place}: needs more memory than there is; cut it up, or export it again"
-        ) from None
-    except Exception as error:  # the decoders raise whatever their C libraries hit first
-        raise InputError(
-            f"{place}: truncated or damaged ({reason(error)}); copy or export it again"
         ) from None
     if image.size == 0:
         raise InputError(f"{place}: has no pixels (shape {image.shape}); export it again")

@@ -60,6 +60,23 @@ def reachable() -> Iterator[None]:
         ) from None
 
 
+@contextlib.contextmanager
+def decodable() -> Iterator[None]:
+    """Takes whatever a decoder raises for damage: their C libraries raise what they hit first.
+
+    Raises:
+        InputError: the content is damaged. One from inside, and a MemoryError, stay as they are.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(
+            f"truncated or damaged ({reason(error)}); copy or export it again"
+        ) from None
+
+
 def reason(error: BaseException) -> str:
     """Says why, without the path that the caller names anyway.
 

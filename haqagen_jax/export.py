@@ -15,7 +15,7 @@ from haqagen_jax import api, paper
 from haqagen_jax.errors import InputError
 from haqagen_jax.files import prepare_folder, write_bytes
 from haqagen_jax.network_input import channels
-from haqagen_jax.ops.color import linear_to_srgb
+from haqagen_jax.ops.color import srgb_encoded
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -44,11 +44,11 @@ def export_model(model: str | None, out: str, *, overwrite: bool = False) -> int
     prepare_folder(path.parent)
     colorizer = api.load(model, api.DEFAULT)
     weights = jax.tree.map(jnp.asarray, colorizer.variables)  # become constants of the program
-    linear = colorizer.config.data.rgb_transfer == "linear"
+    linear = colorizer.config.data.linear
 
     def predict(nir: jax.Array) -> jax.Array:
         rgb = colorizer.network.apply(weights, nir).rgb.astype(jnp.float32)
-        return linear_to_srgb(rgb) if linear else rgb
+        return srgb_encoded(rgb, linear=linear)
 
     side, planes = paper.PATCH, channels(colorizer.config.data)
     (batch,) = export.symbolic_shape("b")

@@ -108,7 +108,7 @@ class FileSink:
         self._put(_END)
 
     def fail(self, error: Exception) -> None:
-        """See `Sink`."""
+        """See `Sink`; the others go on."""
         if isinstance(error, InputError):
             error = InputError(f"{self._source}: {error}")
         self._stop(error)

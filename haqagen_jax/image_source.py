@@ -3,16 +3,17 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tifffile
 
 from haqagen_jax import imageio, tiff
 from haqagen_jax.decoding import decode_nir
-from haqagen_jax.errors import InputError, located
+from haqagen_jax.errors import InputError, decodable, located
 from haqagen_jax.formats import only_page
 from haqagen_jax.inference.postprocess import known_depth
 from haqagen_jax.inference.source import BLOCK, ArraySource, Source
+from haqagen_jax.tiff_tags import Carried, carried_tags
 
 MAX_PIXELS = 1_000_000_000  # of a file that is decoded as a whole, unless the user says
 
@@ -22,12 +23,12 @@ class Opened(NamedTuple):
 
     Attributes:
         source: its pixels.
-        tags: what a TIFF of its colours says of place and resolution; see `haqagen_jax.tiff`.
+        carried: what a TIFF of its colors says of place and resolution.
         check: raises InputError if the file has changed since; call it after the last row.
     """
 
     source: Source
-    tags: dict[str, Any]
+    carried: Carried
     check: Callable[[], None]
 
 
@@ -47,32 +48,41 @@ def open_nir(path: Path, max_pixels: int | None = None) -> Opened:
     """
     height, width = imageio.read_size(path)
     before = _state(path)
-    page, tags = _described(path)
-    by_parts = page is not None and height * width > BLOCK and tiff.windowed(page)
-    limit = max_pixels if max_pixels is not None else None if by_parts else MAX_PIXELS
+    page, carried = _described(path)
+    if height * width <= BLOCK:
+        page = None
+    limit = max_pixels if max_pixels is not None else None if page else MAX_PIXELS
     if limit is not None and height * width > limit:
         raise InputError(
             f"{path}: {height}x{width} pixels are more than {limit:,}; give --max-pixels if there "
             "is memory for them"
         )
-    if page is not None and by_parts:
-        with located(path):
-            return Opened(tiff.TiffSource(path, page), tags, lambda: _unchanged(path, before))
+    if page is not None:
+        with located(path), decodable():
+            return Opened(tiff.TiffSource(path, page), carried, lambda: _unchanged(path, before))
     nir = decode_nir(imageio.read_bytes(path), path)
     with located(path):
         nir = known_depth(nir)
         _unchanged(path, before)
-    return Opened(ArraySource(nir), tags, lambda: None)
+    return Opened(ArraySource(nir), carried, lambda: None)
 
 
-def _described(path: Path) -> tuple[tifffile.TiffPage | None, dict[str, Any]]:
-    """The only image of a TIFF and its `place_tags`; neither for other files, or damaged ones."""
+def _described(path: Path) -> tuple[tifffile.TiffPage | None, Carried]:
+    """What the header of a TIFF says.
+
+    Args:
+        path: of a file of any format.
+
+    Returns:
+        Its only image, if that can be read by parts, and its tags; neither for other files, or
+        damaged ones.
+    """
     try:
         with tifffile.TiffFile(path) as file:
             page = only_page(file)
-            return page, tiff.place_tags(page)
+            return page if tiff.windowed(page) else None, carried_tags(page)
     except Exception:  # decoding says what is wrong
-        return None, {}
+        return None, Carried({})
 
 
 def _state(path: Path) -> tuple[int, ...]:

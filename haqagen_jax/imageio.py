@@ -19,29 +19,13 @@ import tifffile
 from jaxtyping import Float, Real
 
 from haqagen_jax import formats, srgb_profile, tiff
-from haqagen_jax.decoding import decode, decode_nir, decode_rgb, upright_size
+from haqagen_jax.decoding import decode_nir, decode_rgb, upright_size
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.files import replaced
 from haqagen_jax.levels import from_levels
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 JPEG_QUALITY = 95
-
-
-def read(path: str | Path) -> Real[np.ndarray, "h w *c"]:
-    """Reads an image as it is stored.
-
-    Args:
-        path: of a PNG, JPEG or TIFF file, whatever its extension.
-
-    Returns:
-        (h, w) or (h, w, c), c counting an alpha channel; the file's own type and range.
-
-    Raises:
-        InputError: missing, a directory, unreadable, empty, not an image, truncated or damaged,
-            larger than memory, or more than one image in the file.
-    """
-    return decode(read_bytes(path), path)
 
 
 def read_nir(path: str | Path) -> Real[np.ndarray, "h w"]:
@@ -54,7 +38,7 @@ def read_nir(path: str | Path) -> Real[np.ndarray, "h w"]:
         (h, w), the file's own type and range.
 
     Raises:
-        InputError: all of `read` and of `decode_nir`.
+        InputError: all of `read_bytes` and of `decode_nir`.
     """
     return decode_nir(read_bytes(path), path)
 
@@ -69,7 +53,7 @@ def read_rgb(path: str | Path) -> Float[np.ndarray, "h w 3"]:
         float32 in [0, 1].
 
     Raises:
-        InputError: all of `read` and of `decode_rgb`.
+        InputError: all of `read_bytes` and of `decode_rgb`.
     """
     return from_levels(decode_rgb(read_bytes(path), path))
 
@@ -100,7 +84,7 @@ def is_complete(path: Path, size: tuple[int, int]) -> bool:
     try:
         with _opened(path) as file:
             return upright_size(file, path) == size and formats.has_end(file)
-    except InputError:
+    except Exception:  # what is damaged fails in any way
         return False
 
 
@@ -152,7 +136,7 @@ def write_rows(
         size: (h, w).
         dtype: uint8, uint16 or float32; one that the format can hold.
         rows: from above; what they raise is raised, and there is no file.
-        tags: of a TIFF; see `haqagen_jax.tiff.place_tags`.
+        tags: of a TIFF; see `haqagen_jax.tiff_tags.carried_tags`.
 
     Raises:
         InputError: the file cannot be written.

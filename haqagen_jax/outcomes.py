@@ -1,12 +1,12 @@
 """What became of every file of a run: for the summary, the exit status and the JSON report."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from haqagen_jax import strict_json
 from haqagen_jax.errors import printable
 from haqagen_jax.files import write_bytes
 from haqagen_jax.selection import Selection
@@ -102,7 +102,7 @@ class Record:
             "seconds": time.perf_counter() - self._start,
             "files": [dataclasses.asdict(one) for one in (*self.refused, *self.files)],
         }
-        write_bytes(path, (json.dumps(report, indent=2) + "\n").encode())
+        write_bytes(path, (strict_json.dumps(report, indent=2) + "\n").encode())
 
     def _pixels(self) -> int:
         done = [one for one in self.files if one.status == "coloured"]

@@ -134,11 +134,14 @@ def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 
 def _expand(name: str) -> list[Path]:
-    """Returns what a glob matches, without folders; any other name as it is."""
+    """Returns what a glob matches, without folders; any other name as it is.
+
+    `**` stands for folders of any depth.
+    """
     path = Path(name)
     if os.path.exists(path) or not glob.has_magic(name):
         return [path]
-    matches = [Path(match) for match in sorted(glob.glob(name))]
+    matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
     return [match for match in matches if not os.path.isdir(match)] or [path]
 
 

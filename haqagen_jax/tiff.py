@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 from jaxtyping import Real
 
-from haqagen_jax.errors import InputError, reason
+from haqagen_jax.errors import InputError, decodable, reason
 from haqagen_jax.formats import last_byte
 from haqagen_jax.srgb_profile import profile
 
@@ -21,8 +21,6 @@ _LARGEST = 1 << 26  # pixels of a strip that is decoded at once
 _TILE = 256
 _BUFFER = 1 << 23  # bytes of tiles that are encoded at the same time
 _CLASSIC = 4_000_000_000  # bytes: beyond, only BigTIFF can address
-_GEOGRAPHIC = (33550, 33922, 34264, 34735, 34736, 34737)  # scale, tie points, transform, keys
-_RESOLUTION = (282, 283, 296)
 
 
 class TiffSource:
@@ -36,12 +34,10 @@ class TiffSource:
             page: its only image, one that is `windowed`; its file may be closed afterwards.
 
         Raises:
-            InputError: parts lie beyond the file's end.
+            InputError: parts are missing, or lie beyond the file's end.
         """
         self.height, self.width = page.imagelength, page.imagewidth
         self.dtype = np.dtype(page.dtype)
-        if last_byte(page) > path.stat().st_size:
-            raise InputError("truncated (a TIFF without its last pixels); copy or export it again")
         self._path, self._page, self._order = path, page, page.parent.byteorder
         self._inverted = page.photometric == 0 and self.dtype.kind == "u"
         self._direct = (
@@ -49,6 +45,10 @@ class TiffSource:
         )
         self._high = page.tilelength if page.is_tiled else min(page.rowsperstrip, self.height)
         self._across = -(-self.width // page.tilewidth) if page.is_tiled else 1
+        parts = self._across * -(-self.height // self._high)
+        known = min(len(page.dataoffsets), len(page.databytecounts))
+        if known < (1 if self._direct else parts) or last_byte(page) > path.stat().st_size:
+            raise InputError("truncated (a TIFF without its last pixels); copy or export it again")
         self._last: tuple[int, np.ndarray] = -1, np.empty(0)
 
     def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
@@ -57,15 +57,12 @@ class TiffSource:
         Raises:
             InputError: the file is damaged, or cannot be read any more.
         """
-        try:
-            with self._path.open("rb") as file:
-                image = self._read(file, start, stop)
-        except OSError as error:
-            raise InputError(f"cannot be read ({reason(error)}); check its rights") from None
-        except Exception as error:  # the decoders raise whatever their C libraries hit first
-            raise InputError(
-                f"truncated or damaged ({reason(error)}); copy or export it again"
-            ) from None
+        with decodable():
+            try:
+                with self._path.open("rb") as file:
+                    image = self._read(file, start, stop)
+            except OSError as error:
+                raise InputError(f"cannot be read ({reason(error)}); check its rights") from None
         image = image.astype(self.dtype, copy=False)
         return np.invert(image) if self._inverted else image
 
@@ -119,32 +116,6 @@ def windowed(page: tifffile.TiffPage) -> bool:
     return known and page.bitspersample == 8 * dtype.itemsize and fits
 
 
-def place_tags(page: tifffile.TiffPage) -> dict[str, Any]:
-    """Reads where an image lies on the ground, and its resolution.
-
-    Args:
-        page: of an open file; a turned image has none that would still be true.
-
-    Returns:
-        What `write_rows` takes.
-    """
-    tags = page.tags
-    if tags.valueof(274, default=1) != 1:
-        return {}
-    found: dict[str, Any] = {
-        "extratags": [
-            (tag.code, tag.dtype, tag.count, tag.value, True)
-            for code in _GEOGRAPHIC
-            if (tag := tags.get(code)) is not None
-        ]
-    }
-    x, y, unit = (tags.valueof(code) for code in _RESOLUTION)
-    if x is not None and y is not None:
-        found["resolution"] = (x, y)
-        found["resolutionunit"] = 2 if unit is None else unit  # inches by the standard
-    return found
-
-
 def write_rows(
     file: io.BufferedIOBase,
     size: tuple[int, int],
@@ -159,7 +130,7 @@ def write_rows(
         size: (h, w).
         dtype: uint8, uint16 or float32.
         rows: from above.
-        tags: of `place_tags`.
+        tags: of `haqagen_jax.tiff_tags.carried_tags`.
 
     Raises:
         OSError: they cannot be written.

@@ -110,6 +110,7 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
         config = load_config(args.config, args.set)  # before the import, which takes seconds
         from haqagen_jax.train.loop import train
         from haqagen_jax.train.plan import plan
+        from haqagen_jax.train.processes import is_first
 
         _join(args)
         given = {"vgg": args.vgg, "init_from": args.init_from}
@@ -118,8 +119,9 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
             return 0
         command = shlex.join(["haqagen", *sys.argv[1:]])
         model = train(args.data, args.workdir, config, command=command, **given)
-        if not args.process:
-            print(f"the best model is {model}; colour with: haqagen colorize PHOTO --model {model}")
+        if is_first():
+            words = ["haqagen", "colorize", "PHOTO", "-o", "colored", "--model", str(model)]
+            print(f"the best model is {model}; color with: {shlex.join(words)}")
         return 0
 
     parser = command(commands, "train", "train a model, or continue where a run stopped", run)

@@ -14,10 +14,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-Nir = Float[Array, "b h w 1"]
 Rgb = Float[Array, "b h w 3"]
 Hsv = Float[Array, "b h w 3"]
-Image = Float[Array, "b h w c"]
 PerImage = Float[Array, " b"]
 
 

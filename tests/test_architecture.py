@@ -23,6 +23,9 @@ ROOMS = {
     "version": "",
     "paper": "",
     "types": "",
+    "strict_json": "",
+    "tiff_tags": "",
+    "device_memory": "errors",
     "console": "errors",
     "ending": "errors",
     "config_values": "errors",
@@ -51,19 +54,20 @@ ROOMS = {
     "losses": "ops paper types",
     "losses.objective": "config losses metrics ops paper types",
     "data": "config console data_uri decoding errors files imageio levels network_input paper "
-    "preprocess scaling types",
-    "artifact": "config errors version",
+    "preprocess scaling strict_json types",
+    "artifact": "config errors files strict_json version",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
     "inference.postprocess": "errors ops paper types",
     "inference.consistency": "errors inference.tiling ops paper types",
     "inference.settings": "errors inference.tiling ops paper types",
-    "inference": "config errors inference.blend inference.consistency inference.postprocess "
-    "inference.settings inference.tiling levels models models.factory network_input ops paper "
-    "prefetch preprocess scaling types",
-    "image_source": "decoding errors formats imageio inference inference.postprocess tiff",
+    "inference": "config device_memory errors inference.blend inference.consistency "
+    "inference.postprocess inference.settings inference.tiling levels models models.factory "
+    "network_input ops paper prefetch preprocess scaling types",
+    "image_source": "decoding errors formats imageio inference inference.postprocess tiff "
+    "tiff_tags",
     "image_sink": "errors imageio inference levels",
-    "outcomes": "errors files selection version",
+    "outcomes": "errors files selection strict_json version",
     "interop": "artifact config errors files models models.factory ops paper types version",
     "weights": "artifact cache_folder console errors files interop",
     "cost": "config models models.factory paper",
@@ -73,11 +77,11 @@ ROOMS = {
     "train.step": "config losses losses.objective models models.factory ops paper train.optimizer "
     "train.precision train.state types",
     "train.texture_step": "config models ops paper train.optimizer types",
-    "train": "artifact config console cost data errors imageio interop losses losses.objective "
-    "metrics models models.factory ops paper preprocess train.optimizer train.precision "
-    "train.state train.step train.texture_step types version weights",
+    "train": "artifact config console cost data device_memory errors files imageio interop losses "
+    "losses.objective metrics models models.factory ops paper preprocess train.optimizer "
+    "train.precision strict_json train.state train.step train.texture_step types version weights",
     "info": "artifact config cost models models.factory presets train train.state",
-    "baselines": "config data errors imageio ops paper preprocess types",
+    "baselines": "config errors ops paper preprocess strict_json types",
     "api": "artifact baselines config errors inference inference.settings models models.factory "
     "paper types",
     "colorize_files": "api console errors files image_sink image_source imageio inference "
@@ -86,10 +90,10 @@ ROOMS = {
     "demo": "colorize_files data errors imageio levels paper preprocess selection",
     "evaluation": "api baselines config console data data_uri errors files imageio inference "
     "inference.settings inference.tiling levels metrics models models.factory network_input ops "
-    "paper prefetch preprocess scaling types version weights",
+    "paper prefetch preprocess scaling strict_json types version weights",
     "reproduce": "api artifact baselines config console data errors evaluation files imageio "
-    "inference inference.settings inference.tiling metrics ops paper preprocess presets train "
-    "types version weights",
+    "inference inference.settings inference.tiling losses losses.objective metrics ops paper "
+    "preprocess presets strict_json train types version weights",
 }
 # These may import anything of ours: they are the doors.
 DOORS = {

@@ -2,13 +2,14 @@
 
 import os
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from haqagen_jax import colorize_files as module
-from haqagen_jax import files, imageio
+from haqagen_jax import files
 from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.errors import InputError
 from haqagen_jax.selection import Rules
@@ -52,7 +53,7 @@ def test_bit_depth_and_extension_are_kept(tmp_path, name, dtype):
     else:
         tifffile.imwrite(tmp_path / name, nir)
     assert colour(tmp_path / name, out=tmp_path / "out") == 0
-    got = imageio.read(tmp_path / "out" / name.replace("_nir", "_rgb"))
+    got = imagecodecs.imread(tmp_path / "out" / name.replace("_nir", "_rgb"))
     assert got.dtype == dtype
     np.testing.assert_allclose(got, np.repeat(nir[..., None], 3, -1), rtol=0, atol=1e-6)
 
@@ -71,8 +72,8 @@ def test_odd_types_become_what_can_be_written(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", full_range("uint16").astype(np.int32))
     tifffile.imwrite(tmp_path / "b.tif", full_range("float64"))
     assert colour(tmp_path / "a.tif", tmp_path / "b.tif", out=tmp_path / "out") == 0
-    assert imageio.read(tmp_path / "out" / "a_rgb.tif").dtype == np.uint16
-    assert imageio.read(tmp_path / "out" / "b_rgb.tif").dtype == np.float32
+    assert imagecodecs.imread(tmp_path / "out" / "a_rgb.tif").dtype == np.uint16
+    assert imagecodecs.imread(tmp_path / "out" / "b_rgb.tif").dtype == np.float32
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (300, 2)])
@@ -80,7 +81,7 @@ def test_small_and_narrow_images(tmp_path, shape):
     nir = np.full((1, 1), 77, np.uint8) if shape == (1, 1) else full_range("uint8", shape)
     Image.fromarray(nir).save(tmp_path / "a.png")
     assert colour(tmp_path / "a.png", out=tmp_path / "b.png") == 0
-    np.testing.assert_array_equal(imageio.read(tmp_path / "b.png")[..., 1], nir)
+    np.testing.assert_array_equal(imagecodecs.imread(tmp_path / "b.png")[..., 1], nir)
 
 
 def bad_files(folder):
@@ -144,7 +145,7 @@ def test_existing_outputs_need_overwrite(good, tmp_path, capfd):
     assert f"haqagen: {target}: exists; add --overwrite" in capfd.readouterr().err
     assert target.read_bytes() == b"mine"
     assert colour(good, out=tmp_path / "out", overwrite=True, progress=False) == 0
-    assert imageio.read(target).shape == (20, 30, 3)
+    assert imagecodecs.imread(target).shape == (20, 30, 3)
 
 
 def test_depth_is_checked_before_the_work(good, tmp_path, capfd, monkeypatch):

@@ -1,10 +1,10 @@
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
-from haqagen_jax import imageio
 from haqagen_jax.demo import CAPTION, GAP, PANEL, Row, demo, draw_sheet
 
 
@@ -44,7 +44,7 @@ def test_three_scenes_at_their_depths_beside_the_truth(
     assert demo(tmp_path, model="grey") == 0
     kinds = []
     for path in sorted((tmp_path / "output").iterdir()):
-        image = imageio.read(path)
+        image = imagecodecs.imread(path)
         kinds.append((path.suffix, image.shape, str(image.dtype)))
     assert kinds == [
         (".png", (480, 640, 3), "uint8"),
@@ -72,7 +72,7 @@ def test_an_image_of_the_users_own_has_no_truth(tmp_path: Path, size: tuple[int,
         assert demo(tmp_path / "out", image=tmp_path / "mine.png", model="grey") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["output", "sheet.png"]
     assert [path.name for path in (tmp_path / "out" / "output").iterdir()] == ["mine_rgb.png"]
-    sheet = imageio.read(tmp_path / "out" / "sheet.png")
+    sheet = imagecodecs.imread(tmp_path / "out" / "sheet.png")
     assert sheet.shape == (2 * GAP + CAPTION + size[0], 2 * 412 + GAP, 3)
 
 

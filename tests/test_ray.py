@@ -5,11 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
-
-from haqagen_jax import imageio
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install '.[ray]'")
 
@@ -33,7 +32,7 @@ def test_a_folder_on_one_node(tmp_path):
     assert done.stdout.splitlines()[-1].startswith("7 coloured, 1 failed; ")
     assert "bad.png: not a PNG, JPEG or TIFF" in done.stderr
     for name, picture in pictures.items():
-        got = imageio.read(out / name.replace(".", "_rgb."))
+        got = imagecodecs.imread(out / name.replace(".", "_rgb."))
         np.testing.assert_array_equal(got, np.repeat(picture[..., None], 3, -1))
     files = json.loads(report.read_text("utf-8"))["files"]
     assert sorted(Path(file["input"]).name for file in files) == [*sorted(pictures), "bad.png"]

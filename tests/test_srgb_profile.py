@@ -38,7 +38,7 @@ def test_colours_carry_it_and_grey_does_not(tmp_path, suffix):
         plain = imagecodecs.jpeg8_encode(colours, level=95, subsampling="444")
         colours = imagecodecs.jpeg8_decode(plain)
     np.testing.assert_array_equal(written, colours)
-    np.testing.assert_array_equal(imageio.read(path), colours)
+    np.testing.assert_array_equal(imagecodecs.imread(path), colours)
     imageio.write(path, smooth)
     with Image.open(path) as image:
         assert "icc_profile" not in image.info

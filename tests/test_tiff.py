@@ -11,6 +11,7 @@ from PIL import Image
 
 from haqagen_jax import tiff
 from haqagen_jax.errors import InputError
+from haqagen_jax.tiff_tags import carried_tags
 
 LAYOUTS = {
     "strips": {"rowsperstrip": 7},
@@ -172,7 +173,8 @@ def test_the_place_is_carried_over(tmp_path, turned):
         path, picture("uint16"), extratags=extra, resolution=(118.11, 118.11), resolutionunit=3
     )
     with tifffile.TiffFile(path) as read:
-        tags = tiff.place_tags(read.pages.first)
+        tags, dropped = carried_tags(read.pages.first)
+    assert dropped == ()
     tiff.write_rows(file, (53, 41), np.dtype("uint8"), [picture("uint8", (53, 41, 3))], tags)
     file.seek(0)
     with tifffile.TiffFile(file) as read:

@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from haqagen_jax import strict_json
 from haqagen_jax.data.pair import Encoded, Pair
 from haqagen_jax.errors import InputError, reason
 
@@ -73,7 +73,7 @@ def split_pairs(directory: str | Path, split: str) -> Sequence[RecordPair]:
         )
     root = roots[0]
     try:
-        names = json.loads((root / _METADATA).read_text(encoding="utf-8"))["names"]
+        names = strict_json.loads((root / _METADATA).read_bytes())["names"]
         there = len(_source(root, split)) if split in names else 0
     except Exception as error:  # whatever the layers below raise
         raise InputError(
@@ -98,7 +98,7 @@ def skipped(root: str | Path) -> list[str]:
     Returns:
         A line for each pair, which says why.
     """
-    return json.loads((Path(root) / _METADATA).read_text(encoding="utf-8"))["skipped"]
+    return strict_json.loads((Path(root) / _METADATA).read_bytes())["skipped"]
 
 
 def forget() -> None:

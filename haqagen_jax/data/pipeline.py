@@ -104,7 +104,7 @@ def _batches(
     seed: int,
     shards: grain.sharding.ShardOptions,
 ) -> grain.experimental.ElasticIterator:
-    images = records.Prepared(pairs, data)
+    images = records.Made(pairs, functools.partial(records.prepare, data=data))
     # The position counts on through the epochs, over all processes: this is before slicing.
     samples = _order(pairs, seed).map_with_index(
         functools.partial(_sample, images, data=data, seed=seed)
@@ -147,7 +147,12 @@ def read_in_batches(
 
 
 def _sample(
-    images: records.Prepared, position: int, record: int, *, data: DataConfig, seed: int
+    images: records.Made[records.Picture],
+    position: int,
+    record: int,
+    *,
+    data: DataConfig,
+    seed: int,
 ) -> dict[str, np.ndarray]:
     """Turns a prepared pair into one training sample."""
     rng = np.random.default_rng((seed, position // len(images), record))
@@ -161,45 +166,62 @@ def _sample(
 
 
 def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:
-    return transforms.srgb_to_linear(rgb) if data.rgb_transfer == "linear" else rgb
+    return transforms.srgb_to_linear(rgb) if data.linear else rgb
 
 
-def evaluation_batches(
-    pairs: Sequence[Pair],
-    data: DataConfig,
-    *,
-    batch_size: int,
-    process: int = 0,
-    processes: int = 1,
-) -> Iterator[EvaluationBatch]:
-    """Yield the central crop of every pair, after the training's clamp, in batches of one size.
+class EvaluationBatches:
+    """The central crop of every pair, after the training's clamp, in batches of one size.
 
-    Args:
-        pairs: any number; process p reads those at p, p + processes, ...
-        data: preprocessing and the side of the crop.
-        batch_size: of every batch of one process.
-        process: number of this process.
-        processes: how many share the pairs; each yields the same number of batches.
-
-    Yields:
-        Batches; over all processes every pair is `real` exactly once.
-
-    Raises:
-        InputError: a file cannot be decoded or holds no picture.
+    Every iteration goes through all pairs once, and has to be taken to its end. Pairs are decoded
+    ahead, where training batches are, and stay in memory while there is room.
     """
-    images = records.Prepared(pairs, data)
-    own = range(process, len(images), processes)
-    most = -(-len(images) // processes)  # the longest share
-    blank = np.zeros((data.crop, data.crop, channels(data) + 3), np.float32)
-    for start in range(0, most, batch_size):
-        chosen = own[start : start + batch_size]
-        pictures = [images[i] for i in chosen]
-        crops = [
-            picture.cut(transforms.central_crop(picture.size, crop=data.crop))
-            for picture in pictures
-        ]
-        crops += [blank] * (batch_size - len(chosen))
-        stacked = np.stack(crops)
-        nir, rgb = np.ascontiguousarray(stacked[..., :-3]), _transfer(stacked[..., -3:], data)
-        real = np.arange(batch_size) < len(chosen)
-        yield EvaluationBatch(nir, np.ascontiguousarray(rgb), real)
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        data: DataConfig,
+        *,
+        batch_size: int,
+        shards: grain.sharding.ShardOptions | None = None,
+    ) -> None:
+        """Plan the batches; nothing is read before the first one.
+
+        Args:
+            pairs: any number, the same on every process.
+            data: preprocessing and the side of the crop.
+            batch_size: global; every process gets its share, and must divide it.
+            shards: which of how many processes this is; by default as JAX has it.
+        """
+        self._length = -(-len(pairs) // batch_size)
+        crops = records.Made(pairs, functools.partial(records.central, data=data))
+        samples = grain.MapDataset.range(self._length * batch_size).repeat()
+        self._batches = read_in_batches(
+            samples.map(functools.partial(_held_out, crops, data=data)),
+            batch_size,
+            workers=data.workers,
+            shards=grain.sharding.ShardByJaxProcess() if shards is None else shards,
+        )
+
+    def __iter__(self) -> Iterator[EvaluationBatch]:
+        """Yield this process's batches; over all processes every pair is `real` exactly once.
+
+        Raises:
+            InputError: a file cannot be decoded or holds no picture.
+        """
+        for _ in range(self._length):
+            yield EvaluationBatch(**next(self._batches))
+
+
+def _held_out(
+    crops: records.Made[np.ndarray], index: int, *, data: DataConfig
+) -> dict[str, np.ndarray]:
+    """Turns a central crop into an evaluation sample; past the last one it is blank."""
+    real = index < len(crops)
+    planes = channels(data)
+    crop = crops[index] if real else np.zeros((data.crop, data.crop, planes + 3), np.float32)
+    nir, rgb = crop[..., :planes], _transfer(crop[..., planes:], data)
+    return {
+        "nir": np.ascontiguousarray(nir),
+        "rgb": np.ascontiguousarray(rgb),
+        "real": np.asarray(real),
+    }

@@ -5,11 +5,11 @@ Not handled: images larger than memory.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Float, Float32, Real
 
 from haqagen_jax.config import DataConfig
 from haqagen_jax.data import transforms
@@ -20,7 +20,7 @@ from haqagen_jax.network_input import fit_input
 from haqagen_jax.preprocess import Preparation, to_unit
 from haqagen_jax.scaling import Window, clamp_size, resize
 
-CACHE_BYTES = 1 << 30  # of prepared pairs, in each process that reads
+CACHE_BYTES = 1 << 30  # of what is made of pairs, in each process that reads
 AS_STORED = 2.0  # times the clamped size, up to which a pair is kept as it is
 
 
@@ -104,21 +104,56 @@ def prepare(pair: Pair, data: DataConfig) -> Picture:
     return Picture(small, colours, small.shape[:2], found)
 
 
-class Prepared:
-    """Random access to prepared pairs; the latest used stay in memory."""
+def central(pair: Pair, data: DataConfig) -> Float32[np.ndarray, "crop crop c"]:
+    """Read a pair and cut the central crop out of it.
 
-    def __init__(self, pairs: Sequence[Pair], data: DataConfig):
+    Args:
+        pair: two images of equal size.
+        data: preprocessing, clamp and crop.
+
+    Returns:
+        See `Picture.cut`.
+
+    Raises:
+        InputError: all of `load`.
+    """
+    picture = prepare(pair, data)
+    crop = picture.cut(transforms.central_crop(picture.size, crop=data.crop))
+    return np.ascontiguousarray(crop, np.float32)
+
+
+@runtime_checkable
+class _Sized(Protocol):
+    nbytes: Any
+
+
+T = TypeVar("T", bound=_Sized)
+
+
+class Made(Generic[T]):
+    """Random access to what is made of pairs; the latest used stay in memory. Thread-safe.
+
+    A copy in another process begins with an empty memory.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], make: Callable[[Pair], T]) -> None:
+        """Remember the pairs; nothing is read yet.
+
+        Args:
+            pairs: any number.
+            make: what is made of one.
+        """
         self._pairs = list(pairs)
-        self._data = data
+        self._make = make
         self._forget()
 
     def _forget(self) -> None:
-        self._cache: OrderedDict[int, Picture] = OrderedDict()
+        self._cache: OrderedDict[int, T] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_pairs": self._pairs, "_data": self._data}
+        return {"_pairs": self._pairs, "_make": self._make}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -127,16 +162,16 @@ class Prepared:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __getitem__(self, index: Any) -> Picture:
+    def __getitem__(self, index: Any) -> T:
         with self._lock:
             if index in self._cache:
                 self._cache.move_to_end(index)
                 return self._cache[index]
-        image = prepare(self._pairs[index], self._data)
+        made = self._make(self._pairs[index])
         with self._lock:
             if index not in self._cache:
-                self._cache[index] = image
-                self._bytes += image.nbytes
+                self._cache[index] = made
+                self._bytes += made.nbytes
             while self._bytes > CACHE_BYTES:
                 self._bytes -= self._cache.popitem(last=False)[1].nbytes
-        return image
+        return made

@@ -71,7 +71,7 @@ def colour_pairs(
                 with located(encoded.nir_place):
                     canvas = _Canvas(pair.name, encoded.nir_place, nir, truth, judge, refuse)
                     job = make(model, nir, canvas)
-            except (InputError, MemoryError) as error:
+            except Exception as error:  # whatever it is belongs to this pair
                 refuse(pair.name, error)
             else:
                 yield job

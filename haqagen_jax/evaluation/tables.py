@@ -2,10 +2,10 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 
+from haqagen_jax import strict_json
 from haqagen_jax.evaluation.statistics import LEVEL, RESAMPLES, Summary, summarize
 
 Scores = Mapping[str, Mapping[str, float]]  # image -> column -> value
@@ -98,7 +98,7 @@ def latex(found: Summaries, pairs: int) -> str:
 
 
 def comma_separated(scores: Mapping[str, Scores]) -> str:
-    """Writes every image's values as CSV.
+    """Writes every image's values as CSV; what is no finite number is an empty cell.
 
     Args:
         scores: by model; every model has the same columns and at least one image.
@@ -109,7 +109,9 @@ def comma_separated(scores: Mapping[str, Scores]) -> str:
     writer.writerow(["model", "image", *columns])
     for model, rows in scores.items():
         for image, row in rows.items():
-            writer.writerow([model, image, *(f"{row[name]:.6g}" for name in columns)])
+            values = (row[name] for name in columns)
+            cells = (f"{value:.6g}" if math.isfinite(value) else "" for value in values)
+            writer.writerow([model, image, *cells])
     return table.getvalue()
 
 
@@ -121,7 +123,7 @@ def summary_json(found: Summaries, facts: Mapping[str, object]) -> str:
         facts: what else to say.
     """
     models = {model: plain(row) for model, row in found.items()}
-    return json.dumps({**facts, "models": models}, indent=2) + "\n"
+    return strict_json.dumps({**facts, "models": models}, indent=2) + "\n"
 
 
 def plain(row: Mapping[str, Summary]) -> dict[str, dict[str, float | None]]:
@@ -130,10 +132,7 @@ def plain(row: Mapping[str, Summary]) -> dict[str, dict[str, float | None]]:
     Args:
         row: by column.
     """
-    return {
-        column: {name: _finite(value) for name, value in summary._asdict().items()}
-        for column, summary in row.items()
-    }
+    return {column: strict_json.finite(summary._asdict()) for column, summary in row.items()}
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -198,10 +197,6 @@ def _math(column: str, value: float) -> str:
 
 def _escaped(words: str) -> str:
     return words.translate(_LATEX)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _pad(line: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -67,7 +67,7 @@ class Colorizer:
         self._predictor = TilePredictor(
             network,
             variables,
-            rgb_transfer=config.data.rgb_transfer,
+            linear=config.data.linear,
             channels=channels(config.data),
             tile=settings.tile,
             batch=settings.batch,

@@ -14,7 +14,6 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
-from haqagen_jax.errors import InputError
 from haqagen_jax.inference.picture import Job, Pass, Picture, bands
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.prefetch import prefetch
@@ -52,7 +51,11 @@ class Engine:
         """
         before: Picture | None = None
         for job in jobs:
-            picture = Picture(job, self._window)
+            try:
+                picture = Picture(job, self._window)
+            except Exception as error:
+                job.sink.fail(error)
+                continue
             self._feed(picture, _coarse_tiles)
             # The coarse tiles of this picture fill the batches while those of the one before, which
             # its detail waits for, are computed.
@@ -135,9 +138,9 @@ def _detail_tiles(picture: Picture) -> Generator[_Tile]:
 
 @contextlib.contextmanager
 def _all_blamed(tiles: list[_Tile]) -> Iterator[None]:
-    """Ends all pictures of a batch that the device has no memory for."""
+    """Ends all pictures of a batch that cannot be computed."""
     try:
         yield
-    except InputError as error:
+    except Exception as error:
         for tile in tiles:
             tile.picture.fail(error)

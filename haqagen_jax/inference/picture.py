@@ -108,7 +108,16 @@ class Picture:
     def take(
         self, window: Pass, tile: Float[np.ndarray, "tile tile 3"], origin: tuple[int, int]
     ) -> None:
-        """Adds the next tile of a window."""
+        """Adds the next tile of a window.
+
+        Raises:
+            InputError: the network's colors are not finite.
+        """
+        if not np.isfinite(tile).all():
+            raise InputError(
+                "the model gives it colors that are not finite; give another --model, or compute "
+                "with --precision float32"
+            )
         window.take(tile, origin)
         if self.job.progress is not None:
             self.job.progress(self._tiles - self._left, self._tiles)
@@ -121,10 +130,10 @@ class Picture:
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
-        """Ends this picture alone for what goes wrong with it."""
+        """Ends this picture alone for whatever goes wrong with it; its sink words it."""
         try:
             yield
-        except (InputError, MemoryError) as error:
+        except Exception as error:
             self.fail(error)
 
 

@@ -6,7 +6,7 @@ when it is read.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -14,10 +14,11 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Float32
 
-from haqagen_jax.errors import InputError
+from haqagen_jax.device_memory import enough_memory
 from haqagen_jax.inference.consistency import correct
-from haqagen_jax.ops.color import linear_to_srgb
+from haqagen_jax.ops.color import srgb_encoded
 
+_REMEDY = "give a smaller batch or tile, or end what else runs on it"
 MOST = 32  # tiles on one device, when nobody says: more gain nothing
 
 
@@ -44,7 +45,7 @@ class TilePredictor:
         network: Network,
         variables: Mapping[str, Any],
         *,
-        rgb_transfer: str,
+        linear: bool,
         channels: int,
         tile: int,
         batch: int | None,
@@ -54,7 +55,7 @@ class TilePredictor:
         Args:
             network: see `Network`.
             variables: its weights.
-            rgb_transfer: of its colours, "linear" or "srgb".
+            linear: its colors are linear light; else sRGB-encoded.
             channels: of the prepared NIR.
             tile: side of a tile, pixels.
             batch: see `haqagen_jax.inference.settings.Settings`.
@@ -65,20 +66,20 @@ class TilePredictor:
 
         def predict(variables: Any, nir: jax.Array, targets: jax.Array, reach: jax.Array):
             rgb = network.apply(variables, nir).rgb.astype(np.float32)
-            return correct(linear_to_srgb(rgb) if rgb_transfer == "linear" else rgb, targets, reach)
+            return correct(srgb_encoded(rgb, linear=linear), targets, reach)
 
         self.tile = tile
-        with _memory("the model needs"):
-            if batch is None:
-                batch = self._fitting(predict, variables, channels)
-            devices = jax.local_devices()[:batch]
-            self.batch = -(-batch // len(devices)) * len(devices)
-            mesh = Mesh(np.array(devices), ("data",))
-            shared, everywhere = (NamedSharding(mesh, PartitionSpec(*p)) for p in (("data",), ()))
+        devices = jax.local_devices()[:batch]
+        mesh = Mesh(np.array(devices), ("data",))
+        shared, everywhere = (NamedSharding(mesh, PartitionSpec(*p)) for p in (("data",), ()))
+        with enough_memory("the model", _REMEDY):
             self._variables = jax.device_put(variables, everywhere)
-        self._predict = jax.jit(
+        self._predict: Any = jax.jit(
             predict, in_shardings=(everywhere, shared, shared, shared), out_shardings=shared
         )
+        if batch is None:
+            batch, self._predict = self._fitting(self._predict, devices, channels)
+        self.batch = -(-batch // len(devices)) * len(devices)
 
     def __call__(
         self,
@@ -118,25 +119,40 @@ class TilePredictor:
             return np.asarray(tiles)
 
     def _enough(self) -> contextlib.AbstractContextManager[None]:
-        return _memory(f"batch = {self.batch}: so many tiles of {self.tile} pixels need")
+        what = f"batch = {self.batch}: so many tiles of {self.tile} pixels: predicting them"
+        return enough_memory(what, _REMEDY)
 
-    def _fitting(self, predict: Callable, variables: Mapping[str, Any], channels: int) -> int:
-        """How many tiles to predict at once."""
-        devices = jax.local_devices()
+    def _fitting(
+        self, predict: Any, devices: Sequence[Any], channels: int
+    ) -> tuple[int, Callable[..., jax.Array]]:
+        """Chooses how many tiles to predict at once.
+
+        Args:
+            predict: jitted.
+            devices: that share a batch.
+            channels: of the prepared NIR.
+
+        Returns:
+            The batch of all devices, and what predicts it, compiled if that had to be.
+        """
         stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
         if not stats or "bytes_limit" not in stats:
-            return len(devices)  # on a CPU a batch gains nothing and costs memory
-        square = (1, self.tile, self.tile)
-        shapes = [
-            jax.ShapeDtypeStruct(shape, np.float32)
-            for shape in ((*square, channels), (*square, 3), (1,))
-        ]
-        needs = jax.jit(predict).lower(variables, *shapes).compile().memory_analysis()
-        if needs is None:
-            return len(devices)
-        free = stats["bytes_limit"] - stats["bytes_in_use"] - needs.argument_size_in_bytes
-        each = needs.temp_size_in_bytes + needs.output_size_in_bytes
-        return tiles_that_fit(free, each) * len(devices)
+            return len(devices), predict  # on a CPU a batch gains nothing and costs memory
+        free = stats["bytes_limit"] - stats["bytes_in_use"]
+        most = MOST
+        while True:
+            batch = most * len(devices)
+            shapes = ((batch, self.tile, self.tile, channels), (batch, self.tile, self.tile, 3))
+            inputs = [jax.ShapeDtypeStruct(shape, np.float32) for shape in (*shapes, (batch,))]
+            compiled = predict.lower(self._variables, *inputs).compile()
+            needs = compiled.memory_analysis()
+            if needs is None:
+                return len(devices), predict
+            each = (needs.temp_size_in_bytes + needs.output_size_in_bytes) // most
+            fitting = min(tiles_that_fit(free, each), most)
+            if fitting == most:
+                return batch, compiled
+            most = fitting
 
 
 def tiles_that_fit(free: int, each: int) -> int:
@@ -151,17 +167,3 @@ def tiles_that_fit(free: int, each: int) -> int:
     """
     most = min(MOST, free // (2 * max(each, 1)))
     return 1 << max(0, most.bit_length() - 1)
-
-
-@contextlib.contextmanager
-def _memory(needs: str) -> Iterator[None]:
-    """Turns the device's lack of memory into the user's choice."""
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise InputError(
-            f"{needs} more memory than the device has free; give a smaller batch or tile, or end "
-            "what else runs on it"
-        ) from None

@@ -44,7 +44,7 @@ class Sink(Protocol):
         """Takes the next rows from above, sRGB-encoded.
 
         Raises:
-            InputError: they cannot be kept.
+            Exception: they cannot be kept.
         """
         ...
 
@@ -52,7 +52,7 @@ class Sink(Protocol):
         """Called after the last row.
 
         Raises:
-            InputError: the image cannot be kept.
+            Exception: the image cannot be kept.
         """
         ...
 
@@ -60,7 +60,7 @@ class Sink(Protocol):
         """Called instead of what would follow, when the image cannot be coloured.
 
         Args:
-            error: why, an InputError or a MemoryError; raising it ends all work.
+            error: why; raising it ends all work.
         """
         ...
 

@@ -119,7 +119,7 @@ def generator_objective(
     Reference: HAQAGen Eq. (4), L_G.
     """
     terms: Terms = {}
-    if loss.adversarial:
+    if needs_critics(loss):
         fools = least_squares_generator if _least_squares(loss) else hinge_generator
         terms["adversarial_rgb"] = fools(rgb_logits)
         terms["adversarial_hsv"] = fools(hsv_logits)
@@ -181,9 +181,17 @@ def _least_squares(loss: LossConfig) -> bool:
     return loss.adversary == "least_squares"
 
 
-def _weighted(terms: Terms, loss: LossConfig) -> Float[Array, ""]:
-    """Sum the batch means of the terms, each with its factors of Eq. (3) and (4)."""
-    weights = {
+def term_weights(loss: LossConfig) -> dict[str, float]:
+    """Multiply the factors of Eq. (3) and (4) out.
+
+    Args:
+        loss: weights.
+
+    Returns:
+        The weight of each term's batch mean, under its name without the color space. HSV terms but
+        the adversarial one count `loss.hsv` times as much.
+    """
+    return {
         "adversarial": loss.adversarial,
         "mse": loss.mse,
         "texture_l2": loss.feature * loss.alpha,
@@ -192,7 +200,26 @@ def _weighted(terms: Terms, loss: LossConfig) -> Float[Array, ""]:
         "vgg": loss.feature * loss.delta,
         "ssim": loss.feature * loss.ssim,
     }
-    total = jnp.zeros(())
+
+
+def needs_texture(loss: LossConfig) -> bool:
+    """Tell whether a loss compares features of the texture autoencoder."""
+    return bool(loss.feature and (loss.alpha or loss.gamma))
+
+
+def needs_vgg(loss: LossConfig) -> bool:
+    """Tell whether a loss compares features of VGG-19."""
+    return bool(loss.feature and loss.delta)
+
+
+def needs_critics(loss: LossConfig) -> bool:
+    """Tell whether a loss asks the critics."""
+    return bool(loss.adversarial)
+
+
+def _weighted(terms: Terms, loss: LossConfig) -> Float[Array, ""]:
+    """Sum the batch means of the terms, each with its weight."""
+    weights, total = term_weights(loss), jnp.zeros(())
     for name, value in terms.items():
         term, _, space = name.rpartition("_")
         share = loss.hsv if space == "hsv" and term != "adversarial" else 1.0

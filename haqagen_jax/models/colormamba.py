@@ -7,8 +7,6 @@ Reference: Zhai et al., "ColorMamba: Towards High-quality NIR-to-RGB Spectral Tr
 Mamba" (2024), and its published code.
 """
 
-from typing import NamedTuple
-
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -16,19 +14,12 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.generator import require_multiple
+from haqagen_jax.models.generator import GeneratorOutput, require_multiple
 from haqagen_jax.models.hsv_unet import HsvUnet
 from haqagen_jax.models.rgb_branch import RgbBranch, between_extremes
 
 # Published: the three coarsest stages and the last one have no SPADE block.
 STEERED = (2, 3, 4, 5)
-
-
-class ColorMambaOutput(NamedTuple):
-    """Both predictions, float32, in the published order."""
-
-    hsv: Float[Array, "b h w 3"]  # in (-1, 1)
-    rgb: Float[Array, "b h w 3"]  # in (0, 1)
 
 
 def line_edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
@@ -68,7 +59,7 @@ class ColorMamba(nn.Module):
         nir_hsv: Float[Array | np.ndarray, "b h w 3"] | None = None,
         *,
         train: bool = False,
-    ) -> ColorMambaOutput:
+    ) -> GeneratorOutput:
         """Colours pictures.
 
         Args:
@@ -79,7 +70,8 @@ class ColorMamba(nn.Module):
                 "spectral" must then be mutable.
 
         Returns:
-            HSV and the colour picture (sRGB-encoded).
+            The color image (sRGB-encoded), and HSV in (-1, 1): in our order, which is the other
+            way round than published.
 
         Raises:
             ValueError: a height or width that is not a positive multiple of 256.
@@ -116,4 +108,4 @@ class ColorMamba(nn.Module):
             {level: features[level - 1] for level in STEERED},
             train=train,
         )
-        return ColorMambaOutput(hsv, rgb)
+        return GeneratorOutput(rgb, hsv)

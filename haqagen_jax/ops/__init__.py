@@ -9,7 +9,7 @@ from haqagen_jax.ops.color import (
 )
 from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv3x3
 from haqagen_jax.ops.cross_scan import cross_merge, cross_scan
-from haqagen_jax.ops.histogram import equalize, soft_cdf, soft_histogram
+from haqagen_jax.ops.histogram import soft_cdf, soft_histogram
 from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import adaptive_mean, halve, resize_bilinear, resize_nearest
 from haqagen_jax.ops.selective_scan import selective_scan
@@ -22,7 +22,6 @@ __all__ = [
     "cross_merge",
     "cross_scan",
     "depthwise_conv3x3",
-    "equalize",
     "halve",
     "hsv_to_rgb",
     "instance_norm",

@@ -69,6 +69,19 @@ def linear_to_srgb(linear: Values) -> Float[Array, "*n"]:
     return jnp.where(curved, (1 + _OFFSET) * base ** (1 / _EXPONENT) - _OFFSET, linear * _SLOPE)
 
 
+def srgb_encoded(rgb: Values, *, linear: bool) -> Float[Array, "*n"]:
+    """Encode colors as sRGB, if they are not yet.
+
+    Args:
+        rgb: values in [0, 1], any shape.
+        linear: they are linear light; else sRGB-encoded already.
+
+    Returns:
+        sRGB-encoded values in [0, 1], the same shape.
+    """
+    return linear_to_srgb(rgb) if linear else jnp.asarray(rgb)
+
+
 def rgb_to_hsv(rgb: Colors) -> Float[Array, "*n 3"]:
     """Convert RGB to hexcone HSV.
 

@@ -1,4 +1,4 @@
-"""Soft histograms with a gradient, their CDF, and histogram equalization.
+"""Soft histograms with a gradient, and their CDF.
 
 Images are `b h w c`; histograms are float32, one per image and channel, with `bins` centres spread
 evenly over [0, 1], both ends included. Values outside [0, 1] are not clipped: they count as far as
@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 
-from haqagen_jax.ops.checks import AnyArray, Images
+from haqagen_jax.ops.checks import Images
 from haqagen_jax.ops.precision import at_least_float32
 
 _CHUNKS = 16  # in a piece, whose pixels are put channel by channel at once
@@ -187,28 +187,3 @@ def soft_cdf(image: Images, *, bins: int, kernel: str, tau: float) -> Float[Arra
     Reference: HAQAGen Sec. 3.2.
     """
     return jnp.cumsum(soft_histogram(image, bins=bins, kernel=kernel, tau=tau), -1)
-
-
-def equalize(image: Integer[AnyArray, "b h w c"], *, levels: int) -> Float[Array, "b h w c"]:
-    """Equalize the histogram of each image and channel over all of its pixels.
-
-    Args:
-        image: grey levels in 0 .. levels - 1.
-        levels: number of levels, 256 for 8 bits and 65,536 for 16.
-
-    Returns:
-        (cdf(v) - cdf_min) / (pixels - cdf_min) in [0, 1]; zeros for a constant image.
-
-    Reference: HAQAGen Sec. 4.1; Gonzalez and Woods, "Digital image processing", Sec. 3.3.
-    """
-
-    def one(plane: Integer[Array, " n"]) -> Float[Array, " n"]:
-        index = plane.astype(jnp.int32)
-        counts = jnp.zeros(levels, jnp.int32).at[index].add(1)
-        below = jnp.cumsum(counts)[index] - counts[index.min()]
-        above = plane.size - counts[index.min()]
-        return below / jnp.maximum(above, 1)
-
-    b, h, w, c = image.shape
-    planes = jnp.asarray(image).transpose(0, 3, 1, 2).reshape(b * c, h * w)
-    return jax.vmap(one)(planes).reshape(b, c, h, w).transpose(0, 2, 3, 1)

@@ -5,8 +5,9 @@
 The sequence is cut into segments that are scanned side by side, and `jax.lax.associative_scan` over
 what each does to its entering state joins them. With one segment this is the plain sequential
 recurrence, which is what a few CPU cores want; accelerators want many. Two forms share this: XLA's
-loops (`scan_segments`) and Pallas kernels (`scan_pallas`). Both keep every so many states only and
-recompute the others in their own gradient.
+loops (`scan_segments`) and, for who asks for them, Pallas kernels (`scan_pallas`), which have been
+interpreted and lowered but never run on a GPU. Both keep every so many states only and recompute
+the others in their own gradient.
 
 Everything is float32 inside, whatever the inputs. Any length; padding steps have delta = 0, which
 leaves the state as it is.
@@ -19,7 +20,6 @@ import functools
 import logging
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
@@ -30,8 +30,6 @@ from haqagen_jax.ops.precision import at_least_float32
 METHODS = ("auto", "sequential", "chunked", "pallas")
 SEGMENTS = 128  # of the parallel forms
 LEAST = 32  # steps of a segment
-# Kinds of device on which the kernels have been compared with the other forms; none so far.
-VERIFIED: tuple[str, ...] = ()
 _log = logging.getLogger(__name__)
 
 
@@ -55,10 +53,9 @@ def selective_scan(
         B: input coefficients.
         C: output coefficients.
         D: feed-through.
-        method: "sequential" is one segment; "chunked" is many; "pallas" runs the kernels, which
-            are interpreted, slowly, unless on an NVIDIA GPU; "auto" is, by the platform that the
-            code is lowered for, sequential on a CPU and chunked elsewhere, or pallas on those
-            NVIDIA GPUs where that has been verified.
+        method: "sequential" is one segment; "chunked" is many; "auto" is, by the platform that the
+            code is lowered for, sequential on a CPU and chunked elsewhere; "pallas" runs the
+            kernels, which are untried on hardware: interpreted, slowly, unless on an NVIDIA GPU.
         segments: how many there are, for "chunked" and "pallas"; None for 128, or fewer where the
             sequence is short.
 
@@ -84,14 +81,8 @@ def selective_scan(
         "pallas": functools.partial(_kernels, many),
     }
     if method == "auto" and segments is None:
-        # Of the platforms that this may be lowered for, only one can run the kernels.
-        verified = jax.devices()[0].device_kind in VERIFIED
-        kernels = {"cuda": forms["pallas"]} if verified else {}
-        there = "pallas on an NVIDIA GPU, " if verified else ""
-        _say(f"selective scan: sequential on a CPU, {there}chunked elsewhere")
-        y = lax.platform_dependent(
-            *args, cpu=forms["sequential"], default=forms["chunked"], **kernels
-        )
+        _say("selective scan: sequential on a CPU, chunked elsewhere")
+        y = lax.platform_dependent(*args, cpu=forms["sequential"], default=forms["chunked"])
     else:
         y = forms["chunked" if method == "auto" else method](*args)
     return y + D[None, None] * u

@@ -2,10 +2,10 @@
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from haqagen_jax import strict_json
 from haqagen_jax.errors import printable
 from haqagen_jax.evaluation.scoring import Evaluation
 from haqagen_jax.evaluation.statistics import Summary
@@ -113,7 +113,7 @@ def as_json(results: Sequence[Result], about: Mapping[str, Any]) -> str:
         }
         for result in results
     ]
-    return json.dumps({**about, "rows": rows}, indent=2) + "\n"
+    return strict_json.dumps({**about, "rows": rows}, indent=2) + "\n"
 
 
 def _is_colormamba(row: Row) -> bool:

@@ -20,6 +20,7 @@ from haqagen_jax.evaluation import scoring
 from haqagen_jax.evaluation.measure import Perceptual
 from haqagen_jax.files import prepare_folder, write_bytes
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.losses.objective import needs_texture
 from haqagen_jax.presets import DEFAULT, load_config
 from haqagen_jax.reproduce import layout
 from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
@@ -167,8 +168,7 @@ def _train(run: Run, own: str, folder: Path, work: _Work) -> Path:
     recipe = work.recipe
     config = load_config(run.config + recipe.size, [*recipe.overrides, *run.overrides])
     print(f"{own}/{run.name}: {printable(str(folder))}", flush=True)
-    loss = config.loss
-    if loss.feature and (loss.alpha or loss.gamma) and not (folder / "texture").exists():
+    if needs_texture(config.loss) and not (folder / "texture").exists():
         _copy(_texture(work), folder / "texture")
     return train([work.sets[own]], folder, config, vgg=recipe.vgg, progress=work.progress)
 

@@ -1,14 +1,13 @@
 """How the stride of the sliding window matters: likeness, seams and time (Sec. 3.3(ii))."""
 
-import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from haqagen_jax import api
+from haqagen_jax import api, strict_json
 from haqagen_jax.console import bars, complain
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.data.pair import Pair, decode_pair
@@ -19,6 +18,7 @@ from haqagen_jax.evaluation.seams import seam_energy
 from haqagen_jax.evaluation.tables import aligned, number
 from haqagen_jax.files import prepare_folder, write_bytes
 from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
 
 NAME = "stride-sweep"
@@ -59,35 +59,54 @@ def sweep(
     """
     pairs, problems = usable_pairs(data, "test")
     distance = scoring.perceptual(lpips)
-    models = [api.load(model, stride=stride, consistent=False) for stride in strides]
+    settings = [Settings(stride=stride, consistent=False) for stride in strides]
+    name = api.load(model, settings[0]).name
     prepare_folder(Path(workdir))
     failed = dict.fromkeys(problems)
     for problem in problems:
         complain(problem)
     found: dict[int, dict[str, Row]] = {}
     with bars(progress) as display:
-        task = display.add_task("pictures", total=len(pairs) * len(models))
-        for stride, one in zip(strides, models, strict=True):
+        task = display.add_task("pictures", total=len(pairs) * len(strides))
+        for stride, chosen in zip(strides, settings, strict=True):
             rows = found[stride] = {}
-            _warm_up(one)
-            for pair in pairs:
-                try:
-                    rows[pair.name] = _score(one, pair, distance)
-                except InputError as error:
-                    if str(error) not in failed:
-                        complain(str(error), display.console)
-                    failed[str(error)] = None
+            for pair, row in _scored(model, chosen, pairs, distance):
+                if isinstance(row, InputError):
+                    if str(row) not in failed:
+                        complain(str(row), display.console)
+                    failed[str(row)] = None
+                else:
+                    rows[pair.name] = row
                 display.advance(task)
     means = {stride: _means(rows) for stride, rows in found.items() if rows}
     if not means:
         raise InputError(f"{data}: no test pair could be scored; mend what is named")
-    text = _markdown(means, f"{printable(data)}, {len(pairs)} test pairs, model {models[0].name}.")
+    text = _markdown(means, f"{printable(data)}, {len(pairs)} test pairs, model {name}.")
     write_bytes(Path(workdir, f"{NAME}.md"), text.encode())
-    write_bytes(Path(workdir, f"{NAME}.json"), (json.dumps(means, indent=2) + "\n").encode())
+    write_bytes(
+        Path(workdir, f"{NAME}.json"),
+        (strict_json.dumps(strict_json.finite(means), indent=2) + "\n").encode(),
+    )
     print(text)
     if distance is None and lpips is None:
         print(scoring.no_lpips())
     return 1 if failed else 0
+
+
+def _scored(
+    model: str | None, settings: Settings, pairs: Sequence[Pair], distance: Perceptual | None
+) -> Iterator[tuple[Pair, Row | InputError]]:
+    """Yields each pair with its scores, or with why it has none.
+
+    The model is loaded here, and let go in the end: each has its own copy of the weights.
+    """
+    colorizer = api.load(model, settings)
+    _warm_up(colorizer)
+    for pair in pairs:
+        try:
+            yield pair, _score(colorizer, pair, distance)
+        except InputError as error:
+            yield pair, error
 
 
 def _warm_up(model: Colorizer) -> None:

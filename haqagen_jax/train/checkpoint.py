@@ -5,8 +5,9 @@ whole: a run that is killed while saving continues from the checkpoint before. I
 whatever devices and processes there are.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import contextlib
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,9 +16,12 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from haqagen_jax import strict_json
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.train.finite import not_finite
 from haqagen_jax.version import __version__
 
+_REASON = 160  # characters of what a library says: Orbax tells a story
 FORMAT = 2  # raised when what is in a checkpoint changes
 
 
@@ -62,32 +66,30 @@ def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
                 state=ocp.args.StandardRestore(template), facts=ocp.args.JsonRestore()
             )
             found = manager.restore(step, args=items)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # Orbax and its stores raise what they hit first
         raise InputError(
-            f"{root / str(step)}: cannot be read ({reason(error)}); take another checkpoint"
+            f"{root / str(step)}: cannot be read ({_shortened(error)}); take another checkpoint"
         ) from None
     return step, found["state"], found["facts"]
 
 
 class Checkpoints:
-    """The checkpoints in one directory, used as a context manager; the latest and the best stay."""
+    """The checkpoints in one directory, used as a context manager; the latest and the best stay.
 
-    def __init__(self, directory: str | Path, *, keep: int = 1, keep_best: bool = False) -> None:
+    Attributes:
+        directory: of all of them.
+        best: the step of the one that stays however old it is; None for none.
+    """
+
+    def __init__(self, directory: str | Path, *, keep: int = 1) -> None:
         """Opens or makes a directory of checkpoints.
 
         Args:
             directory: made if it does not exist; left-overs of a killed run are removed.
             keep: how many of the latest checkpoints stay.
-            keep_best: keep that of the highest score, too.
         """
-        policies: list[preservation_policy.PreservationPolicy] = [preservation_policy.LatestN(keep)]
-        if keep_best:
-            best = preservation_policy.BestN(
-                n=1,
-                get_metric_fn=lambda metrics: metrics["score"],
-                keep_checkpoints_without_metrics=False,
-            )
-            policies.append(best)
+        self.best: int | None = None
+        policies = [preservation_policy.LatestN(keep), _Best(self)]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
             cleanup_tmp_directories=True,
@@ -116,7 +118,6 @@ class Checkpoints:
         settings: Mapping[str, Any],
         position: Mapping[str, Any],
         config: Mapping[str, Any],
-        score: float | None = None,
     ) -> None:
         """Begins to save a step; the state may be donated when this returns.
 
@@ -126,11 +127,16 @@ class Checkpoints:
             settings: what must not change when the run continues; JSON values.
             position: of the data stream and whatever else the caller needs; JSON values.
             config: of the run, whole, for who looks at the checkpoint; JSON values.
-            score: of the model at this step; the higher, the better.
 
         Raises:
-            InputError: this checkpoint, or the one before, cannot be written.
+            InputError: the state is not finite, or this checkpoint or the one before cannot be
+                written.
         """
+        if (name := not_finite(state)) is not None:
+            raise InputError(
+                f"step {step}: {name} is not finite and is not saved; lower the learning rate in "
+                "another --workdir (the last checkpoint is kept)"
+            )
         facts = {
             "format": FORMAT,
             "package_version": __version__,
@@ -138,12 +144,12 @@ class Checkpoints:
             "position": dict(position),
             "config": dict(config),
         }
+        strict_json.dumps(facts)  # Orbax's own writing lets NaN pass
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
         )
-        metrics = None if score is None else {"score": score}
         with self._written():
-            self._manager.save(step, args=items, metrics=metrics)
+            self._manager.save(step, args=items)
 
     def wait(self) -> None:
         """Returns when everything is written.
@@ -154,7 +160,7 @@ class Checkpoints:
         with self._written():
             self._manager.wait_until_finished()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _written(self) -> Iterator[None]:
         try:
             yield
@@ -177,14 +183,38 @@ class Checkpoints:
             The state and the position; None if there is no checkpoint.
 
         Raises:
-            InputError: a checkpoint of another version, or a setting that differs from the one the
-                run was started with.
+            InputError: a checkpoint that is damaged or of another version, or a setting that
+                differs from the one the run was started with.
         """
         step = self._manager.latest_step()
         if step is None:
             return None
+        try:
+            facts = self._read_facts(step)
+            self._require_same(step, facts, settings)
+            return self._read_state(step, template), facts["position"]
+        except (InputError, jax.errors.JaxRuntimeError):
+            raise
+        except Exception as error:  # Orbax and its stores raise what they hit first
+            raise InputError(
+                f"{self.directory / str(step)}: is damaged ({_shortened(error)}); "
+                f"{self._way_on(step, template)}"
+            ) from None
+
+    def _read_facts(self, step: int) -> dict[str, Any]:
         items = ocp.args.Composite(facts=ocp.args.JsonRestore())
-        facts = self._manager.restore(step, args=items)["facts"]
+        # Earlier versions saved -Infinity as the best score of a run without any.
+        return strict_json.finite(self._manager.restore(step, args=items)["facts"])
+
+    def _read_state(self, step: int, template: Any) -> Any:
+        items = ocp.args.Composite(state=ocp.args.StandardRestore(template))
+        state = self._manager.restore(step, args=items)["state"]
+        if (name := not_finite(state)) is not None:
+            raise ValueError(f"{name} is not finite")
+        return state
+
+    def _require_same(self, step: int, facts: Mapping[str, Any], settings: Mapping) -> None:
+        """Refuses a checkpoint of another version or of a run with other settings."""
         if facts.get("format") != FORMAT:
             raise InputError(
                 f"{self.directory / str(step)}: has format {facts.get('format', 1)}, this version "
@@ -198,5 +228,32 @@ class Checkpoints:
                     f"{name} = {value}: the run in {self.directory.parent} was started with "
                     f"{before}; go on with that, or use another --workdir"
                 )
-        items = ocp.args.Composite(state=ocp.args.StandardRestore(template))
-        return self._manager.restore(step, args=items)["state"], facts["position"]
+
+    def _way_on(self, damaged: int, template: Any) -> str:
+        """Says how a run with a damaged checkpoint goes on."""
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            if step < damaged:
+                with contextlib.suppress(Exception):
+                    self._read_facts(step)
+                    self._read_state(step, template)
+                    return (
+                        f"remove it, and the same command goes on from {self.directory / str(step)}"
+                        ", which is intact"
+                    )
+        return "no other is intact, so remove them, and the same command starts anew"
+
+
+class _Best(preservation_policy.PreservationPolicy):
+    """Preserves the best checkpoint."""
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        """See `PreservationPolicy`."""
+        del context
+        return [checkpoint.step == self._checkpoints.best for checkpoint in checkpoints]
+
+
+def _shortened(error: Exception) -> str:
+    return textwrap.shorten(reason(error), _REASON, placeholder=" ...")

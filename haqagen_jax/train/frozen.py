@@ -6,7 +6,7 @@ from haqagen_jax import weights as cache
 from haqagen_jax.config import LossConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.torchvision import load_weights
-from haqagen_jax.losses.objective import Features
+from haqagen_jax.losses.objective import Features, needs_texture, needs_vgg
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg19
 from haqagen_jax.train.texture import load_texture
@@ -25,7 +25,7 @@ def texture_features(loss: LossConfig, directory: Path) -> Features | None:
     Raises:
         InputError: see `load_texture`.
     """
-    if not (loss.feature and (loss.alpha or loss.gamma)):
+    if not needs_texture(loss):
         return None
     variables = {"params": load_texture(directory)}
     network = TextureAutoencoder()
@@ -45,7 +45,7 @@ def vgg_features(loss: LossConfig, weights: str | Path | None) -> Features | Non
     Raises:
         InputError: weights neither given nor in the cache; and see `load_weights`.
     """
-    if not (loss.feature and loss.delta):
+    if not needs_vgg(loss):
         return None
     if weights is not None:
         params = load_weights("vgg19", weights)

@@ -1,4 +1,4 @@
-"""The order of things in a training run: set up or continue, step, record, validate, save.
+"""The order of things in a training run: set up or continue, step, record, save, validate.
 
 A run lives in its work directory:
 
@@ -9,7 +9,6 @@ A run lives in its work directory:
     model/            the best model so far by validation PSNR; `haqagen colorize --model` takes it
 """
 
-import math
 import signal
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from haqagen_jax import artifact
 from haqagen_jax.config import Config
 from haqagen_jax.console import bars
 from haqagen_jax.errors import InputError, Stopped
+from haqagen_jax.losses.objective import term_weights
 from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.processes import noticing_losses
 from haqagen_jax.train.record import Record
@@ -76,7 +76,8 @@ def train(
             facts={"command": command, **_facts(setup)},
             names=setup.names,
         )
-        _run(setup, workdir, record, stop, show=progress and first)
+        with record:
+            _run(setup, workdir, record, stop, show=progress and first)
     model = workdir / "model"
     if first and not model.is_dir():  # the others may look before it is written
         raise InputError(
@@ -97,7 +98,7 @@ def _run(
     """From the last checkpoint to the end, or to where it is asked to stop."""
     rhythm, steps = setup.config.train, setup.steps
     with (
-        Checkpoints(workdir / "checkpoints", keep=KEPT, keep_best=True) as checkpoints,
+        Checkpoints(workdir / "checkpoints", keep=KEPT) as checkpoints,
         bars(show) as display,
     ):
         state, position = _continue(setup, checkpoints) or (start(setup), {})
@@ -105,6 +106,9 @@ def _run(
         if setup.initial is not None:
             _line(display, show, setup.initial.report)
         record.begin(begun, position)
+        checkpoints.best = record.best_step
+        if begun and _is_due(setup, begun):  # it was stopped after the save, or in between
+            _validate(setup, record, checkpoints, begun, state, display, show=show)
         task = display.add_task("training", total=steps, completed=begun)
         for step in range(begun + 1, steps + 1):
             since = time.monotonic()
@@ -112,16 +116,14 @@ def _run(
             waited = time.monotonic() - since
             state, metrics = setup.step(state, place_batch(batch, setup.mesh))
             record.add(step, metrics, waited=waited)
-            last, score = step == steps, None
+            last = step == steps
             if step % rhythm.log_every == 0 or last:
                 line = record.log(step)
                 display.update(task, description=line)
                 _line(display, show, f"step {step}/{steps}: {line}")
-            if step % rhythm.validate_every == 0 or last:
-                score, line = _validate(setup, record, step, state)
-                _line(display, show, line)
             stopping = stop.requested(step)
-            if step % rhythm.checkpoint_every == 0 or last or stopping or score == record.best:
+            # Before the validation: whatever goes wrong there, the steps are not lost.
+            if step % rhythm.checkpoint_every == 0 or stopping or _is_due(setup, step):
                 position = {"batches": setup.batches.get_state(), **record.position()}
                 checkpoints.save(
                     step,
@@ -129,13 +131,13 @@ def _run(
                     settings=setup.settings,
                     position=position,
                     config=setup.config.to_dict(),
-                    score=score,
                 )
             display.update(task, completed=step)
             if stopping and not last:
                 break
+            if _is_due(setup, step):
+                _validate(setup, record, checkpoints, step, state, display, show=show)
         checkpoints.wait()
-        record.close()
         _end(setup, record, state, display, show=show)
     done = int(state.step)
     if done < steps:
@@ -153,13 +155,26 @@ def _continue(setup: Setup, checkpoints: Checkpoints) -> tuple[TrainState, dict[
     return restored
 
 
+def _is_due(setup: Setup, step: int) -> bool:
+    """Whether a step is validated."""
+    return step % setup.config.train.validate_every == 0 or step == setup.steps
+
+
 def _validate(
-    setup: Setup, record: Record, step: int, state: TrainState
-) -> tuple[float | None, str]:
-    """Scores the generator; returns its PSNR and a line."""
+    setup: Setup,
+    record: Record,
+    checkpoints: Checkpoints,
+    step: int,
+    state: TrainState,
+    display: Any,
+    *,
+    show: bool,
+) -> None:
+    """Scores the generator that was saved last, and keeps its checkpoint if it is the best."""
     scores, samples = setup.validate(state.judged)
     line = record.validate(step, scores, samples, lambda: setup.whole(state.judged))
-    return (scores["psnr"] if math.isfinite(scores["psnr"]) else None), line
+    checkpoints.best = record.best_step
+    _line(display, show, line)
 
 
 def _end(setup: Setup, record: Record, state: TrainState, display: Any, *, show: bool) -> None:
@@ -179,17 +194,11 @@ def _line(display: Any, show: bool, text: str) -> None:
 
 def _facts(setup: Setup) -> dict[str, Any]:
     """What the model's description says of its training."""
-    loss = setup.config.loss
-    terms = {"mse": loss.mse, "adversarial": loss.adversarial}
-    parts = {"texture_l2": loss.alpha, "texture_cosine": loss.gamma}
-    parts |= {"cdf": loss.beta, "vgg": loss.delta, "ssim": loss.ssim}
-    terms |= {name: loss.feature * weight for name, weight in parts.items()}
-    terms["hsv"] = loss.hsv
     return {
         "pairs": len(setup.pairs),
         "validation_pairs": len(setup.held_out),
         "batch_size": setup.config.train.batch_size,
         "devices": f"{jax.device_count()} {jax.devices()[0].platform}",
         "precision": str(setup.dtype),
-        "loss_weights": terms,
+        "loss_weights": {**term_weights(setup.config.loss), "hsv": setup.config.loss.hsv},
     }

@@ -13,6 +13,7 @@ from haqagen_jax.config import Config
 from haqagen_jax.cost import nbytes
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.train.optimizer import make_schedule
+from haqagen_jax.train.processes import noticing_losses
 from haqagen_jax.train.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.sharding import place_batch
 
@@ -45,7 +46,8 @@ def plan(
     if setup.initial is not None and jax.process_index() == 0:
         print(setup.initial.report)
     _say({"compiling": "the step; this may take minutes"})
-    memory, seconds = _measured(setup)
+    with noticing_losses():
+        memory, seconds = _measured(setup)
     hours = seconds * setup.steps / 3600
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
     _say(

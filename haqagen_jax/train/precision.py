@@ -25,22 +25,27 @@ def compute_dtype(precision: str) -> jnp.dtype:
     """Chooses what convolutions and projections compute in.
 
     Args:
-        precision: a name of `haqagen_jax.config.PRECISIONS`; "auto" is bfloat16 on TPUs and on GPUs
-            that have it (compute capability 8 and above), float32 elsewhere.
+        precision: a name of `haqagen_jax.config.PRECISIONS`; "auto" is bfloat16 on TPUs and on
+            NVIDIA GPUs that have it (compute capability 8 and above), float32 elsewhere.
 
     Raises:
         InputError: float64 without JAX_ENABLE_X64.
     """
     if precision == "auto":
-        device = jax.devices()[0]
-        capability = float(getattr(device, "compute_capability", 0) or 0)
-        half = device.platform == "tpu" or (device.platform == "gpu" and capability >= 8)
-        return jnp.dtype(jnp.bfloat16 if half else jnp.float32)
+        return jnp.dtype(jnp.bfloat16 if _has_bfloat16(jax.devices()[0]) else jnp.float32)
     if precision == "float64" and not jax.config.read("jax_enable_x64"):
         raise InputError(
             "train.precision = 'float64': needs 64 bits; set JAX_ENABLE_X64=1 in the environment"
         )
     return jnp.dtype(precision)
+
+
+def _has_bfloat16(device: Any) -> bool:
+    """Whether a device is known to compute fast in bfloat16."""
+    # NVIDIA's capabilities read "9.0", AMD's "gfx90a"; other devices have none.
+    major, point, _ = str(getattr(device, "compute_capability", "")).partition(".")
+    ampere = bool(point) and major.isdecimal() and int(major) >= 8
+    return device.platform == "tpu" or (device.platform == "gpu" and ampere)
 
 
 @struct.dataclass

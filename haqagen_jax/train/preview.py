@@ -13,12 +13,12 @@ from jax import Array
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image, ImageDraw, ImageFont
 
 from haqagen_jax import imageio
+from haqagen_jax.ops.color import hsv_to_rgb
 
 TITLES = ("NIR", "prediction", "HSV prediction", "truth")
 _GAP = 6  # pixels between the pictures
@@ -49,7 +49,7 @@ def sample_sheet(
         The sheet, pixel for pixel on a white ground.
     """
     grey, colour, hsv, truth = (_unit(image) for image in (nir, rgb_pred, hsv_pred, rgb))
-    columns = (np.repeat(grey, 3, axis=-1), colour, hsv_to_rgb(hsv), truth)
+    columns = (np.repeat(grey, 3, axis=-1), colour, np.asarray(hsv_to_rgb(hsv)), truth)
     rows, h, w = grey.shape[:3]
     top = _GAP + _FONT + _GAP
     size = (_GAP + (w + _GAP) * len(columns), top + (h + _GAP) * rows)

@@ -11,9 +11,14 @@ from typing import Any, NamedTuple
 
 import jax
 
+from haqagen_jax.device_memory import enough_memory
 from haqagen_jax.errors import InputError, reason
 
 JOINING = 300  # seconds that all processes have to come together
+_LESS = (
+    "lower train.batch_size, or set train.microbatches, train.fsdp, train.remat=true or "
+    "train.precision=bfloat16"
+)
 SILENCE = 100  # seconds without a sign of life after which a process counts as lost
 
 
@@ -72,6 +77,11 @@ def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE)
         )
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes and speaks for all."""
+    return jax.process_index() == 0
+
+
 @contextlib.contextmanager
 def noticing_losses() -> Iterator[None]:
     """Takes a failure of what the processes compute together for the loss of one of them.
@@ -79,10 +89,11 @@ def noticing_losses() -> Iterator[None]:
     Where devices wait without an error, the runtime ends the process after `SILENCE`.
 
     Raises:
-        InputError: another process, or the way to it, was lost.
+        InputError: a device has too little memory; or another process, or the way to it, was lost.
     """
     try:
-        yield
+        with enough_memory("a training step", _LESS):
+            yield
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1:
             raise

@@ -3,12 +3,14 @@
 Every process keeps the numbers, so that all of them stop together; process 0 writes.
 """
 
+import contextlib
 import math
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import jax
@@ -16,18 +18,18 @@ import numpy as np
 
 from haqagen_jax import artifact, imageio
 from haqagen_jax.config import Config
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.train.preview import loss_curves, sample_sheet
 from haqagen_jax.train.step import Metrics
 from haqagen_jax.train.validation import Samples
-from haqagen_jax.train.writer import RunWriter
+from haqagen_jax.train.writer import VALIDATION, RunWriter
 
 SHOWN = ("generator", "critic", "mse_rgb", "cdf_rgb")  # of the terms, on the progress bar
 _NAMES = 16  # of a batch's pairs, in an error message
 
 
 class Record:
-    """The record of one run."""
+    """The record of one run, used as a context manager: what it has is written on every way out."""
 
     def __init__(
         self,
@@ -52,20 +54,41 @@ class Record:
         self._pending: tuple[int, Metrics] | None = None
         self._writer: RunWriter | None = None
 
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer:
+            with reachable() if error is None else contextlib.suppress(OSError):
+                self._writer.close()
+
     def begin(self, step: int, position: Mapping[str, Any]) -> None:
-        """Opens the record at a step; `position` is what was returned after it, {} at first."""
+        """Opens the record.
+
+        Args:
+            step: that was done last.
+            position: what was returned after it; {} at first.
+
+        Raises:
+            InputError: the record of the run so far cannot be read or written.
+        """
         if jax.process_index() == 0:
             self._workdir.mkdir(parents=True, exist_ok=True)
             self._writer = RunWriter(self._workdir, start=step)
-        self._best = position.get("best", -np.inf)
         self._scores: dict[str, float] = position.get("scores", {})
+        self._best_step: int | None = position.get("best_step")
         self._window: list[dict[str, float]] = list(position.get("window", ()))
         self._restart_clock()
 
     @property
-    def best(self) -> float:
-        """The highest validation PSNR so far."""
-        return self._best
+    def best_step(self) -> int | None:
+        """The step of the best model so far; None without any."""
+        return self._best_step
 
     @property
     def scores(self) -> dict[str, float]:
@@ -75,7 +98,7 @@ class Record:
     def position(self) -> dict[str, Any]:
         """What a checkpoint must remember, as JSON values."""
         self._settle()
-        return {"best": self._best, "scores": self._scores, "window": self._window}
+        return {"best_step": self._best_step, "scores": self._scores, "window": self._window}
 
     def add(self, step: int, metrics: Metrics, *, waited: float) -> None:
         """Takes the terms of a step, and checks those of the step before.
@@ -123,15 +146,16 @@ class Record:
         """Records scores and pictures, exports the model if it is the best; returns a line.
 
         Args:
-            step: that was validated.
-            scores: of the validation split.
+            step: that was validated, and saved before.
+            scores: of the validation split; a PSNR that is not finite is never the best.
             samples: pictures of it.
             variables: gives the generator's variables as numpy arrays; called by all processes
                 when the model is the best so far.
         """
-        best = scores["psnr"] > self._best
+        finite = {name: value for name, value in scores.items() if math.isfinite(value)}
+        best = "psnr" in finite and finite["psnr"] > self._scores.get("psnr", -math.inf)
         if best:
-            self._best, self._scores = scores["psnr"], dict(scores)
+            self._scores, self._best_step = finite, step
             whole = variables()
         if self._writer:
             self._draw(self._writer, step, scores, samples)
@@ -140,21 +164,17 @@ class Record:
                     self._workdir / "model",
                     self._config,
                     whole,
-                    training={**self._facts, "step": step, "of": self._steps, "validation": scores},
+                    training={**self._facts, "step": step, "of": self._steps, "validation": finite},
                 )
         self._restart_clock()  # the rate is that of training alone
+        best_so_far = f"{self._scores['psnr']:.3f}" if self._scores else "none"
         listed = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-        return f"step {step}/{self._steps}: validation {listed} (best psnr {self._best:.3f})"
-
-    def close(self) -> None:
-        """Writes out what is buffered."""
-        if self._writer:
-            self._writer.close()
+        return f"step {step}/{self._steps}: validation {listed} (best psnr {best_so_far})"
 
     def _draw(
         self, writer: RunWriter, step: int, scores: Mapping[str, float], samples: Samples
     ) -> None:
-        writer.scalars(step, {f"validation/{name}": x for name, x in scores.items()})
+        writer.scalars(step, {f"{VALIDATION}{name}": x for name, x in scores.items()})
         sheet = sample_sheet(*samples)
         writer.image(step, "samples", sheet)
         pictures = self._workdir / "samples"

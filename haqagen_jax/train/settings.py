@@ -1,13 +1,13 @@
 """What must not change between the parts of a run: everything that shapes its result."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from haqagen_jax import strict_json
 from haqagen_jax.artifact import TENSOR_FILE
 from haqagen_jax.config import Config
 from haqagen_jax.data.pair import Pair
@@ -55,6 +55,6 @@ def data_settings(pairs: Sequence[Pair]) -> dict[str, str]:
     Args:
         pairs: in the order of their indices, which the order of the batches follows.
     """
-    names = json.dumps([pair.name for pair in pairs])
+    names = strict_json.dumps([pair.name for pair in pairs])
     digest = hashlib.sha256(names.encode()).hexdigest()
     return {"training data": f"{len(pairs)} pairs (names' SHA-256 {digest[:_DIGITS]})"}

@@ -48,6 +48,7 @@ class Setup:
     create: Callable[[jax.Array], TrainState]
     shapes: TrainState  # shapes and types, each with its sharding
     initial: Initial | None  # of the generator; None for random
+    gather: Callable[[Any], Any]  # arrays to all devices
 
     def names(self, step: int) -> list[str]:
         """Returns the names of the pairs in the batch of a step."""
@@ -56,8 +57,7 @@ class Setup:
 
     def whole(self, tree: Any) -> Any:
         """Returns arrays as numpy has them; every process calls this, and gets all."""
-        gather = jax.jit(lambda x: x, out_shardings=replicated(self.mesh))
-        return jax.device_get(gather(tree))
+        return jax.device_get(self.gather(tree))
 
 
 def prepare(
@@ -129,6 +129,7 @@ def prepare(
             shardings,
         ),
         initial=initial,
+        gather=jax.jit(lambda tree: tree, out_shardings=replicated(mesh)),
     )
 
 

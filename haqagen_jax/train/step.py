@@ -26,10 +26,11 @@ from haqagen_jax.losses.objective import (
     critic_objective,
     critic_threshold,
     generator_objective,
+    needs_critics,
 )
 from haqagen_jax.models.factory import make_critic, make_generator
 from haqagen_jax.models.generator import GeneratorOutput
-from haqagen_jax.ops.color import linear_to_srgb, rgb_to_hsv
+from haqagen_jax.ops.color import rgb_to_hsv, srgb_encoded
 from haqagen_jax.ops.pairing import apart, by_turns
 from haqagen_jax.train.optimizer import make_optimizer
 from haqagen_jax.train.precision import LEAST, unscaled
@@ -61,11 +62,13 @@ def make_train_step(
     Returns:
         A function to be jitted: (state, batch) -> (state, metrics), where metrics are scalars: the
         unweighted terms of both objectives, both totals, the norms of both gradients, and the share
-        of patches that the critics judge rightly. In float16, a step whose gradients overflow
-        changes nothing but the loss scale, and its norms are 0.
+        of patches that the critics judge rightly. With `config.loss.adversarial` 0 the critics stay
+        as they are, and have no metrics. In float16, a step whose gradients overflow changes
+        nothing but the loss scale, and its norms are 0.
     """
     networks = _Networks(config, texture, vgg, dtype)
     optimizer = make_optimizer(config.optim, steps=steps)
+    trains_critics = needs_critics(config.loss)
 
     def apply(grads: Any, opt_state: Any, params: Any) -> tuple[Any, Any]:
         updates, opt_state = optimizer.update(grads, opt_state, params)
@@ -79,22 +82,27 @@ def make_train_step(
         parts = config.train.microbatches
         if parts == 1:
             fake, pull_back, collections = networks.predict(state, batch)
-            critic_grads, critic_terms, spectral = networks.critic_side(state, batch, fake, scale)
-        else:
 
-            def first(part: Batch) -> Any:
-                fake, _, _ = networks.predict(state, part)
-                return networks.critic_side(state, part, fake, scale)
+        judge, critic_opt, critic_terms, norms = state.critic, state.critic_opt, {}, {}
+        if trains_critics:
+            if parts == 1:
+                found = networks.critic_side(state, batch, fake, scale)
+            else:
 
-            critic_grads, critic_terms, spectral = _averaged(first, batch, parts)
+                def first(part: Batch) -> Any:
+                    fake, _, _ = networks.predict(state, part)
+                    return networks.critic_side(state, part, fake, scale)
 
-        critic_norm = optax.tree.norm(critic_grads)
-        params, critic_opt = apply(critic_grads, state.critic_opt, state.critic["params"])
-        if state.loss_scale is not None:
-            # Critics that an overflow has spoilt would make the generator's terms NaN, which are
-            # recorded although the step is not taken.
-            params = _where(jnp.isfinite(critic_norm), params, state.critic["params"])
-        judge = {"params": params, "spectral": spectral}
+                found = _averaged(first, batch, parts)
+            grads, critic_terms, spectral = found
+            norms["gradient_critic"] = optax.tree.norm(grads)
+            params, critic_opt = apply(grads, state.critic_opt, state.critic["params"])
+            if state.loss_scale is not None:
+                # Critics that an overflow has spoilt would make the generator's terms NaN, which
+                # are recorded although the step is not taken.
+                sound = jnp.isfinite(norms["gradient_critic"])
+                params = _where(sound, params, state.critic["params"])
+            judge = {"params": params, "spectral": spectral}
 
         # From here on the critics are the updated ones.
         if parts == 1:
@@ -110,10 +118,7 @@ def make_train_step(
             grads, terms, collections = _averaged(second, batch, parts)
         params, generator_opt = apply(grads, state.generator_opt, state.generator["params"])
 
-        norms = {
-            "gradient_generator": optax.tree.norm(grads),
-            "gradient_critic": critic_norm,
-        }
+        norms["gradient_generator"] = optax.tree.norm(grads)
         after = TrainState(
             step=state.step,
             generator={**collections, "params": params},
@@ -142,7 +147,7 @@ class _Networks:
             generator_objective, texture=texture, vgg=vgg, loss=config.loss
         )
         self._loss = config.loss
-        self._linear = config.data.rgb_transfer == "linear"
+        self._linear = config.data.linear
 
     def predict(self, state: TrainState, batch: Batch) -> tuple[GeneratorOutput, Any, Any]:
         """Returns the predictions, what pulls a gradient back, and the updated collections."""
@@ -193,7 +198,7 @@ class _Networks:
         return jax.grad(loss, has_aux=True)(fake)
 
     def _real(self, batch: Batch) -> GeneratorOutput:
-        encoded = linear_to_srgb(batch.rgb) if self._linear else batch.rgb
+        encoded = srgb_encoded(batch.rgb, linear=self._linear)
         return GeneratorOutput(jnp.asarray(batch.rgb), rgb_to_hsv(encoded))
 
 

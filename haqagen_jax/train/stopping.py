@@ -1,5 +1,7 @@
 """How a run is asked to stop: a signal is remembered, and the loop saves before it obeys."""
 
+import contextlib
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -10,6 +12,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_HEARD = b"\nhaqagen: stopping: the step is finished and saved first; once more ends it at once\n"
 AGREE_EVERY = 10  # steps between two times that several processes ask each other
 
 
@@ -21,6 +24,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.number: int | None = None  # of the signal
+        self._speaks = jax.process_index() == 0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":
@@ -59,4 +63,8 @@ class Stop:
         before = self._before.get(number)
         if self.number is not None and callable(before):
             before(number, frame)
+        elif self.number is None and self._speaks:
+            # Not through `sys.stderr`, whose lock the interrupted code may hold.
+            with contextlib.suppress(OSError):
+                os.write(2, _HEARD)
         self.number = number

@@ -6,10 +6,8 @@ is written last, `model.safetensors` in float32, and the losses in `metrics.json
 """
 
 import dataclasses
-import json
-import os
+import math
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,12 +19,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from haqagen_jax import artifact
+from haqagen_jax import artifact, strict_json
 from haqagen_jax.artifact import CONFIG_FILE, TENSOR_FILE
 from haqagen_jax.config import Config
 from haqagen_jax.console import bars
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
+from haqagen_jax.device_memory import enough_memory
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.train.checkpoint import Checkpoints
@@ -57,7 +56,8 @@ def pretrain_texture(
       The directory that `load_texture` reads.
 
     Raises:
-      InputError: an unusable work directory, unusable data, or a started run with other settings.
+      InputError: an unusable work directory, unusable data, a started run with other settings, a
+        loss that is no longer finite, or files that cannot be written.
 
     Reference: Sec. 3.2, "Autoencoder pretraining".
     """
@@ -75,7 +75,8 @@ def pretrain_texture(
     batches = train_iterator(pairs, data, batch_size=patches, seed=config.train.seed)
     directory.mkdir(parents=True, exist_ok=True)
     settings = _settings(config) | data_settings(pairs)
-    state, loss = _run(directory, config, batches, settings, progress=progress)
+    with enough_memory("a step of the texture autoencoder", "lower texture.batch_size"):
+        state, loss = _run(directory, config, batches, settings, progress=progress)
     facts = {"images": len(pairs), "steps": config.texture.steps, "loss": loss}
     _save(directory, state.params, config, facts)
     shutil.rmtree(directory / CHECKPOINTS)
@@ -101,9 +102,11 @@ def load_texture(directory: str | Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{directory}: no trained texture autoencoder; {command} first")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = strict_json.loads(path.read_bytes())
         version = (found["format"], found["format_version"])
-        variables = artifact.unflatten(load_file(directory / TENSOR_FILE))
+        tensors = load_file(directory / TENSOR_FILE)
+        artifact.require_finite(tensors, directory / TENSOR_FILE, "the training had diverged")
+        variables = artifact.unflatten(tensors)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(
             f"{directory}: damaged ({reason(error)}); delete it and {command}"
@@ -142,6 +145,7 @@ def _run(
             state, value = texture_step(state, jnp.asarray(next(batches).rgb))
             if step % train.log_every == 0 or step == steps:
                 loss, now = float(value), time.monotonic()
+                _require_finite(step, loss, config)
                 rate = train.log_every / (now - since)
                 since = now
                 metrics.write(step, {"loss": loss})
@@ -159,6 +163,15 @@ def _run(
     return state, loss
 
 
+def _require_finite(step: int, loss: float, config: Config) -> None:
+    if not math.isfinite(loss):
+        rate = config.texture.learning_rate
+        raise InputError(
+            f"step {step}: the loss of the texture autoencoder is {loss}; lower "
+            f"texture.learning_rate = {rate} in another --workdir (the last checkpoint is kept)"
+        )
+
+
 def _settings(config: Config) -> dict[str, float | int]:
     """What a run must not change between its parts."""
     settings = {f"texture.{k}": v for k, v in dataclasses.asdict(config.texture).items()}
@@ -166,7 +179,7 @@ def _settings(config: Config) -> dict[str, float | int]:
 
 
 def _save(directory: Path, params: Any, config: Config, facts: Mapping[str, Any]) -> None:
-    """Writes weights and description; the description comes last and marks the run as finished."""
+    """Writes weights and description, which marks the run as finished."""
     tensors = artifact.flatten({"params": jax.tree.map(np.asarray, params)})
     description = {
         "format": FORMAT,
@@ -174,7 +187,4 @@ def _save(directory: Path, params: Any, config: Config, facts: Mapping[str, Any]
         "config": dataclasses.asdict(config.texture),
         "training": dict(facts),
     }
-    with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        artifact.write_files(Path(scratch), description, tensors)
-        for name in (TENSOR_FILE, CONFIG_FILE):
-            os.replace(Path(scratch, name), directory / name)
+    artifact.write_files(directory, description, tensors)

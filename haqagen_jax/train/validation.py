@@ -17,9 +17,9 @@ from jax.typing import DTypeLike
 from haqagen_jax import metrics
 from haqagen_jax.config import Config
 from haqagen_jax.data.pair import Pair
-from haqagen_jax.data.pipeline import evaluation_batches
+from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.models.factory import make_generator
-from haqagen_jax.ops.color import linear_to_srgb, srgb_to_linear
+from haqagen_jax.ops.color import srgb_encoded, srgb_to_linear
 from haqagen_jax.train.sharding import place_batch, replicated
 from haqagen_jax.types import Batch
 
@@ -59,9 +59,7 @@ def make_validation(
     ) -> tuple[dict[str, jax.Array], Samples, jax.Array]:
         prediction: Any = generator.apply(variables, batch.nir)
         rgb_pred, hsv_pred = prediction.rgb, prediction.hsv
-        rgb = batch.rgb
-        if config.data.rgb_transfer == "linear":
-            rgb_pred, rgb = linear_to_srgb(rgb_pred), linear_to_srgb(rgb)
+        rgb_pred, rgb = (srgb_encoded(x, linear=config.data.linear) for x in (rgb_pred, batch.rgb))
         linear = srgb_to_linear(rgb_pred), srgb_to_linear(rgb)
         scores = {
             "psnr": metrics.psnr(rgb_pred, rgb),
@@ -72,22 +70,24 @@ def make_validation(
         }
         return scores, Samples(batch.nir[..., :1], rgb_pred, hsv_pred, rgb), real
 
+    batches = EvaluationBatches(pairs, config.data, batch_size=config.train.batch_size)
+    wanted = config.train.validation_samples
+
     def validate(variables: Any) -> tuple[dict[str, float], Samples]:
-        results = []
-        processes = jax.process_count()
-        batches = evaluation_batches(
-            pairs,
-            config.data,
-            batch_size=config.train.batch_size // processes,
-            process=jax.process_index(),
-            processes=processes,
-        )
+        scores, samples, shown = [], [], 0
         for nir, rgb, mask in batches:
             placed, mask = place_batch((Batch(nir, rgb), mask), mesh)
-            *out, real = jax.device_get(predict(variables, placed, mask))
-            results.append(jax.tree.map(lambda x, real=real: x[real], out))
-        scores, samples = jax.tree.map(lambda *parts: np.concatenate(parts), *results)
-        shown = Samples(*(x[: config.train.validation_samples] for x in samples))
-        return {name: float(jnp.mean(values)) for name, values in scores.items()}, shown
+            found, pictures, real = predict(variables, placed, mask)
+            real = jax.device_get(real)
+            scores.append({name: x[real] for name, x in jax.device_get(found).items()})
+            if shown < wanted:  # pictures are large: those that nobody sees stay on the devices
+                samples.append(jax.tree.map(lambda x, real=real: x[real], jax.device_get(pictures)))
+                shown += int(real.sum())
+        values, shown_pictures = (
+            jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+            for found in (scores, samples)
+        )
+        means = {name: float(jnp.mean(value)) for name, value in values.items()}
+        return means, Samples(*(x[:wanted] for x in shown_pictures))
 
     return validate

@@ -1,6 +1,8 @@
 import colorsys
+import functools
 import json
 import pickle
+import threading
 
 import grain
 import imagecodecs
@@ -13,7 +15,7 @@ from haqagen_jax.config import DataConfig
 from haqagen_jax.data import pipeline, records
 from haqagen_jax.data.folder import find_pairs
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.data.pipeline import evaluation_batches, train_iterator
+from haqagen_jax.data.pipeline import EvaluationBatches, train_iterator
 from haqagen_jax.data.transforms import random_crop
 from haqagen_jax.errors import InputError
 from haqagen_jax.scaling import clamp_size, resize
@@ -42,6 +44,10 @@ def pairs(folder):
 
 def take(iterator, count):
     return [next(iterator) for _ in range(count)]
+
+
+def prepared(pairs, data):
+    return records.Made(pairs, functools.partial(records.prepare, data=data))
 
 
 def assert_same(left, right):
@@ -189,10 +195,10 @@ def test_worker_processes_change_nothing_and_resume(pairs):
 
 def test_the_cache_is_bounded_and_without_effect(pairs, monkeypatch):
     kept = take(train_iterator(pairs, DataConfig(), batch_size=2, seed=0), 6)
-    one = records.Prepared(pairs, DataConfig())[0].nbytes
+    one = prepared(pairs, DataConfig())[0].nbytes
     monkeypatch.setattr(records, "CACHE_BYTES", int(2.07 * one))
     assert_same(take(train_iterator(pairs, DataConfig(), batch_size=2, seed=0), 6), kept)
-    source = records.Prepared(pairs, DataConfig())
+    source = prepared(pairs, DataConfig())
     for index, kept_indices in ((0, {0}), (1, {0, 1}), (0, {0, 1}), (2, {0, 2}), (4, {4})):
         source[index]
         assert set(source._cache) == kept_indices  # pair 4 is larger
@@ -205,7 +211,14 @@ def test_evaluation_counts_every_pair_once_whatever_the_processes_and_the_batch(
     pairs, processes, size
 ):
     shares = [
-        list(evaluation_batches(pairs, PLAIN, batch_size=size, process=p, processes=processes))
+        list(
+            EvaluationBatches(
+                pairs,
+                PLAIN,
+                batch_size=size * processes,
+                shards=grain.sharding.ShardOptions(p, processes),
+            )
+        )
         for p in range(processes)
     ]
     assert len({len(share) for share in shares}) == 1  # or a collective would wait for ever
@@ -218,8 +231,34 @@ def test_evaluation_counts_every_pair_once_whatever_the_processes_and_the_batch(
     assert sorted(seen) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore")  # the workers' shared memory, at interpreter exit
+def test_every_evaluation_is_the_same(pairs, workers):
+    batches = EvaluationBatches(pairs, DataConfig(workers=workers), batch_size=2)
+    first, second, third = (list(batches) for _ in range(3))
+    for again in (second, third):
+        assert len(again) == len(first) == 3
+        for one, other in zip(again, first, strict=True):
+            assert [x.tobytes() for x in one] == [x.tobytes() for x in other]
+
+
+def test_a_pair_is_decoded_once_for_all_evaluations_and_not_by_who_waits(pairs, monkeypatch):
+    decode, decoded = records.decode_stored, []
+
+    def counting(encoded):
+        decoded.append((encoded.nir_place, threading.current_thread()))
+        return decode(encoded)
+
+    monkeypatch.setattr(records, "decode_stored", counting)
+    batches = EvaluationBatches(pairs, PLAIN, batch_size=2)
+    for _ in range(3):
+        list(batches)
+    assert sorted(place for place, _ in decoded) == sorted(str(pair.nir) for pair in pairs)
+    assert threading.main_thread() not in {thread for _, thread in decoded}
+
+
 def test_an_evaluation_crop_is_the_middle_of_its_image(pairs):
-    (batch,) = evaluation_batches(pairs[4:], DataConfig(equalize=False), batch_size=1)
+    (batch,) = EvaluationBatches(pairs[4:], DataConfig(equalize=False), batch_size=1)
     nir, rgb, _ = records.load(pairs[4], DataConfig(equalize=False))  # 288 x 300
     np.testing.assert_allclose(batch.rgb[0], rgb[16:272, 22:278] / 65_535, atol=1e-5)
     np.testing.assert_allclose(batch.nir[0], nir[16:272, 22:278], atol=1e-5)
@@ -227,7 +266,7 @@ def test_an_evaluation_crop_is_the_middle_of_its_image(pairs):
 
 def test_a_sample_depends_on_the_seed_the_epoch_and_its_record_alone(pairs):
     """Rebuilt from `_sample`, outside of any stream."""
-    images = records.Prepared(pairs, DataConfig())
+    images = prepared(pairs, DataConfig())
     batches = take(train_iterator(pairs, DataConfig(), batch_size=1, seed=5), 10)
     for position, batch in enumerate(batches):
         rebuilt = [
@@ -239,7 +278,7 @@ def test_a_sample_depends_on_the_seed_the_epoch_and_its_record_alone(pairs):
 
 def test_each_epoch_and_each_seed_cuts_and_turns_anew(pairs):
     """The order of the pairs is one thing, what becomes of each another."""
-    images = records.Prepared(pairs, DataConfig())
+    images = prepared(pairs, DataConfig())
 
     def sample(epoch, seed):
         position = 5 * epoch + 3
@@ -273,7 +312,7 @@ def test_the_names_of_a_batch_are_those_of_its_pairs(pairs):
 
 def test_linear_transfer_and_minmax_apply_to_the_rgb(pairs):
     def crop(**options):
-        (batch,) = evaluation_batches(pairs[4:], DataConfig(**options), batch_size=1)
+        (batch,) = EvaluationBatches(pairs[4:], DataConfig(**options), batch_size=1)
         return batch
 
     srgb, linear = crop(), crop(rgb_transfer="linear")

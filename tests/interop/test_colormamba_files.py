@@ -72,7 +72,7 @@ def test_a_picture_is_coloured_as_published(model):
     value = levels / (200 + 1e-3)
     nir_hsv = np.stack([np.zeros_like(value), np.zeros_like(value), value], -1)
     inputs = (np.float32(x)[None] for x in (nir[..., None], nir_hsv))
-    hsv, rgb = loaded.network.apply(loaded.variables, *inputs)
+    rgb, hsv = loaded.network.apply(loaded.variables, *inputs)
     assert hsv.shape == rgb.shape == (1, 256, 256, 3)
     coloured = loaded.colorize(image, dtype=np.float32)
     np.testing.assert_allclose(coloured, rgb[0], rtol=0, atol=2e-5)

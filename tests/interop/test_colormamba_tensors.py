@@ -67,7 +67,7 @@ def test_the_published_network_says_the_same(published):
 def test_a_published_checkpoint(apply):
     config, variables, _ = colormamba.variables(read_state_dict(FIXTURE / "weights.pt"))
     arrays = {name: x.transpose(0, 2, 3, 1) for name, x in np.load(FIXTURE / "io.npz").items()}
-    hsv, rgb = apply(config, variables, arrays["nir"], arrays["nir_hsv"])
+    rgb, hsv = apply(config, variables, arrays["nir"], arrays["nir_hsv"])
     np.testing.assert_allclose(hsv, arrays["hsv"], rtol=0, atol=1e-4)
     np.testing.assert_allclose(rgb, arrays["rgb"], rtol=0, atol=1e-4)
 

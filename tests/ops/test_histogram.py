@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from haqagen_jax import preprocess
-from haqagen_jax.ops.histogram import equalize, soft_cdf, soft_histogram
+from haqagen_jax.ops.histogram import soft_cdf, soft_histogram
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "parts" / "losses_metrics.npz"
 KERNELS = ["triangular", "logistic"]
@@ -199,24 +198,3 @@ def test_bad_arguments_are_named(arguments, message):
     settings = {"bins": 8, "kernel": "triangular", "tau": 0.1} | arguments
     with pytest.raises(ValueError, match=message):
         soft_histogram(jnp.zeros((1, 2, 2, 1)), **settings)
-
-
-@pytest.mark.parametrize(("dtype", "levels"), [(np.uint8, 256), (np.uint16, 65_536)])
-def test_equalize_is_that_of_preprocess(dtype, levels):
-    rng = np.random.default_rng(5)
-    images = (levels * rng.random((2, 23, 31, 1)) ** 3).astype(dtype)
-    result = jax.jit(equalize, static_argnames="levels")(jnp.asarray(images), levels=levels)
-    for image, ours in zip(images, result, strict=True):
-        np.testing.assert_allclose(ours, preprocess.equalize(image), atol=1e-6)
-
-
-def test_equalize_by_hand():
-    image = jnp.asarray([[10, 10, 20], [30, 30, 30]], jnp.uint8).reshape(1, 2, 3, 1)
-    # Ranks 2, 3, 6 of 6, from the darkest level's 2.
-    expected = np.array([[0, 0, 0.25], [1, 1, 1]]).reshape(1, 2, 3, 1)
-    np.testing.assert_allclose(equalize(image, levels=256), expected, atol=1e-7)
-
-
-def test_equalize_of_a_constant_image_is_zero():
-    result = equalize(jnp.full((1, 3, 3, 1), 7, jnp.uint8), levels=256)
-    np.testing.assert_array_equal(result, np.zeros((1, 3, 3, 1)))

@@ -23,7 +23,7 @@ def template():
 def save(directory, *steps, **options):
     with Checkpoints(directory, **options) as checkpoints:
         for step in steps:
-            position = {"batches": {"next": step}, "best": -np.inf}
+            position = {"batches": {"next": step}, "best_step": None}
             checkpoints.save(step, state(step), settings=SETTINGS, position=position, config={})
 
 
@@ -42,7 +42,7 @@ def test_the_latest_comes_back_bit_by_bit(tmp_path):
     got, position = restored
     jax.tree.map(np.testing.assert_array_equal, got, state(7))
     assert jax.tree.map(lambda x: x.dtype, got) == jax.tree.map(lambda x: x.dtype, state(7))
-    assert position == {"batches": {"next": 7}, "best": -np.inf}
+    assert position == {"batches": {"next": 7}, "best_step": None}
 
 
 def test_only_the_latest_stay(tmp_path):

@@ -213,7 +213,7 @@ def metrics_of(config: Config, *, texture=None, vgg=None) -> set[str]:
         ({"beta": 0.0}, {"cdf"}),
         ({"feature": 0.0}, {"texture_l2", "texture_cosine", "vgg", "cdf"}),
         ({"mse": 0.0}, {"mse"}),
-        ({"adversarial": 0.0}, {"adversarial"}),
+        ({"adversarial": 0.0}, {"adversarial", "critic"}),
     ],
 )
 def test_a_term_of_weight_zero_is_dropped(stand_in, weights, dropped):
@@ -222,7 +222,24 @@ def test_a_term_of_weight_zero_is_dropped(stand_in, weights, dropped):
     texture = features(5)[0] if loss.feature and (loss.alpha or loss.gamma) else None
     vgg = features(7)[0] if loss.feature and loss.delta else None
     gone = {f"{term}_{space}" for term in dropped for space in ("rgb", "hsv")}
+    if "critic" in dropped:  # nobody asks them: they are not trained
+        gone |= {"critic", "critic_accuracy", "gradient_critic"}
     assert metrics_of(config, texture=texture, vgg=vgg) == ALL_TERMS - gone
+
+
+@pytest.mark.parametrize("microbatches", [1, 2])
+def test_critics_that_nobody_asks_stay_as_they_are(stand_in, microbatches):
+    loss = dataclasses.replace(PIXELS, adversarial=0.0)
+    config = Config(model=TINY, loss=loss, train=TrainConfig(microbatches=microbatches))
+    step = jax.jit(make_train_step(config, steps=10, texture=None, vgg=None))
+    before = initial(config)
+    after, _ = step(before, random_batch(2, 256))
+    jax.tree.map(np.testing.assert_array_equal, after.critic, before.critic)
+    jax.tree.map(np.testing.assert_array_equal, after.critic_opt, before.critic_opt)
+    moved = jax.tree.map(
+        lambda a, b: bool((a != b).any()), after.generator["params"], before.generator["params"]
+    )
+    assert all(jax.tree.leaves(moved))
 
 
 def test_features_of_a_picture_are_computed_once(stand_in):

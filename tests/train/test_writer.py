@@ -1,11 +1,15 @@
 """The record of a run: what is written comes back, and a repeated step appears once."""
 
 import json
+import resource
+import signal
 
 import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+from haqagen_jax import files
+from haqagen_jax.errors import InputError
 from haqagen_jax.train.writer import MetricsFile, RunWriter
 
 
@@ -17,13 +21,12 @@ def test_lines_and_history(tmp_path):
     path = tmp_path / "metrics.jsonl"
     metrics = MetricsFile(path, start=0)
     metrics.write(2, {"a": 0.1, "b": 1 / 3})
-    metrics.write(3, {"a": float("nan")})
+    metrics.write(3, {"a": float("nan"), "b": float("inf"), "c": 0.5})
     metrics.write(4, {"a": 1e-30})
     assert lines(path)[0] == {"step": 2, "a": 0.1, "b": 1 / 3}
     history = metrics.history()
-    assert history["b"] == [(2, 1 / 3)]
-    assert [step for step, _ in history["a"]] == [2, 3, 4]
-    np.testing.assert_array_equal([value for _, value in history["a"]], [0.1, np.nan, 1e-30])
+    # What is not finite is no number in JSON, and is left out.
+    assert history == {"a": [(2, 0.1), (4, 1e-30)], "b": [(2, 1 / 3)], "c": [(3, 0.5)]}
 
 
 @pytest.mark.parametrize("tail", ["", '{"step": 2, "a": 0.', '{"step": 2, "a": 0.5}'])
@@ -39,6 +42,72 @@ def test_a_continued_run_drops_what_it_will_repeat(tmp_path, tail):
     assert after.history() == {"a": [(1, 0.1), (2, 0.2)]}
     after.write(3, {"a": 9.0})
     assert [line["step"] for line in lines(path)] == [1, 2, 3]
+
+
+DAMAGE = {
+    "not JSON": b'{"step": 2, "a": \x00\x00\x00\n',
+    "not UTF-8": b'{"step": 2, "\xff": 0.5}\n',
+    "NaN": b'{"step": 2, "a": NaN}\n',
+    "too large": b'{"step": 2, "a": 1e999}\n',
+    "no step": b'{"a": 0.5}\n',
+    "no object": b"17\n",
+    "a word": b'{"step": 2, "a": "high"}\n',
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_line_is_named_and_left_out(tmp_path, kind, capfd):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1, "a": 0.5}\n' + DAMAGE[kind] + b'{"step": 3, "a": 0.25}\n')
+    after = MetricsFile(path, start=9)
+    assert capfd.readouterr().err.startswith(f"haqagen: {path}: line 2 is damaged (")
+    assert after.history() == {"a": [(1, 0.5), (3, 0.25)]}
+    assert capfd.readouterr().err == ""
+
+
+def test_a_full_disk_erases_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    before = MetricsFile(path, start=0)
+    for step in (1, 2, 3):
+        before.write(step, {"a": step / 10})
+    whole = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", full)
+        with pytest.raises(InputError, match=r"metrics\.jsonl: cannot be written \(No space left"):
+            MetricsFile(path, start=2)
+    assert path.read_bytes() == whole
+    assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_a_line_that_does_not_fit_leaves_no_half(tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    path = tmp_path / "metrics.jsonl"
+    metrics = MetricsFile(path, start=0)
+    metrics.write(1, {"a": 0.5})
+    whole = path.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 5, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"cannot be reached \(File too large\)"):
+            metrics.write(2, {"a": 0.25})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == whole
+
+
+def test_the_validation_at_the_start_is_repeated(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    before = MetricsFile(path, start=0)
+    before.write(2, {"train/mse": 0.5})
+    before.write(2, {"validation/psnr": 20.0})
+    assert MetricsFile(path, start=3).history().keys() == {"train/mse", "validation/psnr"}
+    assert MetricsFile(path, start=2).history().keys() == {"train/mse"}
 
 
 def events(directory):

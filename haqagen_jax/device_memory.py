@@ -1,0 +1,27 @@
+"""A device's lack of memory, worded for who can do something about it."""
+
+import contextlib
+from collections.abc import Iterator
+
+import jax
+
+from haqagen_jax.errors import InputError
+
+
+@contextlib.contextmanager
+def enough_memory(what: str, remedy: str) -> Iterator[None]:
+    """Takes a device's lack of memory for a bad choice of the user's.
+
+    Args:
+        what: is computed, for the message: "a step".
+        remedy: for the message.
+
+    Raises:
+        InputError: the device has too little memory.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise InputError(f"{what} needs more memory than the device has free; {remedy}") from None
