@@ -7,7 +7,7 @@ few rows of tiles of one picture and two batches, however high the pictures are.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -110,12 +110,14 @@ class Engine:
     def _collect(self) -> None:
         """Waits for the oldest batch and blends it."""
         tiles, result = self._flight.popleft()
+        colours: Sequence[np.ndarray] = ()
         with _all_blamed(tiles):
             colours = self._predictor.fetch(result)
-            for tile, rgb in zip(tiles, colours, strict=False):
-                if not tile.picture.failed:
-                    with tile.picture.blamed():
-                        tile.picture.take(tile.window, rgb, tile.origin)
+        # Outside: a sink that raises what ends a picture ends all work.
+        for tile, rgb in zip(tiles, colours, strict=False):
+            if not tile.picture.failed:
+                with tile.picture.blamed():
+                    tile.picture.take(tile.window, rgb, tile.origin)
 
 
 def _coarse_tiles(picture: Picture) -> Generator[_Tile]:

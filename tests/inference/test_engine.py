@@ -207,23 +207,76 @@ class Accelerator(NamedTuple):
         return self.stats
 
 
+class Program:
+    """A jitted function that counts how often it is compiled; a tile needs 1,000 bytes."""
+
+    def __init__(self):
+        self.batches = []
+
+    def lower(self, variables, nir, targets, reach):
+        self.batches.append(nir.shape[0])
+        return self
+
+    def compile(self):
+        return self
+
+    def __call__(self, *inputs):
+        raise NotImplementedError
+
+    def memory_analysis(self):
+        # Of one of the two devices that share the batch.
+        return Needs(temp_size_in_bytes=self.batches[-1] // 2 * 1000, output_size_in_bytes=0)
+
+
+class Needs(NamedTuple):
+    temp_size_in_bytes: int
+    output_size_in_bytes: int
+
+
 @pytest.mark.parametrize(
-    ("stats", "batch"),
+    ("stats", "batch", "compiled"),
     [
-        ({"bytes_limit": 10**9, "bytes_in_use": 0}, 64),
-        ({"bytes_limit": 10**9, "bytes_in_use": 10**9 - 100}, 2),
-        ({"bytes_limit": 10_000, "bytes_in_use": 0}, 8),
-        ({}, 2),
-        (None, 2),
+        ({"bytes_limit": 10**9, "bytes_in_use": 0}, 64, [64]),
+        ({"bytes_limit": 10**9, "bytes_in_use": 10**9 - 100}, 2, [64, 2]),
+        ({"bytes_limit": 9_000, "bytes_in_use": 0}, 8, [64, 8]),
+        ({}, 2, []),
+        (None, 2, []),
     ],
 )
-def test_two_accelerators_get_what_fits(monkeypatch, stats, batch):
-    def predict(variables, nir, targets, reach):
-        return nir + targets  # 8 x 8 x 3 floats from as many and 8 x 8 and 1: 768 from 1028 bytes
+def test_two_accelerators_get_what_fits(stats, batch, compiled):
+    """The program that is measured is the one that runs: nothing is compiled to be looked at."""
+    program, predictor = Program(), colorizer()._predictor
+    found = predictor._fitting(program, [Accelerator(stats)] * 2, channels=1)
+    assert found == (batch, program)
+    assert program.batches == compiled
 
-    predictor = colorizer()._predictor
-    monkeypatch.setattr(jax, "local_devices", lambda: [Accelerator(stats)] * 2)
-    assert predictor._fitting(predict, {}, channels=1) == batch
+
+def test_colors_that_are_not_finite_are_refused():
+    class Overflowing:
+        def apply(self, variables, nir):
+            return Output(jnp.repeat(nir / 0.0, 3, -1))
+
+    model = Colorizer(Overflowing(), {}, PLAIN, settings=Settings(tile=8, stride=6, batch=1))
+    with pytest.raises(InputError, match="colors that are not finite; give another --model"):
+        model.colorize(picture(9, 9))
+
+
+def test_whatever_a_picture_raises_is_its_own():
+    class Strange(ArraySource):
+        readings = 0
+
+        def rows(self, start, stop):
+            self.readings += 1
+            if self.readings > 1:
+                raise TypeError("unhashable type")
+            return super().rows(start, stop)
+
+    model, image = colorizer(), picture(40, 30)
+    sinks = [List(), List()]
+    sources = [Strange(image), ArraySource(image)]
+    model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))
+    assert isinstance(sinks[0].error, TypeError)
+    assert sinks[1].closed
 
 
 @settings(deadline=None, max_examples=100)

@@ -55,7 +55,7 @@ def published(checkpoint, apply):
 
 def test_the_published_network_says_the_same(published):
     """`ngf8_seeded.npz` is what the published code makes of `checkpoint`, every sixth pixel."""
-    hsv, rgb = published[2]
+    rgb, hsv = published[2]
     expected = np.load(GOLDEN)
     np.testing.assert_allclose(hsv[:, ::6, ::6], expected["hsv"], rtol=0, atol=1e-4)
     np.testing.assert_allclose(rgb[:, ::6, ::6], expected["rgb"], rtol=0, atol=1e-4)
