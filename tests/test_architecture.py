@@ -289,7 +289,35 @@ def check_public_functions(modules: list[Module]) -> list[str]:
     return wrong
 
 
+def check_writing(modules: list[Module]) -> list[str]:
+    """Files are replaced by the atomic writer, and JSON is strict."""
+    wrong = []
+    for module in modules:
+        for found in imports(module):
+            if found.target == "json" and module.name != "strict_json":
+                wrong.append(f"{module.file}:{found.line}: import strict_json, not json")
+        for node in ast.walk(module.tree) if module.name != "files" else ():
+            name = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+            bare = (
+                node.func.id
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+                else ""
+            )
+            strings = [
+                x.value
+                for x in ast.walk(node)
+                if isinstance(x, ast.Constant) and isinstance(x.value, str)
+            ]
+            opens = "open" in (name, bare) and any(x in ("w", "wb", "x", "xb") for x in strings)
+            if name in ("write_text", "write_bytes") or opens:
+                if module.name == "weights.download":  # appends to a part of its own
+                    continue
+                wrong.append(f"{module.file}:{node.lineno}: write through haqagen_jax.files")
+    return wrong
+
+
 CHECKS = [
+    check_writing,
     check_direction,
     check_purity,
     check_purity_of_what_pure_rooms_import,
@@ -343,6 +371,9 @@ def test_the_table_goes_one_way():
             "from haqagen_jax import imageio",
             "pure",
         ),
+        (check_writing, "train.x", "open(p, 'w').write(t)", "train.x.py:1: write through"),
+        (check_writing, "train.x", "path.write_text(t)", "train.x.py:1: write through"),
+        (check_writing, "train.x", "import json", "import strict_json"),
         (check_cycles, "config", "def f():\n    from haqagen_jax import artifact", "circular"),
         (check_lengths, "ops.x", "x = 1\n" * 301, "301 lines"),
         (check_public_functions, "ops.x", "def f(x: int) -> int:\n    return x", "docstring"),

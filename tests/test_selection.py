@@ -126,3 +126,12 @@ def test_one_input_one_file(folder):
 def test_refused_before_work(folder, files, out, message):
     with pytest.raises(InputError, match=message):
         plan_outputs([Path(file) for file in files], Path(out))
+
+
+def test_two_stars_are_folders_of_any_depth(tmp_path):
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    expected = [tmp_path / "x.png", tmp_path / "a" / "y.png", deep / "z.png"]
+    for path in expected:
+        path.touch()
+    assert set(select([str(tmp_path / "**" / "*.png")]).files) == set(expected)

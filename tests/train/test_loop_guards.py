@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,10 @@ from haqagen_jax import artifact
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.train import checkpoint, loop, setup
+from haqagen_jax.train.precision import compute_dtype
+from haqagen_jax.train.processes import noticing_losses
 from haqagen_jax.train.state import TrainState
+from haqagen_jax.train.stopping import Stop
 from haqagen_jax.train.validation import Samples
 
 
@@ -70,7 +74,7 @@ def toy(monkeypatch) -> Toy:
 
     monkeypatch.setattr(setup, "create_state", toy.create)
     monkeypatch.setattr(setup, "make_train_step", toy.make_step)
-    monkeypatch.setattr(setup, "make_validation", lambda *_, **__: toy.validate)
+    monkeypatch.setattr(setup, "make_validation", lambda *_, **__: lambda x: toy.validate(x))
     monkeypatch.setattr(loop, "place_batch", stoppable)
     return toy
 
@@ -203,3 +207,90 @@ def test_a_model_that_does_not_fit_is_refused_first(
     with pytest.raises(InputError, match=message):
         loop.train(["x"], tmp_path / "w", run_config, init_from=tmp_path / "m", progress=False)
     assert not (tmp_path / "w").exists()
+
+
+def test_a_failing_export_loses_no_step(toy, run_config, data, tmp_path, monkeypatch):
+    """A step is saved before it is validated, and validated where the run goes on."""
+    config = change(run_config, "train", checkpoint_every=9)  # validated after step 4
+    loop.train([data], tmp_path / "whole", config, progress=False)
+
+    def full(*_, **__):
+        raise InputError("model: cannot be written (No space left on device); make room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "save", full)
+        with pytest.raises(InputError, match="No space left"):
+            loop.train([data], tmp_path / "parts", config, progress=False)
+    assert checkpoints(tmp_path / "parts") == [4]
+    assert not (tmp_path / "parts" / "model").exists()
+    loop.train([data], tmp_path / "parts", config, progress=False)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+    assert artifact.facts(tmp_path / "parts" / "model")["step"] == 4
+
+
+def test_the_checkpoint_of_the_best_model_stays(toy, run_config, data, tmp_path):
+    config = change(run_config, "train", validate_every=1)
+    scores = iter([20.0, 30.0, 25.0, 26.0, 27.0])
+    validate = toy.validate
+
+    def falling(variables):
+        toy.psnr = next(scores)
+        return validate(variables)
+
+    toy.validate = falling
+    loop.train([data], tmp_path, config, progress=False)
+    assert checkpoints(tmp_path) == [2, 4, 5]
+
+
+def test_a_score_that_is_not_finite_is_no_number_anywhere(toy, run_config, data, tmp_path):
+    toy.psnr = float("inf")
+    with pytest.raises(InputError, match="no validation PSNR was finite"):
+        loop.train([data], tmp_path, run_config, progress=False)
+    text = (tmp_path / "metrics.jsonl").read_text("utf-8")
+    assert "Infinity" not in text
+    assert "NaN" not in text
+
+
+def test_the_first_interrupt_says_that_it_was_heard(capfd):
+    with Stop() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested(1)
+        assert "haqagen: stopping: the step is finished and saved first" in capfd.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_too_little_memory_is_no_lost_process(monkeypatch, processes):
+    monkeypatch.setattr(jax, "process_count", lambda: processes)
+    message = r"^a training step needs more memory than the device has free; lower train\.batch"
+    with pytest.raises(InputError, match=message), noticing_losses():
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes")
+
+
+@pytest.mark.parametrize(
+    ("platform", "capability", "dtype"),
+    [
+        ("gpu", "9.0", "bfloat16"),
+        ("gpu", "12.0", "bfloat16"),
+        ("gpu", "7.5", "float32"),
+        ("gpu", "gfx90a", "float32"),
+        ("gpu", None, "float32"),
+        ("tpu", None, "bfloat16"),
+        ("cpu", None, "float32"),
+    ],
+)
+def test_precision_of_devices(monkeypatch, platform, capability, dtype):
+    given = {} if capability is None else {"compute_capability": capability}
+    device = SimpleNamespace(platform=platform, **given)
+    monkeypatch.setattr(jax, "devices", lambda: [device])
+    assert compute_dtype("auto") == dtype
+
+
+def test_gathering_compiles_once(toy, run_config, data, tmp_path):
+    plan = setup.prepare([data], tmp_path, run_config)
+    tree = {"w": jnp.ones(3)}
+    for _ in range(3):
+        np.testing.assert_array_equal(plan.whole(tree)["w"], np.ones(3))
+    assert plan.gather._cache_size() == 1
