@@ -1,6 +1,8 @@
 """The sweep measures what it says, with a model whose pixels do not depend on their tile."""
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 from haqagen_jax.errors import InputError
 from haqagen_jax.evaluation.seams import seam_energy
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.reproduce import stride as module
 from haqagen_jax.reproduce.stride import sweep
 
 
@@ -58,3 +61,20 @@ def test_bad_pairs_and_strides(data, tmp_path, capfd):
     assert len(capfd.readouterr().err.splitlines()) == 1
     with pytest.raises(InputError, match="stride = 257: must be from 1 to the tile's 256"):
         sweep(str(data.parent), str(tmp_path), strides=(257,), **words)
+
+
+def test_one_model_is_there_at_a_time(data, tmp_path, monkeypatch):
+    load, alive, most = module.api.load, weakref.WeakSet(), []
+
+    def counting(*args, **options):
+        gc.collect()
+        most.append(len(alive) + 1)
+        model = load(*args, **options)
+        alive.add(model)
+        return model
+
+    monkeypatch.setattr(module.api, "load", counting)
+    words = {"model": "grey", "strides": (200, 222, 256), "lpips": "none", "progress": False}
+    assert sweep(str(data.parent), str(tmp_path / "out"), **words) == 0
+    assert len(most) >= 3
+    assert max(most) == 1

@@ -154,3 +154,31 @@ def test_load_names_what_is_wrong(tmp_path):
     )
     with pytest.raises(InputError, match="haqagen-jax-texture 9"):
         texture.load_texture(tmp_path)
+
+
+def test_what_has_diverged_is_neither_saved_nor_loaded(pairs, small_patches, tmp_path, monkeypatch):
+    def diverged(state, rgb):
+        return state.replace(step=state.step + 1), jnp.float32(np.nan)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(texture, "texture_step", diverged)
+        with pytest.raises(
+            InputError, match=r"^step 1: the loss of the texture autoencoder is nan"
+        ):
+            texture.pretrain_texture([pairs], tmp_path, CONFIG, progress=False)
+    assert not (tmp_path / "texture" / "config.json").exists()
+    params = TextureAutoencoder().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
+    bad = jax.tree.map(lambda x: np.full(x.shape, np.nan, np.float32), dict(params))
+    with pytest.raises(InputError, match="values that are not finite; it is not saved"):
+        texture._save(tmp_path, bad, CONFIG, {"loss": 0.1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        texture._save(tmp_path, params, CONFIG, {"loss": float("nan")})
+    assert not (tmp_path / "config.json").exists()
+    texture._save(tmp_path, params, CONFIG, {"loss": 0.1})
+    tensors = load_file(tmp_path / "model.safetensors")
+    first = next(iter(tensors))
+    save_file(
+        tensors | {first: np.full_like(tensors[first], np.inf)}, tmp_path / "model.safetensors"
+    )
+    with pytest.raises(InputError, match="values that are not finite"):
+        texture.load_texture(tmp_path)
