@@ -7,7 +7,7 @@ few rows of tiles of one picture and two batches, however high the pictures are.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -110,7 +110,7 @@ class Engine:
     def _collect(self) -> None:
         """Waits for the oldest batch and blends it."""
         tiles, result = self._flight.popleft()
-        colours: Sequence[np.ndarray] = ()
+        colours: Iterable[np.ndarray] = ()
         with _all_blamed(tiles):
             colours = self._predictor.fetch(result)
         # Outside: a sink that raises what ends a picture ends all work.

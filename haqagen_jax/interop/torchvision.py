@@ -108,7 +108,10 @@ def _take(
     found = state_dict[tensor]
     if found.shape != shape:
         raise InputError(f"tensor {tensor}: has shape {found.shape}, not {shape}; {_remedy(name)}")
-    return np.asarray(found, np.float32)
+    converted = np.asarray(found, np.float32)
+    if not np.isfinite(converted).all():
+        raise InputError(f"tensor {tensor}: has values that are not finite; {_remedy(name)}")
+    return converted
 
 
 def _refuse_others(name: str, others: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from haqagen_jax.artifact import flatten, unflatten
+from haqagen_jax.artifact import flatten, require_finite, unflatten
 from haqagen_jax.cache_folder import cache_folder
 from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.files import prepare_folder, remove_parts, write_bytes
@@ -82,6 +82,7 @@ def load(name: str) -> dict[str, Any]:
             f"{place}: was made from a file of SHA-256 {stored}, not {expected}; remove it, then "
             f"{remedy(name)}"
         )
+    require_finite(tensors, place, f"remove it, then {remedy(name)}")
     return unflatten(tensors)
 
 

@@ -92,3 +92,11 @@ def test_an_extra_head_is_refused():
     }
     with pytest.raises(InputError, match=r"tensor lin5.model.1.weight: is not part of lpips-alex"):
         params("lpips-alex", heads)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(state_dict, value):
+    name = "features.0.bias"
+    bad = state_dict | {name: np.full_like(state_dict[name], value)}
+    with pytest.raises(InputError, match=rf"tensor {name}: has values that are not finite; give"):
+        params("vgg19", bad)
