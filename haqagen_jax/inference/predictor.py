@@ -72,13 +72,13 @@ class TilePredictor:
         devices = jax.local_devices()[:batch]
         mesh = Mesh(np.array(devices), ("data",))
         shared, everywhere = (NamedSharding(mesh, PartitionSpec(*p)) for p in (("data",), ()))
-        with enough_memory("the model", _REMEDY):
-            self._variables = jax.device_put(variables, everywhere)
         self._predict: Any = jax.jit(
             predict, in_shardings=(everywhere, shared, shared, shared), out_shardings=shared
         )
-        if batch is None:
-            batch, self._predict = self._fitting(self._predict, devices, channels)
+        with enough_memory("the model", _REMEDY):
+            self._variables = jax.device_put(variables, everywhere)
+            if batch is None:
+                batch, self._predict = self._fitting(self._predict, devices, channels)
         self.batch = -(-batch // len(devices)) * len(devices)
 
     def __call__(

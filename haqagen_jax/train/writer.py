@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tensorboardX import SummaryWriter
@@ -43,7 +44,8 @@ class MetricsFile:
                 before = path.read_bytes()
         # A line without an end is one that a killed run did not finish.
         whole = [line for line in before.splitlines(keepends=True) if line.endswith(b"\n")]
-        kept = b"".join(line for line in self._sound(whole) if not _is_repeated(line, start))
+        sound = self._sound(whole)
+        kept = b"".join(line for line, record in sound if not _is_repeated(record, start))
         if kept != before or not path.exists():
             write_bytes(path, kept)
 
@@ -72,22 +74,22 @@ class MetricsFile:
         """Returns every value ever written: name to (step, value) pairs."""
         history: History = defaultdict(list)
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
-        for line in self._sound(lines):
-            values = strict_json.loads(line)
+        for _, values in self._sound(lines):
             step = values.pop("step")
             for name, value in values.items():
                 history[name].append((step, value))
         return dict(history)
 
-    def _sound(self, lines: list[bytes]) -> Iterator[bytes]:
-        """Yields the lines that hold a record, and names the others."""
+    def _sound(self, lines: list[bytes]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Yields the lines that hold a record, each with it, and names the others."""
         for number, line in enumerate(lines, start=1):
             try:
-                _require_record(strict_json.loads(line))
+                record = strict_json.loads(line)
+                _require_record(record)
             except ValueError as error:
                 complain(f"{self._path}: line {number} is damaged ({reason(error)}); left out")
             else:
-                yield line
+                yield line, record
 
 
 class RunWriter:
@@ -135,7 +137,6 @@ def _require_record(record: object) -> None:
             raise ValueError(f"{name} is no number")
 
 
-def _is_repeated(line: bytes, start: int) -> bool:
-    record = strict_json.loads(line)
+def _is_repeated(record: Mapping[str, Any], start: int) -> bool:
     validated = any(name.startswith(VALIDATION) for name in record)
     return record["step"] > start or (record["step"] == start and validated)
