@@ -4,16 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-BENCHES := startup scan layers losses colormamba train infer data scaling topologies
+BENCHES := startup scan layers losses colormamba train infer data scaling
 
-.PHONY: help setup check test test-slow bench $(BENCHES:%=bench-%) bench-seams demo format clean
+# Said before each bench: how long it took alone on two cores (x86-64), on 2026-11-29.
+TOOK = @echo "$@: $(1) on two cores, with nothing else running"
+
+.PHONY: help setup check test test-slow bench $(BENCHES:%=bench-%) bench-seams bench-topologies demo format clean
 
 help:
 	@echo "make demo             colour rendered scenes with the bundled model"
 	@echo "make demo IMAGE=FILE  colour your own NIR photograph"
 	@echo "make test             formatter, lint, types and the test suite"
 	@echo "make test-slow        the tests that take minutes"
-	@echo "make bench            the ten that follow, one after another"
+	@echo "make bench            the nine that follow, one after another"
 	@echo "make bench-startup    how soon the command answers"
 	@echo "make bench-scan       the selective scan beside other ways to write it"
 	@echo "make bench-layers     layers as they are here beside the plain way"
@@ -22,8 +25,8 @@ help:
 	@echo "make bench-data       how fast training samples come"
 	@echo "make bench-train      what a training step costs"
 	@echo "make bench-scaling    what several devices add to it"
-	@echo "make bench-topologies whether they compute the same"
 	@echo "make bench-infer      what colouring costs beside the network, and its memory"
+	@echo "make bench-topologies whether several devices and processes compute the same"
 	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv and demo/"
@@ -50,34 +53,43 @@ test-slow: setup
 bench: $(BENCHES:%=bench-%)
 
 bench-startup: setup
+	$(call TOOK,54 s)
 	$(BIN)/python benchmarks/startup.py
 
 bench-scan: setup
+	$(call TOOK,159 s)
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/scan.py
 
 bench-layers: setup
+	$(call TOOK,25 s)
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/layers.py
 
 bench-losses: setup
+	$(call TOOK,103 s)
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/losses.py
 
 bench-colormamba: setup
+	$(call TOOK,170 s)
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/colormamba.py $(if $(PUBLISHED),--published "$(PUBLISHED)")
 
 bench-data: setup
+	$(call TOOK,80 s)
 	$(BIN)/python benchmarks/data.py
 
 bench-train: setup
+	$(call TOOK,182 s)
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/train.py
 
 bench-scaling: setup
+	$(call TOOK,131 s)
 	$(BIN)/python benchmarks/scaling.py
-	$(BIN)/python benchmarks/scaling.py --fsdp 8
 
 bench-topologies: setup
+	$(call TOOK,426 s)
 	$(BIN)/python benchmarks/topologies.py
 
 bench-infer: setup
+	$(call TOOK,101 s)
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/infer.py
 	$(BIN)/python benchmarks/infer.py --memory
 

@@ -4,7 +4,8 @@
 
 A row for each number of virtual devices, all with the same global batch: of all devices together,
 arithmetic and bytes read and written, and their ratio to one device's; and what each device
-receives in collectives. With --fsdp, that many neighbours share the state.
+receives in collectives. Several devices are counted twice: with the state on each of them, and with
+the state shared by all.
 """
 
 import argparse
@@ -37,14 +38,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", default="tiny", help="default: %(default)s")
     parser.add_argument("--batch", type=int, default=8, help="global; default: %(default)s")
-    parser.add_argument("--devices", nargs="+", type=int, default=[1, 2, 4, 8])
-    parser.add_argument("--fsdp", type=int, default=1, help="default: %(default)s")
+    parser.add_argument("--devices", nargs="+", type=int, default=[8])
     args = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |")
     print("|" + "--:|" * len(HEAD), flush=True)
     one = None
-    for count in args.devices:
-        fsdp = min(args.fsdp, count)
+    for count, fsdp in [(1, 1), *((many, n) for many in args.devices for n in (1, many))]:
         work, moved, received = counted(args.size, args.batch, count, fsdp)
         one = one or (work, moved)
         cells = [f"{work / 1e12:.3f}", f"{work / one[0]:.3f}"]

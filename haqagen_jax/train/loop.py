@@ -23,7 +23,7 @@ from haqagen_jax.console import bars
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
 from haqagen_jax.train.checkpoint import Checkpoints
-from haqagen_jax.train.processes import noticing_losses
+from haqagen_jax.train.processes import is_first, noticing_losses
 from haqagen_jax.train.record import Record
 from haqagen_jax.train.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.sharding import place_batch
@@ -66,7 +66,7 @@ def train(
     Reference: HAQAGen Sec. 4, "Training protocol".
     """
     workdir = Path(workdir)
-    first = jax.process_index() == 0
+    first = is_first()
     with Stop() as stop, noticing_losses():
         setup = prepare(directories, workdir, config, vgg=vgg, init_from=init_from)
         record = Record(

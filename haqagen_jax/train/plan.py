@@ -13,7 +13,7 @@ from haqagen_jax.config import Config
 from haqagen_jax.cost import nbytes
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.train.optimizer import make_schedule
-from haqagen_jax.train.processes import noticing_losses
+from haqagen_jax.train.processes import is_first, noticing_losses
 from haqagen_jax.train.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.sharding import place_batch
 
@@ -43,7 +43,7 @@ def plan(
     """
     setup = prepare(directories, Path(workdir), config, vgg=vgg, init_from=init_from)
     _say(_known(setup))
-    if setup.initial is not None and jax.process_index() == 0:
+    if setup.initial is not None and is_first():
         print(setup.initial.report)
     _say({"compiling": "the step; this may take minutes"})
     with noticing_losses():
@@ -60,7 +60,7 @@ def plan(
 
 
 def _say(rows: Mapping[str, str]) -> None:
-    if jax.process_index() == 0:
+    if is_first():
         for name, value in rows.items():
             print(f"{name:16} {value}", flush=True)
 

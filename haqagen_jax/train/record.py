@@ -20,6 +20,7 @@ from haqagen_jax import artifact, imageio
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.train.preview import loss_curves, sample_sheet
+from haqagen_jax.train.processes import is_first
 from haqagen_jax.train.step import Metrics
 from haqagen_jax.train.validation import Samples
 from haqagen_jax.train.writer import VALIDATION, RunWriter
@@ -77,7 +78,7 @@ class Record:
         Raises:
             InputError: the record of the run so far cannot be read or written.
         """
-        if jax.process_index() == 0:
+        if is_first():
             self._workdir.mkdir(parents=True, exist_ok=True)
             self._writer = RunWriter(self._workdir, start=step)
         self._scores: dict[str, float] = position.get("scores", {})

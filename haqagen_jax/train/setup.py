@@ -21,6 +21,7 @@ from haqagen_jax.train.checkpoint import is_started
 from haqagen_jax.train.frozen import texture_features, vgg_features
 from haqagen_jax.train.initial import Initial, read_initial
 from haqagen_jax.train.precision import compute_dtype
+from haqagen_jax.train.processes import is_first
 from haqagen_jax.train.settings import run_settings
 from haqagen_jax.train.sharding import make_mesh, replicated, state_shardings
 from haqagen_jax.train.state import TrainState, create_state
@@ -85,7 +86,7 @@ def prepare(
         InputError: an unusable work directory, too little room, unusable data, missing f or VGG-19
             weights, devices and a batch that do not fit, a model to start with that does not.
     """
-    if jax.process_index() == 0:
+    if is_first():
         require_workdir(workdir)
     initial = None
     if init_from is not None and not is_started(workdir / "checkpoints"):

@@ -11,6 +11,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from haqagen_jax.train.processes import is_first
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEARD = b"\nhaqagen: stopping: the step is finished and saved first; once more ends it at once\n"
 AGREE_EVERY = 10  # steps between two times that several processes ask each other
@@ -24,7 +26,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.number: int | None = None  # of the signal
-        self._speaks = jax.process_index() == 0
+        self._speaks = is_first()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":

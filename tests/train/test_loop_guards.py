@@ -3,6 +3,7 @@
 A toy takes the place of the networks, the step and the validation; its terms are known.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -25,6 +26,7 @@ from haqagen_jax.train.processes import noticing_losses
 from haqagen_jax.train.state import TrainState
 from haqagen_jax.train.stopping import Stop
 from haqagen_jax.train.validation import Samples
+from haqagen_jax.train.writer import RunWriter
 
 
 def change(config: Config, section: str, **values) -> Config:
@@ -294,3 +296,25 @@ def test_gathering_compiles_once(toy, run_config, data, tmp_path):
     for _ in range(3):
         np.testing.assert_array_equal(plan.whole(tree)["w"], np.ones(3))
     assert plan.gather._cache_size() == 1
+
+
+@pytest.mark.parametrize("way", ["to the end", "diverged", "interrupted", "asked to stop"])
+def test_the_record_is_closed_on_every_way_out(toy, run_config, data, tmp_path, monkeypatch, way):
+    closed, close = [], RunWriter.close
+
+    def counting(writer):
+        closed.append(writer)
+        close(writer)
+
+    monkeypatch.setattr(RunWriter, "close", counting)
+    ending = contextlib.nullcontext()
+    if way == "diverged":
+        toy.bad, ending = {"critic": np.nan}, pytest.raises(InputError, match="critic is nan")
+    elif way == "interrupted":
+        toy.last, ending = 2, pytest.raises(KeyboardInterrupt)
+    elif way == "asked to stop":
+        monkeypatch.setattr(Stop, "requested", lambda self, step: step == 3)
+        ending = pytest.raises(Stopped)
+    with ending:
+        loop.train([data], tmp_path, run_config, progress=False)
+    assert len(closed) == 1

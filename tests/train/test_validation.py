@@ -80,3 +80,20 @@ def test_scores_are_means_over_the_pairs(stand_in, pairs, transfer):
     np.testing.assert_allclose(
         psnr(samples.rgb_pred[0], samples.rgb[0]), expected[0]["psnr"], rtol=1e-3
     )
+
+
+def test_only_pictures_that_are_shown_leave_the_devices(stand_in, pairs, monkeypatch):
+    fetched, device_get = [], jax.device_get
+
+    def counting(tree):
+        fetched.extend(x.shape for x in jax.tree.leaves(tree) if np.ndim(x) == 4)
+        return device_get(tree)
+
+    monkeypatch.setattr(jax, "device_get", counting)
+    mesh = make_mesh(CONFIG.train, jax.devices()[:1])
+    variables = init_generator(jax.random.key(0), CONFIG.model)
+    scores, samples = make_validation(CONFIG, pairs, mesh)(variables)
+    # Two batches are scored; the two samples that are shown are the first.
+    assert np.isfinite(scores["psnr"])
+    assert fetched == [(2, 256, 256, c) for c in (1, 3, 3, 3)]
+    assert len(samples.rgb) == 2
