@@ -1,0 +1,141 @@
+"""The guided filter as a layer: colors as a local affine function of the NIR image.
+
+float32, channels last. A network gives colors at a working size; the layer fits, in every square
+box of pixels, color = a * nir + b by least squares. The coefficients a and b are smooth, so they
+can be enlarged to any size and applied to the NIR image there: the structure of the result is that
+of the NIR image, whatever the network has blurred. Gradients are finite for all finite inputs.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Float32
+
+from haqagen_jax.ops.checks import Like
+
+
+class AffineCoefficients(NamedTuple):
+    """A local affine model, color = a * nir + b, one a and one b for each pixel and channel."""
+
+    a: Float32[Array, "b h w c"]
+    b: Float32[Array, "b h w c"]
+
+    def apply(self, nir: Float[Array, "b h w 1"]) -> Float32[Array, "b h w c"]:
+        """Return a * nir + b.
+
+        Args:
+            nir: the guide, at the size of the coefficients.
+
+        Returns:
+            Colors, shape (b, h, w, c); not clipped.
+        """
+        return self.a * nir + self.b
+
+
+def box_mean(image: Float[Array, "b h w c"], radius: int) -> Float32[Array, "b h w c"]:
+    """Average an image over square boxes, which the border cuts off.
+
+    The time does not depend on the radius: sums over boxes are differences of cumulative sums.
+
+    Args:
+        image: shape (b, h, w, c), any range.
+        radius: boxes have (2 radius + 1)^2 pixels; at least 0, and it may exceed the image.
+
+    Returns:
+        The mean over those pixels of the box around each pixel that lie in the image, shape
+        (b, h, w, c).
+
+    Raises:
+        ValueError: `radius` is negative.
+    """
+    if radius < 0:
+        raise ValueError(f"radius is {radius}; must be 0 or more")
+    x = image.astype(jnp.float32)
+    for axis in (1, 2):
+        size = x.shape[axis]
+        sums = jnp.cumsum(x, axis=axis)
+        sums = jnp.pad(sums, [(1, 0) if n == axis else (0, 0) for n in range(4)])
+        place = jnp.arange(size)
+        stop, start = jnp.minimum(place + radius + 1, size), jnp.maximum(place - radius, 0)
+        count = (stop - start).reshape([size if n == axis else 1 for n in range(4)])
+        x = (jnp.take(sums, stop, axis=axis) - jnp.take(sums, start, axis=axis)) / count
+    return x
+
+
+def guided_coefficients(
+    nir: Like,
+    color: Like,
+    *,
+    radius: int,
+    eps: float,
+) -> AffineCoefficients:
+    """Fit a local affine model of colors on a NIR image.
+
+    In each box, a = cov(nir, color) / (var(nir) + eps) and b = mean(color) - a mean(nir); a pixel's
+    coefficients are the means of those of the boxes that it lies in.
+
+    Args:
+        nir: the guide, shape (b, h, w, 1), usually in [0, 1].
+        color: what is fitted, shape (b, h, w, c), usually in [0, 1].
+        radius: of the boxes, pixels, at least 1: (2 radius + 1)^2 pixels each.
+        eps: what is added to the variance of the guide, positive: boxes whose variance is far less
+            get their mean color, those whose variance is far more keep the guide's structure.
+
+    Returns:
+        Coefficients, shape (b, h, w, c) each.
+
+    Raises:
+        ValueError: a radius or eps out of range, or sizes that differ.
+
+    Reference: He, Sun and Tang, "Guided Image Filtering" (TPAMI 2013), Eq. 5, 6 and 8; as a
+        trainable layer: Wu et al., "Fast End-to-End Trainable Guided Filter" (CVPR 2018).
+    """
+    if radius < 1:
+        raise ValueError(f"radius is {radius}; must be at least 1")
+    if not eps > 0:
+        raise ValueError(f"eps is {eps}; must be positive")
+    if nir.shape[:3] != color.shape[:3] or nir.shape[3] != 1:
+        raise ValueError(
+            f"nir has shape {nir.shape} and color {color.shape}; must be (b, h, w, 1) and "
+            "(b, h, w, c) of the same b, h and w"
+        )
+    nir, color = nir.astype(jnp.float32), color.astype(jnp.float32)
+    # Moments are taken about the image's mean, so that little cancels in float32.
+    center = nir.mean(axis=(1, 2), keepdims=True)
+    tone = color.mean(axis=(1, 2), keepdims=True)
+    x, y = nir - center, color - tone
+    channels = color.shape[-1]
+    moments = box_mean(jnp.concatenate([x, x * x, y, x * y], axis=-1), radius)
+    mean_x, mean_xx = moments[..., :1], moments[..., 1:2]
+    mean_y, mean_xy = moments[..., 2 : 2 + channels], moments[..., 2 + channels :]
+    variance = jnp.maximum(mean_xx - mean_x * mean_x, 0)
+    a = (mean_xy - mean_x * mean_y) / (variance + eps)
+    b = mean_y - a * mean_x
+    smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
+    a, b = smooth[..., :channels], smooth[..., channels:]
+    return AffineCoefficients(a, b + tone - a * center)
+
+
+def guided_filter(
+    nir: Like,
+    color: Like,
+    *,
+    radius: int,
+    eps: float,
+) -> Float32[Array, "..."]:
+    """Replace the structure of colors by that of a NIR image of the same size.
+
+    Args:
+        nir: see `guided_coefficients`.
+        color: see there.
+        radius: see there.
+        eps: see there.
+
+    Returns:
+        Filtered colors, shape (b, h, w, c); they may leave the range of `color` a little.
+
+    Raises:
+        ValueError: see there.
+    """
+    return guided_coefficients(nir, color, radius=radius, eps=eps).apply(jnp.asarray(nir))
