@@ -31,7 +31,7 @@ from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.presets import load_config
 
-SETTINGS = Settings(consistent=False)
+SETTINGS = Settings(mode="sliding")
 SPEED = ("model", "tiles", "s a tile", "s a megapixel", "network alone, s a tile", "engine's share")
 MEMORY = ("megapixels", "size", "seconds", "peak, MB", "formula, MB", "to formula")
 

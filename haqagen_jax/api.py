@@ -52,8 +52,8 @@ def load(
     settings = dataclasses.replace(settings, **changes)
     if name not in ("grey", "table"):
         return _load_network(name, settings)
-    # A pixel's colour does not depend on its tile: there is nothing to agree about.
-    settings = dataclasses.replace(settings, consistent=False)
+    # A pixel's color depends on that pixel alone: there is nothing to see whole.
+    settings = dataclasses.replace(settings, mode="sliding")
     if name == "grey":
         return Colorizer(baselines.Grey(), {}, baselines.CONFIG, name=name, settings=settings)
     variables = {"params": {"table": baselines.load_table()}}
@@ -83,11 +83,12 @@ def _bundled() -> Colorizer:
 def _load_network(name: str, settings: Settings) -> Colorizer:
     from haqagen_jax.models.factory import generator_shapes, make_generator
 
-    if settings.tile % paper.PATCH:
-        raise InputError(
-            f"tile = {settings.tile}: must be a multiple of {paper.PATCH}, as the network halves "
-            f"it {paper.LEVELS} times"
-        )
+    for side, value in (("tile", settings.tile), ("size", settings.size)):
+        if value % paper.PATCH:
+            raise InputError(
+                f"{side} = {value}: must be a multiple of {paper.PATCH}, as the network halves it "
+                f"{paper.LEVELS} times"
+            )
     directory = BUNDLED if name == "small" else Path(name)
     config, variables = artifact.load(directory)
     network = make_generator(config.model, dtype=settings.precision)

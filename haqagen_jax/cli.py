@@ -108,6 +108,13 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         metavar="NAME|DIR",
         help="small (the bundled model, default), grey, table, or a model directory",
     )
+    parser.add_argument(
+        "--mode",
+        default="whole",
+        metavar="M",
+        help="whole (default): the network sees the image at once, reduced; sliding: the paper's "
+        "window at the image's own size",
+    )
     add_settings(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="go on: skip outputs that are there")

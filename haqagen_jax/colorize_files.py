@@ -156,7 +156,8 @@ class _Run:
                 self._display.console,
             )
         with located(source):
-            job = self._model.job(opened.source, sink, self._bar(file))
+            mosaic = opened.carried.georeferenced
+            job = self._model.job(opened.source, sink, self._bar(file), mosaic=mosaic)
         self._sinks = [*(one for one in self._sinks if not one.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
         return job

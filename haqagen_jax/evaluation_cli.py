@@ -38,7 +38,6 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
 def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.compile_cache import keep_programs
-        from haqagen_jax.evaluation.colouring import MODES
         from haqagen_jax.evaluation.evaluate import evaluate
 
         keep_programs()
@@ -46,7 +45,7 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
             args.data,
             args.model.split(","),
             split=args.split,
-            modes=MODES if args.mode == "both" else (args.mode,),
+            modes=args.modes.split(","),
             lpips=args.lpips,
             out=args.out,
             settings=chosen_settings(args),
@@ -70,9 +69,11 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
     )
     parser.add_argument(
         "--mode",
-        choices=("sliding", "resize", "both"),
-        default="sliding",
-        help="tiles at the size of the picture (default), the picture reduced to one tile, or both",
+        dest="modes",
+        default="whole",
+        metavar="M[,M...]",
+        help="whole: seen at once (default); sliding: the paper's window at the image's own size; "
+        "resize: the image as one tile",
     )
     _add_lpips(parser)
     parser.add_argument(

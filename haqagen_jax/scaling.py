@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Float, Float32, Real
 from PIL import Image
 
 from haqagen_jax.levels import from_levels, full_scale
@@ -67,6 +67,44 @@ def resize(
         out[..., c] = np.asarray(plane.resize((w, h), Image.Resampling.BICUBIC, box))
     out /= full_scale(image.dtype)
     return np.clip(out, 0.0, 1.0, out=out)
+
+
+def enlarge(
+    image: Float32[np.ndarray, "rows w c"],
+    size: tuple[int, int],
+    *,
+    first: int,
+    height: int,
+    start: int,
+    stop: int,
+) -> Float32[np.ndarray, "n w2 c"]:
+    """Compute some rows of an image that is enlarged bilinearly; nothing is clipped.
+
+    Args:
+        image: float32, those rows of the small image that are needed.
+        size: (h, w) of the whole result, at least that of the small image.
+        first: the row of the small image that `image` begins with.
+        height: of the whole small image.
+        start: the first row wanted of the result.
+        stop: the one after the last.
+
+    Returns:
+        float32, (stop - start, w, c), interpolated between the centers of the small image's
+        pixels; at the border the nearest pixel counts.
+    """
+    if size == (height, image.shape[1]):
+        return image[start - first : stop - first]
+    scale = height / size[0]
+    low = max(0, math.floor((start + 0.5) * scale - 0.5))
+    high = min(height - 1, math.floor((stop - 0.5) * scale - 0.5) + 1)
+    part = image[low - first : high + 1 - first]
+    box = (0, start * scale - low, image.shape[1], min(stop * scale - low, len(part)))
+    out = np.empty((stop - start, size[1], image.shape[2]), np.float32)
+    for c in range(image.shape[2]):
+        plane = Image.fromarray(np.ascontiguousarray(part[..., c]))
+        shape = size[1], stop - start
+        out[..., c] = np.asarray(plane.resize(shape, Image.Resampling.BILINEAR, box))
+    return out
 
 
 class _Span(NamedTuple):

@@ -43,10 +43,45 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help="of the network: float32 (default) or bfloat16",
     )
     parser.add_argument(
-        "--consistent",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="make tiles agree: closer ones, of a large picture reduced, too (default: on)",
+        "--size",
+        type=int,
+        default=512,
+        metavar="P",
+        help="whole: long side that the network sees (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="whole: scale at which windows of a mosaic are seen (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--detail",
+        default="guided",
+        metavar="D",
+        help="whole: guided (default), by the NIR image; network: its colors, enlarged",
+    )
+    parser.add_argument(
+        "--radius",
+        type=int,
+        default=16,
+        metavar="R",
+        help="guided: reach of a color in pixels of the size that the network sees (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--eps",
+        type=float,
+        default=1e-3,
+        metavar="E",
+        help="guided: variance of the NIR image below which colors are smooth (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="average the image, its mirror image, and both at half the size",
     )
 
 
@@ -61,5 +96,5 @@ def chosen_settings(args: argparse.Namespace) -> "Settings":
     """
     from haqagen_jax.inference.settings import Settings
 
-    names = (field.name for field in dataclasses.fields(Settings))
-    return Settings(**{name: getattr(args, name) for name in names})
+    names = [field.name for field in dataclasses.fields(Settings)]
+    return Settings(**{name: getattr(args, name) for name in names if hasattr(args, name)})

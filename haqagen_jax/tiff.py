@@ -79,8 +79,9 @@ class TiffSource:
 
     def _part(self, file: io.BufferedIOBase, row: int) -> np.ndarray:
         """Decodes a row of tiles, or a strip; keeps the last one, as the next rows begin in it."""
-        if self._last[0] == row:
-            return self._last[1]
+        number, pixels = self._last
+        if number == row:
+            return pixels
         page = self._page
         high = min(self._high, self.height - row * self._high)
         image = np.full((high, self.width), page.nodata, self.dtype)

@@ -36,6 +36,11 @@ class Carried(NamedTuple):
     tags: dict[str, Any]
     dropped: tuple[str, ...] = ()
 
+    @property
+    def georeferenced(self) -> bool:
+        """Whether the image is known to show a stretch of land."""
+        return any(tag[0] in _GEOGRAPHIC for tag in self.tags.get("extratags", ()))
+
 
 def carried_tags(page: tifffile.TiffPage) -> Carried:
     """Reads where an image lies on the ground, and its resolution.

@@ -73,7 +73,7 @@ def test_settings_as_a_value_or_one_by_one(model):
     assert haqagen_jax.load(model, settings).settings == settings
     assert haqagen_jax.load(model, settings, stride=100).settings.stride == 100
     # What a pixel becomes does not depend on its tile: there is nothing to agree about.
-    assert not haqagen_jax.load("grey").settings.consistent
+    assert haqagen_jax.load("grey").settings.mode == "sliding"
 
 
 def test_another_width_is_named(model, tmp_path):

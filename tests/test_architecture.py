@@ -59,9 +59,9 @@ ROOMS = {
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
     "inference.postprocess": "errors ops paper types",
-    "inference.consistency": "errors inference.tiling ops paper types",
+    "inference.forward": "ops paper types",
     "inference.settings": "errors inference.tiling ops paper types",
-    "inference": "config device_memory errors inference.blend inference.consistency "
+    "inference": "config device_memory errors inference.blend inference.forward "
     "inference.postprocess inference.settings inference.tiling levels models models.factory "
     "network_input ops paper prefetch preprocess scaling types",
     "image_source": "decoding errors formats imageio inference inference.postprocess tiff "
@@ -105,7 +105,7 @@ DOORS = {
 PURE = (
     *("ops", "models", "losses", "metrics", "types", "paper", "errors", "config", "config_values"),
     *("train.optimizer", "train.precision", "train.state", "train.step", "train.texture_step"),
-    *("inference.tiling", "inference.blend", "inference.consistency", "inference.postprocess"),
+    *("inference.tiling", "inference.blend", "inference.forward", "inference.postprocess"),
     "inference.settings",
 )
 PURE_IMPORTS = {

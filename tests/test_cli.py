@@ -121,10 +121,10 @@ def test_colorize(calls):
         ((["a.png", "b"], "out", None, Settings(), Rules()), plain),
         ((["a.png"], "c.tif", "grey", Settings(tile=512), Rules()), plain),
     ]
-    more = ["--stride", "240", "--batch", "3", "--no-consistent", "--window", "flat"]
+    more = ["--stride", "240", "--batch", "3", "--mode", "sliding", "--window", "flat"]
     more += ["--precision", "bfloat16", "--overwrite", "--max-pixels", "9", "--report", "r.json"]
     assert run("colorize", "a.png", "-o", "out", *more) == 0
-    settings = Settings(stride=240, batch=3, consistent=False, window="flat", precision="bfloat16")
+    settings = Settings(stride=240, batch=3, mode="sliding", window="flat", precision="bfloat16")
     rules = Rules(overwrite=True, max_pixels=9)
     assert calls[-1] == ((["a.png"], "out", None, settings, rules), {"report": "r.json"})
     share = ("--resume", "--share", "3/4")
@@ -159,7 +159,7 @@ def test_evaluate(calls):
     assert args == ("d", ["small", "grey", "table"])
     assert options == {
         "split": None,
-        "modes": ("sliding",),
+        "modes": ["whole"],
         "lpips": None,
         "out": None,
         "settings": Settings(),
@@ -167,8 +167,8 @@ def test_evaluate(calls):
     }
     assert other == ("d", ["m", "grey"])
     assert (with_batch["out"], with_batch["settings"]) == ("o", Settings(batch=2))
-    assert run("evaluate", "--data", "d", "--mode", "both", "--lpips", "vgg") == 0
-    assert (calls[-1][1]["modes"], calls[-1][1]["lpips"]) == (("sliding", "resize"), "vgg")
+    assert run("evaluate", "--data", "d", "--mode", "sliding,resize", "--lpips", "vgg") == 0
+    assert (calls[-1][1]["modes"], calls[-1][1]["lpips"]) == (["sliding", "resize"], "vgg")
 
 
 def test_reproduce(calls, capsys):

@@ -22,7 +22,7 @@ from haqagen_jax.prefetch import prefetch
 from haqagen_jax.preprocess import Preparation
 from haqagen_jax.scaling import resize
 
-MODES = ("sliding", "resize")
+MODES = ("whole", "sliding", "resize")
 
 
 class Coloured(NamedTuple):
@@ -52,8 +52,9 @@ def colour_pairs(
 
     Args:
         model: any.
-        mode: "sliding": as `model.colorize` does it. "resize": the picture is reduced (or enlarged)
-            to one tile whatever its aspect, coloured, and the colours are brought back to its size.
+        mode: "whole", "sliding": as `model.colorize` does it, with settings of that mode.
+            "resize": the picture is reduced (or enlarged) to one tile whatever its aspect, and its
+            colors are brought back to its size; the settings' mode is "sliding".
         pairs: any sizes.
         judge: called with each coloured pair, in their order; may raise InputError.
         refuse: called with the name of each pair that cannot be read, coloured or judged, and
@@ -61,7 +62,7 @@ def colour_pairs(
 
     Reference: HAQAGen Sec. 3.3 and 4, "fixed-size vs. adaptive sliding-window inference".
     """
-    make = {"sliding": _sliding, "resize": _resized}[mode]
+    make = _resized if mode == "resize" else _as_it_is
 
     def jobs() -> Iterator[Job]:
         for pair in pairs:
@@ -116,7 +117,7 @@ class _Canvas:
         self._refuse(self._name, InputError(f"{self._place}: {reason(error)}"))
 
 
-def _sliding(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
+def _as_it_is(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
     return model.job(ArraySource(nir), canvas)
 
 
@@ -128,4 +129,4 @@ def _resized(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) ->
     source = ArraySource(resize(whole, (tile, tile))[..., 0])
     plan = TilePlan(tile, tile, tile, model.settings.stride)
     as_it_is = Preparation(0.0, 1.0, None, found.black)
-    return Job(source, as_it_is, plan, None, canvas)
+    return Job(source, as_it_is, plan, canvas)

@@ -54,7 +54,7 @@ def entries(
         settings: see `haqagen_jax.load`.
 
     Returns:
-        Name in the tables -> model and mode; "(resized)" marks the second mode.
+        Name in the tables -> model and mode; all but the first mode are marked by their names.
 
     Raises:
         InputError: a model or a mode that is not there, or named twice.
@@ -68,9 +68,12 @@ def entries(
             raise InputError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
     found = {}
     for name in models:
-        model = api.load(name, settings)
+        loaded: dict[str, Colorizer] = {}
         for mode in modes:
-            found[name if mode == "sliding" else f"{name} (resized)"] = model, mode
+            chosen = "whole" if mode == "whole" else "sliding"
+            if chosen not in loaded:
+                loaded[chosen] = api.load(name, settings, mode=chosen)
+            found[name if mode == modes[0] else f"{name} ({mode})"] = loaded[chosen], mode
     return found
 
 

@@ -1,9 +1,7 @@
-"""How visible the borders between tiles are: in a finished picture, and in tiles that overlap.
+"""How visible the borders between tiles are in a finished picture.
 
 numpy, pictures (h, w, 3) of any range.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -37,27 +35,3 @@ def seam_energy(image: Float[np.ndarray, "h w c"], plan: TilePlan, reach: int = 
     )
     near = plan.tile // _NEAR
     return float(metrics.seam_energy(image[None], rows, columns, near=near, reach=reach)[0])
-
-
-def overlap_difference(
-    tiles: Mapping[tuple[int, int], Float[np.ndarray, "tile tile c"]], plan: TilePlan
-) -> float:
-    """Measures how far neighbouring tiles disagree where they overlap.
-
-    Args:
-        tiles: by their origins.
-        plan: of the tiles.
-
-    Returns:
-        Root mean square of the differences; NaN for one tile.
-    """
-    differences = []
-    for (y, x), tile in tiles.items():
-        for below, beside in ((plan.stride, 0), (0, plan.stride)):
-            other = tiles.get((y + below, x + beside))
-            if other is not None:
-                here = tile[below:, beside:]
-                differences.append((here - other[: len(here), : here.shape[1]]).ravel())
-    if not differences:
-        return float("nan")
-    return float(np.sqrt(np.mean(np.square(np.concatenate(differences)))))

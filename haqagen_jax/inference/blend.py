@@ -1,6 +1,6 @@
 """Feather blending: Algorithm 1, lines 4, 5, 9, 10, 12 and 13, a row of tiles at a time.
 
-Tiles and results are float32 numpy arrays, (tile, tile, 3) and (rows, width, 3). The weights are
+Tiles and results are float32 numpy arrays, (tile, tile, c) and (rows, width, c). The weights are
 the outer product of two windows that are positive everywhere, so every pixel has a weight. Both
 axes are divided by their sums beforehand: what has been added up needs no division, and memory
 holds one row of tiles, however high the image.
@@ -19,25 +19,26 @@ class Blender:
     Reference: Sec. 3.3(iii), "Feather blending".
     """
 
-    def __init__(self, plan: TilePlan, name: str = "hann") -> None:
+    def __init__(self, plan: TilePlan, name: str = "hann", channels: int = 3) -> None:
         """Begins an image.
 
         Args:
             plan: of its tiles.
             name: of the window; see `haqagen_jax.ops.windows`.
+            channels: of its tiles.
         """
         self.plan = plan
         weights = np.asarray(window(name, plan.tile), np.float64)
         self._down, self._across = (_shares(weights, n, plan.stride) for n in plan.grid)
-        self._band = np.zeros((plan.tile, plan.padded[1], 3), np.float32)
+        self._band = np.zeros((plan.tile, plan.padded[1], channels), np.float32)
 
     def add(
-        self, tile: Float[np.ndarray, "tile tile 3"], origin: tuple[int, int]
-    ) -> Float32[np.ndarray, "rows width 3"]:
+        self, tile: Float[np.ndarray, "tile tile c"], origin: tuple[int, int]
+    ) -> Float32[np.ndarray, "rows width c"]:
         """Adds one predicted tile.
 
         Args:
-            tile: (tile, tile, 3).
+            tile: (tile, tile, channels).
             origin: of the tile; tiles come in the plan's order.
 
         Returns:

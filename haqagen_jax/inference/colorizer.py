@@ -1,4 +1,4 @@
-"""Colour NIR images of any size: preprocess, tile, predict, blend, postprocess.
+"""Colour NIR images of any size: preprocess, reduce or tile, predict, blend, postprocess.
 
 numpy in, numpy out, files nowhere: those have sources and sinks of their own.
 """
@@ -10,17 +10,21 @@ import numpy as np
 from jaxtyping import Real
 from numpy.typing import ArrayLike, DTypeLike
 
+from haqagen_jax import paper
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.inference.consistency import close_plan
+from haqagen_jax.inference import forward
+from haqagen_jax.inference.detail import COEFFICIENTS, AffineSink
 from haqagen_jax.inference.engine import Engine
-from haqagen_jax.inference.picture import Coarse, Job, Progress
+from haqagen_jax.inference.forward import Network
+from haqagen_jax.inference.picture import Job, Progress
 from haqagen_jax.inference.postprocess import known_depth, output_dtype
-from haqagen_jax.inference.predictor import Network, TilePredictor
-from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.predictor import TilePredictor
+from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.source import ArraySink, ArraySource, Sink, Source, blocks
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.network_input import channels, fit_input
+from haqagen_jax.preprocess import Preparation
 from haqagen_jax.scaling import clamp_size, reduce
 
 _DEFAULT = Settings()
@@ -65,11 +69,10 @@ class Colorizer:
         self.name = name
         self.settings = settings
         self._predictor = TilePredictor(
-            network,
+            _forward(network, settings, linear=config.data.linear),
             variables,
-            linear=config.data.linear,
             channels=channels(config.data),
-            tile=settings.tile,
+            tile=settings.largest_tile,
             batch=settings.batch,
         )
 
@@ -114,13 +117,22 @@ class Colorizer:
         )
         return rgb if images.ndim == 4 else rgb[0]
 
-    def job(self, source: Source, sink: Sink, progress: Progress | None = None) -> Job:
+    def job(
+        self,
+        source: Source,
+        sink: Sink,
+        progress: Progress | None = None,
+        *,
+        mosaic: bool = False,
+    ) -> Job:
         """Looks at a whole image and plans its tiles.
 
         Args:
-            source: of the image; read once or twice, and up to four times more for floats.
+            source: of the image; read two or three times, and up to four times more for floats.
             sink: where its colours go.
             progress: see `colorize`.
+            mosaic: it shows a stretch of land rather than a scene, and is seen in windows. Images
+                of more than `MOSAIC` times the working size always are.
 
         Returns:
             What `run` takes.
@@ -133,18 +145,27 @@ class Colorizer:
             raise InputError(
                 f"the image is {source.height}x{source.width}: no pixels; give at least one"
             )
-        data, settings = self.config.data, self.settings
-        preparation = fit_input(lambda: blocks(source), source.dtype, data)
-        size = source.height, source.width
-        own = TilePlan(*size, settings.tile, settings.stride)
-        if not settings.consistent or len(own) == 1:
-            return Job(source, preparation, own, None, sink, progress)
-        low = clamp_size(size, data.clamp)
-        close = close_plan(*low, settings.tile, settings.stride)
+        preparation = fit_input(lambda: blocks(source), source.dtype, self.config.data)
+        size, settings = (source.height, source.width), self.settings
+        if settings.mode == "sliding":
+            plan = TilePlan(*size, settings.tile, settings.stride)
+            return Job(source, preparation, plan, sink, progress=progress)
+        if mosaic or max(size) > MOSAIC * settings.size:
+            low = clamp_size(size, max(1, round(max(size) * settings.scale)))
+            # Half a window over each pixel twice, and no pixel at the edge of all its windows.
+            plan = TilePlan(
+                *low, settings.size, stride=settings.size // 2, border=settings.size // 16
+            )
+        else:
+            low = clamp_size(size, settings.size)
+            side = min(settings.size, -(-max(low) // paper.PATCH) * paper.PATCH)
+            plan = TilePlan(*low, side, side)
+        sink = AffineSink(source, preparation, low, sink)
         if low == size:
-            return Job(source, preparation, close, None, sink, progress)
+            return Job(source, preparation, plan, sink, COEFFICIENTS, progress)
         nir = reduce((preparation.apply(block) for block in blocks(source)), size, low)
-        return Job(source, preparation, own, Coarse(nir[..., None], close), sink, progress)
+        reduced = Preparation(0.0, 1.0, None, preparation.black)
+        return Job(ArraySource(nir), reduced, plan, sink, COEFFICIENTS, progress)
 
     def run(self, jobs: Iterable[Job]) -> None:
         """Colours images; their sinks hear how it went.
@@ -153,6 +174,18 @@ class Colorizer:
             jobs: from `job`; the next one is asked for before the last one is done.
         """
         Engine(self._predictor, self.settings.window).run(jobs)
+
+
+def _forward(network: Network, settings: Settings, *, linear: bool) -> forward.Forward:
+    """Chooses what is computed of a tile."""
+    found = forward.colors(network, linear=linear)
+    if settings.ensemble:
+        found = forward.ensemble(found, multiple=paper.PATCH)
+    if settings.mode == "sliding":
+        return found
+    if settings.detail == "network":
+        return forward.constant_model(found)
+    return forward.affine_model(found, radius=settings.radius, eps=settings.eps)
 
 
 def _as_array(nir: ArrayLike) -> np.ndarray:

@@ -3,32 +3,18 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.blend import Blender
-from haqagen_jax.inference.consistency import REACH, enlarged
-from haqagen_jax.inference.source import ArraySink, Sink, Source
+from haqagen_jax.inference.source import Sink, Source
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.preprocess import Preparation
 
 _PIECE = 32  # rows that are prepared at once: on the way they need more memory
 Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
-
-
-class Coarse(NamedTuple):
-    """A picture reduced, whose tiles say the colours of the picture.
-
-    Attributes:
-        nir: prepared, (h, w, 1).
-        plan: of its tiles.
-    """
-
-    nir: Float32[np.ndarray, "h w 1"]
-    plan: TilePlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,35 +24,18 @@ class Job:
     Attributes:
         source: its NIR pixels.
         preparation: what they become before the network sees them.
-        plan: of the tiles at the picture's own size.
-        coarse: what those are corrected by; None: they stay as they are.
-        sink: where the picture's rows go.
+        plan: of its tiles.
+        sink: where the rows that the tiles are blended to go.
+        channels: of a tile that comes back.
         progress: called after each of its tiles.
     """
 
     source: Source
     preparation: Preparation
     plan: TilePlan
-    coarse: Coarse | None
     sink: Sink
+    channels: int = 3
     progress: Progress | None = None
-
-
-class Pass:
-    """A sliding window over a picture: its blended rows, and how many of its tiles are missing."""
-
-    def __init__(self, plan: TilePlan, window: str, sink: Sink) -> None:
-        self.plan, self.missing = plan, len(plan)
-        self._blender, self._sink = Blender(plan, window), sink
-
-    def take(self, tile: Float[np.ndarray, "tile tile 3"], origin: tuple[int, int]) -> None:
-        """Adds the next tile of the plan."""
-        rows = self._blender.add(tile, origin)
-        if len(rows):
-            self._sink.write(rows)
-        self.missing -= 1
-        if not self.missing:
-            self._sink.close()
 
 
 class Picture:
@@ -74,41 +43,16 @@ class Picture:
 
     Attributes:
         job: it.
-        detail: the window over the picture itself.
-        coarse: the one over the reduced picture, if there is one.
         failed: it cannot be coloured, and its sink knows.
     """
 
     def __init__(self, job: Job, window: str) -> None:
         self.job, self.failed = job, False
-        self.detail = Pass(job.plan, window, job.sink)
-        self.coarse, self._colours = None, None
-        if job.coarse is not None:
-            plan = job.coarse.plan
-            self._colours = np.empty((plan.height, plan.width, 3), np.float32)
-            self.coarse = Pass(plan, window, ArraySink(self._colours))
-        self._tiles = self._left
+        self._blender = Blender(job.plan, window, job.channels)
+        self._missing = len(job.plan)
 
-    @property
-    def _left(self) -> int:
-        return self.detail.missing + (self.coarse.missing if self.coarse else 0)
-
-    def target(self, origin: tuple[int, int]) -> Float32[np.ndarray, "tile tile 3"] | None:
-        """Returns what a tile of the detail is corrected by, once the coarse window is done."""
-        return None if self._colours is None else enlarged(self._colours, self.job.plan, origin)
-
-    @property
-    def reach(self) -> float:
-        """How wide the Gaussian of `correct` is; 0 without a reduced picture."""
-        if self.job.coarse is None:
-            return 0.0
-        large, small = self.job.plan, self.job.coarse.plan
-        return REACH * max(large.height, large.width) / max(small.height, small.width)
-
-    def take(
-        self, window: Pass, tile: Float[np.ndarray, "tile tile 3"], origin: tuple[int, int]
-    ) -> None:
-        """Adds the next tile of a window.
+    def take(self, tile: Float[np.ndarray, "tile tile c"], origin: tuple[int, int]) -> None:
+        """Adds the next tile of the plan.
 
         Raises:
             InputError: the network's colors are not finite.
@@ -118,9 +62,14 @@ class Picture:
                 "the model gives it colors that are not finite; give another --model, or compute "
                 "with --precision float32"
             )
-        window.take(tile, origin)
+        rows = self._blender.add(tile, origin)
+        if len(rows):
+            self.job.sink.write(rows)
+        self._missing -= 1
+        if not self._missing:
+            self.job.sink.close()
         if self.job.progress is not None:
-            self.job.progress(self._tiles - self._left, self._tiles)
+            self.job.progress(len(self.job.plan) - self._missing, len(self.job.plan))
 
     def fail(self, error: Exception) -> None:
         """Ends this picture, unless that is done."""

@@ -1,13 +1,12 @@
-"""The network as one compiled function from NIR tiles to sRGB tiles, on all local devices.
+"""The network as a compiled function of batches of NIR tiles, on all local devices.
 
-float32, (b, tile, tile, c) to (b, tile, tile, 3), in [0, 1]. One (batch, tile) shape, so one
-compilation; the batch is split over the devices. Calls return at once: the result is waited for
-when it is read.
+float32, (b, tile, tile, c) to (b, tile, tile, k). One compilation for each side of a tile; the
+batch is split over the devices. Calls return at once: the result is waited for when it is read.
 """
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,95 +14,73 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Float32
 
 from haqagen_jax.device_memory import enough_memory
-from haqagen_jax.inference.consistency import correct
-from haqagen_jax.ops.color import srgb_encoded
+from haqagen_jax.inference.forward import Forward
 
 _REMEDY = "give a smaller batch or tile, or end what else runs on it"
 MOST = 32  # tiles on one device, when nobody says: more gain nothing
 
 
-@runtime_checkable
-class Network(Protocol):
-    """What the engine needs of a network: Flax modules have it, and so do the baselines."""
-
-    @property
-    def apply(self) -> Callable[..., Any]:
-        """(variables, nir [b h w c]) -> a named tuple whose `rgb` is [b h w 3]."""
-        ...
-
-
 class TilePredictor:
-    """Predicts batches of tiles with one compiled function.
+    """Predicts batches of tiles.
 
     Attributes:
         batch: tiles of a call, a multiple of the devices that share it.
-        tile: their side, pixels.
+        tile: their largest side, pixels.
     """
 
     def __init__(
         self,
-        network: Network,
+        forward: Forward,
         variables: Mapping[str, Any],
         *,
-        linear: bool,
         channels: int,
         tile: int,
         batch: int | None,
     ) -> None:
-        """Places a network; nothing is compiled yet, unless its memory has to be known.
+        """Place a network; nothing is compiled yet, unless its memory has to be known.
 
         Args:
-            network: see `Network`.
-            variables: its weights.
-            linear: its colors are linear light; else sRGB-encoded.
+            forward: from variables and prepared NIR to what is wanted of a tile.
+            variables: the weights of its network.
             channels: of the prepared NIR.
-            tile: side of a tile, pixels.
+            tile: the largest side of a tile, pixels.
             batch: see `haqagen_jax.inference.settings.Settings`.
 
         Raises:
             InputError: it does not fit into the device's memory.
         """
-
-        def predict(variables: Any, nir: jax.Array, targets: jax.Array, reach: jax.Array):
-            rgb = network.apply(variables, nir).rgb.astype(np.float32)
-            return correct(srgb_encoded(rgb, linear=linear), targets, reach)
-
         self.tile = tile
+        self._programs: dict[int, Any] = {}  # by the side of a tile
         devices = jax.local_devices()[:batch]
         mesh = Mesh(np.array(devices), ("data",))
         shared, everywhere = (NamedSharding(mesh, PartitionSpec(*p)) for p in (("data",), ()))
         self._predict: Any = jax.jit(
-            predict, in_shardings=(everywhere, shared, shared, shared), out_shardings=shared
+            forward, in_shardings=(everywhere, shared), out_shardings=shared
         )
         with enough_memory("the model", _REMEDY):
             self._variables = jax.device_put(variables, everywhere)
             if batch is None:
-                batch, self._predict = self._fitting(self._predict, devices, channels)
+                batch, largest = self._fitting(self._predict, devices, channels)
+                self._programs[tile] = largest
         self.batch = -(-batch // len(devices)) * len(devices)
 
-    def __call__(
-        self,
-        nir: Float32[np.ndarray, "b tile tile c"],
-        targets: Float32[np.ndarray, "b tile tile 3"],
-        reach: Float32[np.ndarray, " b"],
-    ) -> jax.Array:
+    def __call__(self, nir: Float32[np.ndarray, "b h w c"]) -> jax.Array:
         """Starts to predict a batch.
 
         Args:
-            nir: `batch` tiles in [0, 1].
-            targets: see `haqagen_jax.inference.consistency.correct`.
-            reach: see there.
+            nir: `batch` tiles of one side, in [0, 1].
 
         Returns:
-            As many sRGB-encoded tiles, (b, tile, tile, 3), for `fetch`.
+            What `forward` makes of as many tiles, (b, h, w, k), for `fetch`.
 
         Raises:
             InputError: they do not fit into the device's memory.
         """
         with self._enough():
-            return self._predict(self._variables, nir, targets, reach)
+            program = self._programs.get(nir.shape[1], self._predict)
+            return program(self._variables, nir)
 
-    def fetch(self, tiles: jax.Array) -> Float[np.ndarray, "b tile tile 3"]:
+    def fetch(self, tiles: jax.Array) -> Float[np.ndarray, "b h w k"]:
         """Waits for a batch.
 
         Args:
@@ -142,9 +119,8 @@ class TilePredictor:
         most = MOST
         while True:
             batch = most * len(devices)
-            shapes = ((batch, self.tile, self.tile, channels), (batch, self.tile, self.tile, 3))
-            inputs = [jax.ShapeDtypeStruct(shape, np.float32) for shape in (*shapes, (batch,))]
-            compiled = predict.lower(self._variables, *inputs).compile()
+            nir = jax.ShapeDtypeStruct((batch, self.tile, self.tile, channels), np.float32)
+            compiled = predict.lower(self._variables, nir).compile()
             needs = compiled.memory_analysis()
             if needs is None:
                 return len(devices), predict

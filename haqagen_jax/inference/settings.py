@@ -10,43 +10,89 @@ from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.ops.windows import WINDOWS
 
 PRECISIONS = ("float32", "bfloat16")
+MODES = ("whole", "sliding")
+DETAILS = ("guided", "network")
+MOSAIC = 24  # times the working size: longer images are mosaics, not photographs
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How pictures are cut, coloured and put together.
+    """How images are cut, colored and put together.
 
     Attributes:
+        mode: "whole": an image is reduced to `size`, and the network sees all of it at once; a
+            mosaic is seen in windows of `size` at `scale`. "sliding": the paper's window of `tile`
+            pixels at the image's own size.
+        size: the long side that an image is reduced to, pixels; a multiple of 256 for networks.
+        scale: at which a mosaic is seen, to its own size, in (0, 1].
+        detail: "guided": the colors follow the structure of the NIR image. "network": they are
+            the network's, enlarged.
+        radius: of the guided layer's boxes, pixels of the reduced image; see
+            `haqagen_jax.ops.guided`.
+        eps: of the guided layer.
+        ensemble: average the colors of the image, its mirror image, and both at half the size.
         tile: side of the sliding window, pixels; a multiple of 256 for networks.
         stride: step of the sliding window, 1 to `tile` pixels.
         window: by which tiles are blended, a name of `haqagen_jax.ops.windows.WINDOWS`.
         batch: tiles predicted at once, on all devices together; rounded up to a multiple of them.
             None: one for each device on a CPU, as many as fit well into memory elsewhere.
-        consistent: make the tiles of a picture agree; see `haqagen_jax.inference.consistency`.
-        precision: what the network computes in; its colours come back as float32.
+        precision: what the network computes in; its colors come back as float32.
 
     Raises:
         InputError: a value of another type or out of range.
+
+    Reference: HAQAGen Sec. 3.3, Algorithm 1, for the sliding window; the rest is ours.
     """
 
+    mode: str = "whole"
+    size: int = 512
+    scale: float = 1.0
+    detail: str = "guided"
+    radius: int = 16
+    eps: float = 1e-3
+    ensemble: bool = False
     tile: int = paper.PATCH
     stride: int = paper.STRIDE
     window: str = "hann"
     batch: int | None = None
-    consistent: bool = True
     precision: str = "float32"
 
     def __post_init__(self) -> None:
         TilePlan(1, 1, self.tile, self.stride)
         for name, value, choices in (
+            ("mode", self.mode, MODES),
+            ("detail", self.detail, DETAILS),
             ("window", self.window, WINDOWS),
             ("precision", self.precision, PRECISIONS),
         ):
             if value not in choices:
                 raise InputError(f"{name} = {value!r}: must be one of {', '.join(choices)}")
-        if self.batch is None:
-            return
-        if isinstance(self.batch, bool) or not isinstance(self.batch, int | np.integer):
-            raise InputError(f"batch = {self.batch!r}: must be a whole number of tiles, or None")
-        if self.batch < 1:
-            raise InputError(f"batch = {self.batch}: must be at least 1")
+        _require_whole("size", self.size, 16, LARGEST, "pixels")
+        _require_whole("radius", self.radius, 1, self.size, "pixels, at most the size")
+        _require_number("scale", self.scale, 1.0)
+        _require_number("eps", self.eps, 1e6)
+        if self.batch is not None:
+            _require_whole("batch", self.batch, 1, None, "tiles, or None")
+
+    @property
+    def largest_tile(self) -> int:
+        """The side in pixels of the largest tile that the network sees."""
+        return self.size if self.mode == "whole" else self.tile
+
+
+LARGEST = 8192  # pixels of the long side that a network sees at once
+
+
+def _require_whole(name: str, value: object, least: int, most: int | None, unit: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{name} = {value!r}: must be a whole number of {unit}")
+    if value < least or (most is not None and value > most):
+        limits = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} = {value}: must be {limits}")
+
+
+def _require_number(name: str, value: object, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise InputError(f"{name} = {value!r}: must be a number")
+    if not 0 < float(value) <= most:
+        raise InputError(f"{name} = {value}: must be above 0 and at most {most:g}")

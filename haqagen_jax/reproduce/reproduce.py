@@ -28,7 +28,7 @@ from haqagen_jax.reproduce.layout import Result
 from haqagen_jax.train.loop import train
 from haqagen_jax.train.texture import pretrain_texture
 
-_PAPER = Settings(consistent=False)  # Algorithm 1: stride 222, tiles by themselves
+_PAPER = Settings(mode="sliding")  # Algorithm 1: stride 222, tiles by themselves
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,7 @@ STRIDES = (128, 160, 192, 208, 222, 232, 240, 248, 256)
 _SEAM, _BLEND, _TIME = "seam 1 px", "seam blend", "s a megapixel"
 _SHOWN = ("PSNR linear", "PSNR sRGB", "SSIM linear", "SSIM sRGB", "LPIPS", _SEAM, _BLEND, _TIME)
 _NOTE = (
-    "Tiles by themselves (--no-consistent). Seam energy is the variance of differences across the "
+    "Sliding window (--mode sliding). Seam energy is the variance of differences across the "
     "borders of tiles over that inside of tiles, less that of the true picture; over one pixel, "
     "and over the width of the blend."
 )
@@ -59,7 +59,7 @@ def sweep(
     """
     pairs, problems = usable_pairs(data, "test")
     distance = scoring.perceptual(lpips)
-    settings = [Settings(stride=stride, consistent=False) for stride in strides]
+    settings = [Settings(mode="sliding", stride=stride) for stride in strides]
     name = api.load(model, settings[0]).name
     prepare_folder(Path(workdir))
     failed = dict.fromkeys(problems)

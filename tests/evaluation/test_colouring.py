@@ -31,7 +31,7 @@ class Square:
 
 
 def model(batch=3, network=Square, config=PLAIN):
-    settings = Settings(tile=16, stride=12, batch=batch, consistent=False)
+    settings = Settings(tile=16, stride=12, batch=batch, mode="sliding")
     return Colorizer(network(), {}, config, settings=settings)
 
 

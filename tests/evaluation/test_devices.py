@@ -29,7 +29,16 @@ def data(tmp_path):
 
 def scores(data: Path, devices: int) -> str:
     flags = f"--xla_force_host_platform_device_count={devices}"
-    words = (sys.executable, "-m", "haqagen_jax", "evaluate", "--data", data, "--mode", "both")
+    words = (
+        sys.executable,
+        "-m",
+        "haqagen_jax",
+        "evaluate",
+        "--data",
+        data,
+        "--mode",
+        "whole,sliding,resize",
+    )
     done = subprocess.run(
         [*map(str, words), "--out", str(data / str(devices))],
         env=os.environ | {"XLA_FLAGS": flags},

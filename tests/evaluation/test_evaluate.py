@@ -161,17 +161,17 @@ def test_both_modes_side_by_side(folder, tmp_path, capsys):
     modes = ("sliding", "resize")
     assert evaluate(str(folder), ("grey",), modes=modes, out=str(out), progress=False) == 0
     found = json.loads((out / "summary.json").read_text())["models"]
-    assert list(found) == ["grey", "grey (resized)"]
+    assert list(found) == ["grey", "grey (resize)"]
     # A picture that is enlarged to a tile and brought back has lost a little.
-    assert found["grey (resized)"]["PSNR sRGB"] != found["grey"]["PSNR sRGB"]
-    assert "| grey (resized) |" in capsys.readouterr().out
+    assert found["grey (resize)"]["PSNR sRGB"] != found["grey"]["PSNR sRGB"]
+    assert "| grey (resize) |" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"models": ("grey", "grey")}, "model = 'grey': is given twice"),
-        ({"modes": ("resize", "stretch")}, "mode = 'stretch': must be one of sliding, resize"),
+        ({"modes": ("resize", "stretch")}, "mode = 'stretch': must be one of whole, sliding"),
         ({"lpips": "squeeze"}, "lpips = 'squeeze': must be one of alex, vgg, none"),
         ({"lpips": "vgg"}, "vgg16.safetensors: no such file; .*haqagen weights download vgg16"),
     ],

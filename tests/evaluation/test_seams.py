@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from haqagen_jax.evaluation.seams import overlap_difference, seam_energy
+from haqagen_jax.evaluation.seams import seam_energy
 from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.tiling import TilePlan
 
@@ -54,15 +54,6 @@ def test_tints_show_and_more_so_over_the_width_of_the_blend():
 
     plain, tinted = blended(0.0), blended(1.0)
     assert seam_energy(tinted, PLAN, 16) > 1.2 * seam_energy(plain, PLAN, 16)
-
-
-def test_overlaps_by_their_definition():
-    assert overlap_difference(tiles(0.0), PLAN) == pytest.approx(0.0, abs=1e-12)
-    two = TilePlan(64, 112, 64, 48)
-    left, right = (two.extract(noise(0, (64, 112, 3)), origin) for origin in two.origins)
-    shown = {(0, 0): left, (0, 48): right + np.array([0.3, 0.0, -0.4])}
-    assert overlap_difference(shown, two) == pytest.approx(np.sqrt((0.09 + 0.16) / 3))
-    assert np.isnan(overlap_difference({(0, 0): noise(0, (64, 64, 3))}, TilePlan(9, 9, 64, 48)))
 
 
 def test_one_tile_has_no_border():

@@ -57,7 +57,7 @@ class Planes:
 
 
 def plain(tile, stride, batch):
-    return Settings(tile=tile, stride=stride, batch=batch, consistent=False)
+    return Settings(tile=tile, stride=stride, batch=batch, mode="sliding")
 
 
 @functools.cache
@@ -236,12 +236,13 @@ def test_refused_options(option, value):
         Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
 
 
-@pytest.mark.parametrize(("size", "consistent"), [((5, 7), False), ((30, 41), True)])
-def test_a_network_may_take_the_value_too(size, consistent):
-    """Through tiles, blending and what makes tiles agree: at a size where training reduces, too."""
+@pytest.mark.parametrize("size", [(5, 7), (30, 41)])
+@pytest.mark.parametrize("mode", ["sliding", "whole"])
+def test_a_network_may_take_the_value_too(size, mode):
+    """Through tiles, blending, and as a whole."""
     data = DataConfig(preparation="colormamba", equalize=False)
     nir = np.random.default_rng(3).integers(40, 200, size).astype(np.uint8)
-    settings = Settings(tile=8, stride=5, batch=2, consistent=consistent)
+    settings = Settings(tile=8, stride=5, batch=2, mode=mode, size=48, detail="network")
     model = Colorizer(Planes(), {}, Config(data=data), settings=settings)
     expected = prepare(nir, data)
     coloured = model.colorize(nir, dtype=np.float32)
@@ -252,8 +253,8 @@ def test_a_network_may_take_the_value_too(size, consistent):
 def test_reduced_pictures_have_the_value_too():
     data = DataConfig(preparation="colormamba", equalize=False)
     nir = np.linspace(40, 200, 640).astype(np.uint8)[:, None].repeat(24, 1)  # reduced to 512
-    settings = Settings(tile=32, stride=24, batch=4, consistent=True)
+    settings = Settings(size=512, detail="network")
     model = Colorizer(Planes(), {}, Config(data=data), settings=settings)
-    assert model.job(ArraySource(nir), ArraySink(np.empty((640, 24, 3), "f4"))).coarse is not None
+    assert model.job(ArraySource(nir), ArraySink(np.empty((640, 24, 3), "f4"))).plan.height == 512
     coloured = model.colorize(nir, dtype=np.float32)
     np.testing.assert_allclose(coloured[..., :2], prepare(nir, data), rtol=0, atol=0.01)

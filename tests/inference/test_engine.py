@@ -62,11 +62,11 @@ class Broken(ArraySource):
 
     def __init__(self, image, until):
         super().__init__(image)
-        self.until, self.readings = until, 0
+        self.until, self.readings = until, [0]  # a list, which copies share
 
     def rows(self, start, stop):
-        self.readings += start == 0
-        if self.readings > 1 and stop > self.until:
+        self.readings[0] += start == 0
+        if self.readings[0] > 1 and stop > self.until:
             raise InputError("damaged")
         return super().rows(start, stop)
 
@@ -79,7 +79,7 @@ def picture(height, width, seed=0):
 
 
 def colorizer(**options):
-    options = {"tile": 8, "stride": 6, "batch": 4, "consistent": False} | options
+    options = {"tile": 8, "stride": 6, "batch": 4, "mode": "sliding"} | options
     return Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
 
 
@@ -110,19 +110,19 @@ def test_small_pictures_share_batches(monkeypatch):
 
 
 def test_one_shape_for_everything(monkeypatch):
-    model = colorizer(consistent=True)
+    model = colorizer()
     for size in ((1, 1), (8, 8), (15, 9), (40, 33), (300, 9)):
         model.colorize(picture(*size) if size != (1, 1) else np.full((1, 1), 0.3))
     assert model._predictor._predict._cache_size() == 1
 
 
-@pytest.mark.parametrize("consistent", [False, True])
-def test_a_picture_that_fails_stops_no_other(consistent):
-    model = colorizer(consistent=consistent)
+@pytest.mark.parametrize("mode", ["sliding", "whole"])
+def test_a_picture_that_fails_stops_no_other(mode):
+    model = colorizer(mode=mode, size=16, radius=2)
     image = picture(300, 30)  # larger than the training's
     sources = [ArraySource(image), Broken(image, 20), ArraySource(image)]
-    if consistent:  # everything is read once more, for the reduced picture
-        sources[1].readings = -1
+    if mode == "whole":  # everything is read once more, for the reduced picture
+        sources[1].readings[0] = -1
     sinks = [List() for _ in sources]
     model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))
     assert [sink.closed for sink in sinks] == [True, False, True]
@@ -154,7 +154,7 @@ def test_a_sink_that_fails_at_the_end_hears_of_it():
 
 def test_no_thread_is_left():
     before = threading.active_count()
-    model = colorizer(consistent=True)
+    model = colorizer()
     model.run([model.job(Broken(picture(40, 30), 20), List())])
     assert threading.active_count() == before
 
@@ -166,7 +166,9 @@ def test_pictures_do_not_depend_on_their_neighbours():
         def apply(self, variables, nir):
             return Output(jnp.repeat(0.5 * nir + 0.5 * nir.mean((1, 2), keepdims=True), 3, -1))
 
-    model = Colorizer(Mean(), {}, PLAIN, settings=Settings(tile=8, stride=6, batch=3))
+    model = Colorizer(
+        Mean(), {}, PLAIN, settings=Settings(tile=8, stride=6, batch=3, mode="sliding")
+    )
     images = [picture(*size, seed) for seed, size in enumerate(((300, 9), (5, 5), (260, 7)))]
     sinks = [List() for _ in images]
     model.run([model.job(ArraySource(i), s) for i, s in zip(images, sinks, strict=True)])
@@ -182,11 +184,7 @@ def test_any_number_of_devices(batch):
     assert model._predictor.batch == -(-batch // used) * used
     image = picture(30, 23)
     np.testing.assert_allclose(model.colorize(image)[..., 0], image, atol=1e-6)
-    result = model._predictor(
-        np.zeros((model._predictor.batch, 8, 8, 1), np.float32),
-        np.zeros((model._predictor.batch, 8, 8, 3), np.float32),
-        np.zeros(model._predictor.batch, np.float32),
-    )
+    result = model._predictor(np.zeros((model._predictor.batch, 8, 8, 1), np.float32))
     assert len(result.sharding.device_set) == used
 
 
@@ -213,7 +211,7 @@ class Program:
     def __init__(self):
         self.batches = []
 
-    def lower(self, variables, nir, targets, reach):
+    def lower(self, variables, nir):
         self.batches.append(nir.shape[0])
         return self
 
@@ -289,7 +287,7 @@ def test_whatever_a_picture_raises_is_its_own():
 def test_bands_hold_what_their_tiles_show(size, tile, stride, border):
     image = picture(*size)
     plan = TilePlan(*size, tile, min(stride, tile), border)
-    job = Job(ArraySource(image), Preparation(0.0, 1.0, None), plan, None, List())
+    job = Job(ArraySource(image), Preparation(0.0, 1.0, None), plan, List())
     rows = 0
     for row, (first, band) in enumerate(bands(job)):
         rows += 1

@@ -1,0 +1,87 @@
+"""Colors at an image's own size from a local affine model at a smaller one.
+
+The model, color = a * nir + b, comes by rows from above; each row of it is enlarged bilinearly, and
+applied to the NIR image where that has all its detail. Memory holds a band of rows, however high
+the image is.
+"""
+
+import copy
+import math
+
+import numpy as np
+from jaxtyping import Float32
+
+from haqagen_jax.inference.source import BLOCK, Sink, Source
+from haqagen_jax.preprocess import Preparation
+from haqagen_jax.scaling import enlarge
+
+COEFFICIENTS = 6  # a and b of red, green and blue
+
+
+class AffineSink:
+    """Takes coefficients at the working size, and passes colors at the image's own size on."""
+
+    def __init__(
+        self, source: Source, preparation: Preparation, size: tuple[int, int], sink: Sink
+    ) -> None:
+        """Begin at the top.
+
+        Args:
+            source: of the NIR image.
+            preparation: of its pixels.
+            size: (h, w) of the coefficients, at most that of the image.
+            sink: where the colors go.
+        """
+        self._source = copy.copy(source)  # reads at another place than the network's input does
+        self._preparation, self._sink = preparation, sink
+        self._size, self._height = (source.height, source.width), size[0]
+        self._held = np.empty((0, size[1], COEFFICIENTS), np.float32)
+        self._first = self._done = 0
+
+    def write(self, rows: Float32[np.ndarray, "rows width 6"]) -> None:
+        """Take the next rows of coefficients: a of red, green and blue, then b.
+
+        Args:
+            rows: from above.
+
+        Raises:
+            Exception: the image cannot be read, or its colors cannot be kept.
+        """
+        self._held = np.concatenate([self._held, rows])
+        known = self._first + len(self._held)
+        stop = self._size[0]
+        if known < self._height:  # a row is interpolated between two
+            stop = math.floor((known - 1.5) * stop / self._height - 0.5) + 1
+        step = max(1, BLOCK // (COEFFICIENTS * self._size[1]))
+        for start in range(self._done, stop, step):
+            self._sink.write(self._colors(start, min(start + step, stop)))
+        self._done = max(self._done, stop)
+        keep = math.floor((self._done + 0.5) * self._height / self._size[0] - 0.5)
+        drop = min(max(0, keep - self._first), len(self._held))
+        self._held, self._first = self._held[drop:], self._first + drop
+
+    def _colors(self, start: int, stop: int) -> Float32[np.ndarray, "rows width 3"]:
+        nir = self._preparation.apply(self._source.rows(start, stop))
+        model = enlarge(
+            self._held,
+            self._size,
+            first=self._first,
+            height=self._height,
+            start=start,
+            stop=stop,
+        )
+        rgb = model[..., :3] * nir[..., None]
+        rgb += model[..., 3:]
+        return np.clip(rgb, 0.0, 1.0, out=rgb)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._sink.close()
+
+    def fail(self, error: Exception) -> None:
+        """See `Sink`.
+
+        Args:
+            error: passed on.
+        """
+        self._sink.fail(error)

@@ -1,0 +1,106 @@
+"""What is computed of a batch of NIR tiles: colors, or the local affine model that makes them.
+
+Pure functions, float32, channels last; compiled by `haqagen_jax.inference.predictor`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from haqagen_jax.ops.color import srgb_encoded
+from haqagen_jax.ops.guided import guided_coefficients
+from haqagen_jax.ops.resample import halve
+
+Forward = Callable[[Mapping[str, Any], Float[Array, "b h w c"]], Float[Array, "b h w k"]]
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What inference needs of a network: Flax modules have it, and so do the baselines."""
+
+    @property
+    def apply(self) -> Callable[..., Any]:
+        """(variables, nir [b h w c]) -> a named tuple whose `rgb` is [b h w 3]."""
+        ...
+
+
+def colors(network: Network, *, linear: bool) -> Forward:
+    """Build the function from NIR to colors.
+
+    Args:
+        network: see `Network`.
+        linear: its colors are linear light; else sRGB-encoded.
+
+    Returns:
+        A function of variables and prepared NIR, to sRGB-encoded colors in [0, 1].
+    """
+
+    def forward(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
+        return srgb_encoded(network.apply(variables, nir).rgb.astype(jnp.float32), linear=linear)
+
+    return forward
+
+
+def ensemble(forward: Forward, *, multiple: int) -> Forward:
+    """Average colors over an image, its mirror image, and both at half the size.
+
+    Args:
+        forward: to colors.
+        multiple: what heights and widths of its input must be multiples of.
+
+    Returns:
+        A function of the same kind. Half the size is left out where `multiple` does not allow it.
+    """
+
+    def both(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
+        return (forward(variables, nir) + forward(variables, nir[:, :, ::-1])[:, :, ::-1]) / 2
+
+    def mean(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
+        _, h, w, _ = nir.shape
+        found = both(variables, nir)
+        if h % (2 * multiple) or w % (2 * multiple):
+            return found
+        half = both(variables, halve(nir))
+        return (found + jax.image.resize(half, found.shape, "linear")) / 2
+
+    return mean
+
+
+def affine_model(forward: Forward, *, radius: int, eps: float) -> Forward:
+    """Fit colors to the NIR image: see `haqagen_jax.ops.guided`.
+
+    Args:
+        forward: to colors.
+        radius: of the boxes, pixels.
+        eps: what is added to the variance of the NIR image.
+
+    Returns:
+        A function to a and b of color = a * nir + b, (b, h, w, 6).
+    """
+
+    def fit(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
+        found = guided_coefficients(nir[..., :1], forward(variables, nir), radius=radius, eps=eps)
+        return jnp.concatenate(found, axis=-1)
+
+    return fit
+
+
+def constant_model(forward: Forward) -> Forward:
+    """Keep the colors as they are, whatever the NIR image is: a = 0, b = color.
+
+    Args:
+        forward: to colors.
+
+    Returns:
+        A function of the kind of `affine_model`'s.
+    """
+
+    def fit(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
+        found = forward(variables, nir)
+        return jnp.concatenate([jnp.zeros_like(found), found], axis=-1)
+
+    return fit

@@ -1,0 +1,226 @@
+"""Images seen whole: the affine model at the working size, and detail at the image's own."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.errors import InputError
+from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.detail import AffineSink
+from haqagen_jax.inference.settings import MOSAIC, Settings
+from haqagen_jax.inference.source import ArraySink, ArraySource
+from haqagen_jax.ops.guided import guided_filter
+from haqagen_jax.preprocess import Preparation
+from haqagen_jax.scaling import enlarge
+
+PLAIN = Config(data=DataConfig(equalize=False))
+
+
+class Output(NamedTuple):
+    rgb: jax.Array
+
+
+class Tinted:
+    """Colors that depend on a pixel alone; counts the shapes that it is traced with."""
+
+    def __init__(self):
+        self.shapes = []
+
+    def apply(self, variables, nir):
+        self.shapes.append(nir.shape)
+        return Output(jnp.concatenate([0.2 + 0.5 * nir, nir, 1 - nir], -1))
+
+
+def tinted(nir):
+    return np.stack([0.2 + 0.5 * nir, nir, 1 - nir], -1)
+
+
+class Flat:
+    """One color, whatever it sees."""
+
+    def apply(self, variables, nir):
+        return Output(jnp.broadcast_to(jnp.array([0.2, 0.5, 0.7]), (*nir.shape[:3], 3)))
+
+
+class Mean:
+    """A tile's mean, which differs from window to window."""
+
+    def apply(self, variables, nir):
+        mean = nir.mean((1, 2), keepdims=True)
+        return Output(jnp.broadcast_to(mean, (*nir.shape[:3], 3)))
+
+
+def image(height, width, seed=0):
+    """From 0 to 1, so that preparation changes nothing; smooth, so that reducing changes little."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    nir = np.sin(y / 9 + rng.random()) * np.cos(x / 7) + 0.3 * np.sin((x + y) / 31)
+    nir = (nir - nir.min()) / max(np.ptp(nir), 1e-9)
+    return nir.astype(np.float32)
+
+
+def colorizer(network, **options):
+    options = {"size": 32, "radius": 3, "batch": 1} | options
+    return Colorizer(network, {}, PLAIN, settings=Settings(**options))
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (17, 33), (64, 96), (101, 3)])
+@pytest.mark.parametrize("detail", ["guided", "network"])
+def test_a_color_of_each_pixel_is_kept_at_any_size(size, detail):
+    nir = image(*size)
+    rgb = colorizer(Tinted(), detail=detail, eps=1e-6).colorize(nir)
+    # Guided colors have all the detail; the network's own are reduced and enlarged again.
+    kept = detail == "guided" or max(size) <= 32
+    np.testing.assert_allclose(rgb, tinted(nir), rtol=0, atol=0.02 if kept else 0.35)
+
+
+def test_one_pass_over_the_whole_image_with_few_shapes():
+    network = Tinted()
+    model = colorizer(network, size=512, radius=8)
+    for size in ((700, 400), (1000, 900), (300, 512), (256, 20), (9, 9)):
+        model.colorize(image(*size))
+    assert set(network.shapes) == {(1, 512, 512, 1), (1, 256, 256, 1)}
+    assert model._predictor._predict._cache_size() == 2
+
+
+def test_it_is_the_guided_filter_where_nothing_is_reduced():
+    class Noise:
+        def apply(self, variables, nir):
+            return Output(jax.random.uniform(jax.random.key(0), (*nir.shape[:3], 3)))
+
+    nir = image(32, 32)
+    rgb = colorizer(Noise(), eps=1e-2).colorize(nir)
+    noise = Noise().apply({}, nir[None, ..., None]).rgb
+    expected = guided_filter(jnp.asarray(nir)[None, ..., None], noise, radius=3, eps=1e-2)[0]
+    np.testing.assert_allclose(rgb, np.clip(expected, 0, 1), rtol=0, atol=1e-5)
+
+
+def test_a_mosaic_is_seen_in_windows_whose_models_are_blended():
+    network = Mean()
+    nir = image(90, 70)
+    model = colorizer(network, size=16, radius=2)
+    mosaic = np.empty((90, 70, 3), np.float32)
+    job = model.job(ArraySource(nir), ArraySink(mosaic), mosaic=True)
+    assert len(job.plan) > 50
+    model.run([job])
+    # Every window has another mean; no step is larger than blending makes it.
+    steps = np.abs(np.diff(mosaic, axis=0)).max(), np.abs(np.diff(mosaic, axis=1)).max()
+    assert np.ptp(mosaic) > 0.3
+    assert max(steps) < 0.08
+
+
+def test_a_long_image_is_a_mosaic():
+    model = colorizer(Flat(), size=16, radius=2)
+    for length, windows in ((MOSAIC * 16, 1), (MOSAIC * 16 + 1, 40)):
+        job = model.job(ArraySource(image(length, 4)), ArraySink(np.empty((length, 4, 3), "f4")))
+        assert len(job.plan) >= windows
+        assert (len(job.plan) == 1) == (windows == 1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.21])
+def test_a_mosaic_may_be_seen_at_another_scale(scale):
+    nir = image(120, 80)
+    model = colorizer(Tinted(), size=32, scale=scale, eps=1e-6)
+    out = np.empty((120, 80, 3), np.float32)
+    job = model.job(ArraySource(nir), ArraySink(out), mosaic=True)
+    assert (job.plan.height, job.plan.width) == (round(120 * scale), round(80 * scale))
+    model.run([job])
+    np.testing.assert_allclose(out, tinted(nir), rtol=0, atol=0.02)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.integers(0, 50),
+    st.integers(0, 50),
+    st.lists(st.integers(1, 7), min_size=1, max_size=20),
+)
+def test_rows_in_any_parts_are_those_of_an_interpolation_at_once(low, wide, more, wider, parts):
+    """Against Pillow's bilinear filter over the whole, with one row and column at a time."""
+    rng = np.random.default_rng(low + 31 * wide)
+    height, width = low + more, wide + wider
+    model = rng.standard_normal((low, wide, 6)).astype(np.float32)
+    nir = rng.random((height, width), np.float32)
+    out = np.empty((height, width, 3), np.float32)
+    as_it_is = Preparation(0.0, 1.0, None)
+    sink = AffineSink(ArraySource(nir), as_it_is, (low, wide), ArraySink(out))
+    done = 0
+    for part in [*parts, low]:
+        sink.write(model[done : done + part])
+        done = min(low, done + part)
+    sink.close()
+    axes = [
+        np.clip((np.arange(n) + 0.5) * small / n - 0.5, 0, small - 1)
+        for n, small in ((height, low), (width, wide))
+    ]
+    (y0, y1, v), (x0, x1, u) = (
+        (np.floor(p).astype(int), np.minimum(np.floor(p).astype(int) + 1, n - 1), p % 1)
+        for p, n in zip(axes, (low, wide), strict=True)
+    )
+    v, u = v[:, None, None], u[None, :, None]
+    above = model[y0][:, x0] * (1 - u) + model[y0][:, x1] * u
+    below = model[y1][:, x0] * (1 - u) + model[y1][:, x1] * u
+    full = above * (1 - v) + below * v
+    expected = np.clip(full[..., :3] * nir[..., None] + full[..., 3:], 0, 1)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-4)
+
+
+def test_enlarging_by_nothing_changes_nothing():
+    rows = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+    found = enlarge(rows, (9, 3), first=2, height=9, start=3, stop=5)
+    np.testing.assert_array_equal(found, rows[1:3])
+
+
+def test_an_ensemble_sees_the_mirror_image_and_half_the_size():
+    network = Tinted()
+    nir = image(512, 512)
+    model = colorizer(network, size=512, ensemble=True, eps=1e-6)
+    rgb = model.colorize(nir)
+    assert set(network.shapes) == {(1, 512, 512, 1), (1, 256, 256, 1)}
+    np.testing.assert_allclose(rgb, tinted(nir), rtol=0, atol=0.02)
+
+    class Left:
+        """Sees only where it is: a ramp to the right."""
+
+        def apply(self, variables, nir):
+            ramp = jnp.linspace(0, 1, nir.shape[2])[None, None, :, None]
+            return Output(jnp.broadcast_to(ramp, (*nir.shape[:3], 3)))
+
+    rgb = colorizer(Left(), size=32, detail="network", ensemble=True).colorize(image(32, 32))
+    np.testing.assert_allclose(rgb, 0.5, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "hole"}, "mode = 'hole': must be one of whole, sliding"),
+        ({"detail": "fine"}, "detail = 'fine': must be one of guided, network"),
+        ({"size": 0}, "size = 0: must be from 16 to 8192"),
+        ({"size": 16, "radius": 17}, "radius = 17: must be from 1 to 16"),
+        ({"radius": 0}, "radius = 0: must be from 1"),
+        ({"eps": 0.0}, r"eps = 0\.0: must be above 0"),
+        ({"eps": float("nan")}, "eps = nan: must be above 0"),
+        ({"scale": 1.5}, r"scale = 1\.5: must be above 0 and at most 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Settings(**options)
+
+
+def test_a_georeferenced_file_is_a_mosaic(tmp_path):
+    from haqagen_jax.image_source import open_nir
+
+    nir = (image(40, 30) * 255).astype(np.uint8)
+    place = [(33550, 12, 3, (1.0, 1.0, 0.0), True), (33922, 12, 6, (0.0,) * 6, True)]
+    for name, tags, expected in (("plain.tif", [], False), ("place.tif", place, True)):
+        tifffile.imwrite(tmp_path / name, nir, extratags=tags)
+        assert open_nir(tmp_path / name).carried.georeferenced is expected
