@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array, lax
 
 from haqagen_jax.models.criss_cross import criss_cross
-from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4, depthwise_conv3x3
+from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4, depthwise_conv
 from haqagen_jax.ops.cross_scan import cross_scan, cross_scan_each
 from haqagen_jax.ops.resample import resize_bilinear, resize_nearest
 
@@ -163,7 +163,7 @@ PAIRS = (
     Pair(
         "depthwise 3x3, 130x130x128",
         plain_depthwise,
-        depthwise_conv3x3,
+        depthwise_conv,
         ((1, 130, 130, 128), (3, 3, 128)),
     ),
     Pair(

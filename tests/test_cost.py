@@ -14,7 +14,7 @@ from haqagen_jax.cost import (
     tile_residuals,
 )
 from haqagen_jax.models.hsv_branch import HsvBranch
-from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv3x3
+from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv
 from haqagen_jax.ops.selective_scan import selective_scan
 from haqagen_jax.presets import load_config
 
@@ -37,7 +37,7 @@ def _conv(x, kernel, *, stride: int = 1):
         (lambda x, y: jnp.einsum("bij,bjk->bik", x, y), [(3, 4, 5), (3, 5, 6)], 3 * 4 * 5 * 6),
         (_conv, [(2, 9, 8, 3), (3, 3, 3, 7)], 2 * 7 * 6 * 7 * 27),
         (functools.partial(_conv, stride=2), [(1, 9, 9, 4), (3, 3, 4, 5)], 4 * 4 * 5 * 36),
-        (depthwise_conv3x3, [(2, 6, 5, 4), (3, 3, 4)], 2 * 6 * 5 * 4 * 9),
+        (depthwise_conv, [(2, 6, 5, 4), (3, 3, 4)], 2 * 6 * 5 * 4 * 9),
         # A 2x2 convolution of four times the outputs, once more than there are rows and columns.
         (conv_transpose4x4, [(1, 6, 5, 3), (4, 4, 3, 2)], 7 * 6 * 8 * 12),
     ],

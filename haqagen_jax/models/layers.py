@@ -144,7 +144,7 @@ class Conv3x3(nn.Module):
 
 
 class DepthwiseConv3x3(nn.Module):
-    """One 3x3 kernel a channel; see `ops.conv.depthwise_conv3x3`."""
+    """One 3x3 kernel a channel; see `ops.conv.depthwise_conv`."""
 
     dtype: DTypeLike = jnp.float32
 
@@ -155,7 +155,7 @@ class DepthwiseConv3x3(nn.Module):
         # One input channel a kernel: the fan-in is nine.
         kernel = self.param("kernel", kernel_init, (3, 3, 1, channels))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        y = conv.depthwise_conv3x3(x.astype(self.dtype), kernel[:, :, 0].astype(self.dtype))
+        y = conv.depthwise_conv(x.astype(self.dtype), kernel[:, :, 0].astype(self.dtype))
         return y + bias.astype(self.dtype)[None, None, None]
 
 

@@ -7,7 +7,7 @@ from haqagen_jax.ops.color import (
     rgb_to_lab,
     srgb_to_linear,
 )
-from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv3x3
+from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv
 from haqagen_jax.ops.cross_scan import cross_merge, cross_scan
 from haqagen_jax.ops.histogram import soft_cdf, soft_histogram
 from haqagen_jax.ops.normalize import instance_norm
@@ -21,7 +21,7 @@ __all__ = [
     "conv_transpose4x4",
     "cross_merge",
     "cross_scan",
-    "depthwise_conv3x3",
+    "depthwise_conv",
     "halve",
     "hsv_to_rgb",
     "instance_norm",

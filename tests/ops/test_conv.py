@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4, depthwise_conv3x3
+from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4, depthwise_conv
 
 SIZES = [(1, 1), (1, 6), (4, 4), (5, 7), (8, 3)]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -68,7 +68,29 @@ def test_3x3(size):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_depthwise(size):
-    _check(depthwise_conv3x3, _depthwise, _array(2, *size, 5), _array(3, 3, 5, seed=1))
+    _check(depthwise_conv, _depthwise, _array(2, *size, 5), _array(3, 3, 5, seed=1))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (6, 4), (16, 10)])
+@pytest.mark.parametrize("side", [3, 5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_of_any_odd_side_and_stride(size, side, stride):
+    """Against the framework's own grouped convolution and its gradients."""
+
+    def reference(x, kernel):
+        return lax.conv_general_dilated(
+            x,
+            kernel[:, :, None],
+            (stride, stride),
+            "SAME",
+            dimension_numbers=LAYOUT,
+            feature_group_count=x.shape[-1],
+        )
+
+    def ours(x, kernel):
+        return depthwise_conv(x, kernel, stride)
+
+    _check(ours, reference, _array(2, *size, 5), _array(side, side, 5, seed=1))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +120,7 @@ FUNCTIONS = pytest.mark.parametrize(
     ("function", "kernel"),
     [
         (conv3x3, (3, 3, 4, 2)),
-        (depthwise_conv3x3, (3, 3, 4)),
+        (depthwise_conv, (3, 3, 4)),
         (conv_transpose4x4, (4, 4, 4, 2)),
     ],
 )
@@ -123,7 +145,7 @@ def test_dtype_is_kept(function, kernel):
 
 
 @pytest.mark.parametrize(
-    ("function", "kernel"), [(conv3x3, (3, 3, 1, 1)), (depthwise_conv3x3, (3, 3, 1))]
+    ("function", "kernel"), [(conv3x3, (3, 3, 1, 1)), (depthwise_conv, (3, 3, 1))]
 )
 def test_low_precision_does_not_reach_the_sums(function, kernel):
     # 5,120 is exact in bfloat16, but counting up to it by eights stops at 2,048.
