@@ -18,8 +18,9 @@ import numpy as np
 from jax import Array, lax
 
 from haqagen_jax.models.criss_cross import criss_cross
-from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4, depthwise_conv
+from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4
 from haqagen_jax.ops.cross_scan import cross_scan, cross_scan_each
+from haqagen_jax.ops.depthwise import depthwise_conv
 from haqagen_jax.ops.resample import resize_bilinear, resize_nearest
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")

@@ -14,7 +14,8 @@ from haqagen_jax.cost import (
     tile_residuals,
 )
 from haqagen_jax.models.hsv_branch import HsvBranch
-from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv
+from haqagen_jax.ops.conv import conv_transpose4x4
+from haqagen_jax.ops.depthwise import depthwise_conv
 from haqagen_jax.ops.selective_scan import selective_scan
 from haqagen_jax.presets import load_config
 

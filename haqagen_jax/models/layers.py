@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.ops import conv
+from haqagen_jax.ops.depthwise import depthwise_conv
 from haqagen_jax.ops.normalize import EPSILON
 
 kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -144,7 +145,7 @@ class Conv3x3(nn.Module):
 
 
 class DepthwiseConv3x3(nn.Module):
-    """One 3x3 kernel a channel; see `ops.conv.depthwise_conv`."""
+    """One 3x3 kernel a channel; see `ops.depthwise.depthwise_conv`."""
 
     dtype: DTypeLike = jnp.float32
 
@@ -155,7 +156,7 @@ class DepthwiseConv3x3(nn.Module):
         # One input channel a kernel: the fan-in is nine.
         kernel = self.param("kernel", kernel_init, (3, 3, 1, channels))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        y = conv.depthwise_conv(x.astype(self.dtype), kernel[:, :, 0].astype(self.dtype))
+        y = depthwise_conv(x.astype(self.dtype), kernel[:, :, 0].astype(self.dtype))
         return y + bias.astype(self.dtype)[None, None, None]
 
 

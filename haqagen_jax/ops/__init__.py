@@ -7,8 +7,9 @@ from haqagen_jax.ops.color import (
     rgb_to_lab,
     srgb_to_linear,
 )
-from haqagen_jax.ops.conv import conv_transpose4x4, depthwise_conv
+from haqagen_jax.ops.conv import conv_transpose4x4
 from haqagen_jax.ops.cross_scan import cross_merge, cross_scan
+from haqagen_jax.ops.depthwise import depthwise_conv
 from haqagen_jax.ops.histogram import soft_cdf, soft_histogram
 from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import adaptive_mean, halve, resize_bilinear, resize_nearest

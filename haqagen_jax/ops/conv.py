@@ -1,14 +1,11 @@
 """Convolutions in the form that XLA runs well on every backend, CPU included.
 
-Some are slow on XLA's CPU backend when written the usual way: depthwise convolutions (26 times
-slower than shifted multiply-adds), the weight gradient of a dilated transposed convolution (about
-1 GFLOP/s), and of 3x3 convolutions the weight gradient of large maps and everything about tiny
-ones. All forms below are exact rewritings.
+Some are slow on XLA's CPU backend when written the usual way: the weight gradient of a dilated
+transposed convolution (about 1 GFLOP/s), and of 3x3 convolutions the weight gradient of large maps
+and everything about tiny ones. All forms below are exact rewritings.
 
 Channels last, kernels h w in out; float32 or lower, the dtype is kept.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -42,11 +39,22 @@ def conv3x3(x: Float[Array, "b h w i"], kernel: Float[Array, "3 3 i o"]) -> Floa
 
 def _ringed(x: Array) -> Array:
     """The map within a ring of zeros."""
-    return _padded(x, (1, 1), (1, 1))
+    return zero_padded(x, (1, 1), (1, 1))
 
 
-def _padded(x: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
-    """The map with zeros before and after its rows and columns."""
+def zero_padded(
+    x: Float[Array, "b h w c"], rows: tuple[int, int], columns: tuple[int, int]
+) -> Float[Array, "b H W c"]:
+    """Put zeros around a map.
+
+    Args:
+        x: a map.
+        rows: how many rows of them before and after it.
+        columns: how many columns.
+
+    Returns:
+        The larger map.
+    """
     # A row's pixels as one axis: XLA's CPU backend takes four times as long to compile the other.
     b, h, w, c = x.shape
     beside = (columns[0] * c, columns[1] * c)
@@ -124,123 +132,6 @@ def _conv3x3_kernel_gradient_by_band(x: Array, dy: Array) -> Array:
 
 
 _conv3x3.defvjp(_conv3x3_fwd, _conv3x3_bwd)
-
-
-def depthwise_conv(
-    x: Float[Array, "b h w c"], kernel: Float[Array, "k k c"], stride: int = 1
-) -> Float[Array, "b H W c"]:
-    """Convolve every channel with its own kernel, zeros outside the map.
-
-    Args:
-        x: a map.
-        kernel: one k x k kernel a channel, k odd and at least 3.
-        stride: 1 or 2; both sides of `x` are multiples of it.
-
-    Returns:
-        A map of h / stride x w / stride pixels. With stride 2 the zeros are those of TensorFlow's
-        "SAME": one more after the map than before it.
-    """
-    return _depthwise(stride, x, kernel)
-
-
-def _margins(k: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after the map along an axis."""
-    before = (k - stride) // 2
-    return before, k - stride - before
-
-
-def _taps(padded: Array, k: int, stride: int, h: int, w: int) -> list[list[Array]]:
-    """A padded map seen through each tap of a kernel, h x w pixels each."""
-    b, _, _, c = padded.shape
-
-    def view(i: int, j: int) -> Array:
-        stop = i + stride * (h - 1) + 1, j + stride * (w - 1) + 1
-        return lax.slice(padded, (0, i, j, 0), (b, *stop, c), (1, stride, stride, 1))
-
-    return [[view(i, j) for j in range(k)] for i in range(k)]
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _depthwise(stride: int, x: Array, kernel: Array) -> Array:
-    _, h, w, _ = x.shape
-    k, margins = kernel.shape[0], _margins(kernel.shape[0], stride)
-    views = _taps(_padded(x, margins, margins), k, stride, h // stride, w // stride)
-    taps = [views[i][j] * kernel[i, j][None, None, None] for i in range(k) for j in range(k)]
-    return sum(taps[1:], taps[0])
-
-
-def _depthwise_fwd(stride: int, x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _depthwise(stride, x, kernel), (x, kernel)
-
-
-def _depthwise_bwd(stride: int, residuals: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    """Keeps the input, not its views."""
-    x, kernel = residuals
-    if stride == 1:
-        dx = _depthwise(1, dy, kernel[::-1, ::-1])
-    else:
-        dx = _depthwise_input_gradient(dy, kernel)
-    forms = {
-        "cpu": functools.partial(_kernel_gradient_by_row, kernel.shape[0], stride),
-        "default": functools.partial(_kernel_gradient, kernel.shape[0], stride),
-    }
-    return dx, lax.platform_dependent(x, dy, **forms)
-
-
-def _depthwise_input_gradient(dy: Array, kernel: Array) -> Array:
-    """Of stride 2: each of the four phases of the map sees its own taps, and no zeros.
-
-    Output n reads input 2 n + i - before through tap i. So input 2 m + p receives output
-    m + (p + before - i) / 2 through each tap i of the parity of p + before.
-    """
-    b, h, w, c = dy.shape
-    k = kernel.shape[0]
-    before, reach = _margins(k, 2)[0], k // 2 + 1
-    padded = _padded(dy, (reach, reach), (reach, reach))
-
-    def phase(p: int, q: int) -> Array:
-        total = jnp.zeros_like(dy)
-        for i in range((p + before) % 2, k, 2):
-            for j in range((q + before) % 2, k, 2):
-                top, left = (reach + (r + before - t) // 2 for r, t in ((p, i), (q, j)))
-                view = padded[:, top : top + h, left : left + w]
-                total = total + view * kernel[i, j][None, None, None]
-        return total
-
-    rows = [jnp.stack([phase(p, q) for q in (0, 1)], axis=3) for p in (0, 1)]
-    return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, c)
-
-
-def _kernel_gradient(k: int, stride: int, x: Array, dy: Array) -> Array:
-    _, h, w, _ = dy.shape
-    margins = _margins(k, stride)
-    views = _taps(_padded(x, margins, margins), k, stride, h, w)
-    return jnp.stack([jnp.stack([(view * dy).sum((0, 1, 2)) for view in row]) for row in views])
-
-
-def _kernel_gradient_by_row(k: int, stride: int, x: Array, dy: Array) -> Array:
-    """One row of pixels at a time: what a CPU's cache holds, and half the time."""
-    _, h, w, c = dy.shape
-    margins = _margins(k, stride)
-    padded = _padded(x, margins, margins)
-
-    def add_row(total: Array, row: Array) -> tuple[Array, None]:
-        line = lax.dynamic_index_in_dim(dy, row, axis=1, keepdims=False)
-        near = lax.dynamic_slice_in_dim(padded, stride * row, k, axis=1)
-        taps = [
-            (near[:, i, j : j + stride * (w - 1) + 1 : stride] * line).sum((0, 1))
-            for i in range(k)
-            for j in range(k)
-        ]
-        return total + at_least_float32(jnp.stack(taps)), None
-
-    # A running sum over many rows does not fit in a low precision.
-    zero = at_least_float32(jnp.zeros((k * k, c), dy.dtype))
-    total, _ = lax.scan(add_row, zero, jnp.arange(h))
-    return total.reshape(k, k, c).astype(dy.dtype)
-
-
-_depthwise.defvjp(_depthwise_fwd, _depthwise_bwd)
 
 
 def conv_transpose4x4(

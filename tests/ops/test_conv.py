@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4, depthwise_conv
+from haqagen_jax.ops.conv import conv3x3, conv_transpose4x4
+from haqagen_jax.ops.depthwise import depthwise_conv
 
 SIZES = [(1, 1), (1, 6), (4, 4), (5, 7), (8, 3)]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
