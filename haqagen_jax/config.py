@@ -12,7 +12,8 @@ from typing import Any
 from haqagen_jax import paper
 from haqagen_jax.config_values import build, require, require_known, require_one_of
 
-ARCHITECTURES = ("haqagen", "colormamba")  # whose generator and critics
+ARCHITECTURES = ("haqagen", "colormamba", "prior")  # whose generator and critics; prior: G_B alone
+HSV_ENCODERS = ("unet", "efficientnet_lite0")
 PREPARATIONS = ("haqagen", "colormamba")  # whose way with the NIR image
 # float64 is for comparisons, and needs JAX_ENABLE_X64=1.
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "float64")
@@ -31,11 +32,24 @@ class ModelConfig:
     critic_width: int = paper.CRITIC_WIDTH
     hsv_spade: bool = True  # condition G_A on G_B's prediction (Table 5)
     even_upsampling: bool = False  # ours: decoder stages that cannot print a grid of period 2
+    hsv_encoder: str = "unet"  # of G_B; ours: efficientnet_lite0 starts with ImageNet's weights
+    guided: int = 0  # ours: radius of the guided layer behind the network in training; 0 for none
+    guided_eps: float = 1e-3
 
     def __post_init__(self) -> None:
         require_one_of(ARCHITECTURES, "model.architecture", self.architecture)
+        require_one_of(HSV_ENCODERS, "model.hsv_encoder", self.hsv_encoder)
+        wanted = {"colormamba": "unet", "prior": "efficientnet_lite0"}.get(self.architecture)
         require(
-            self.hsv_spade or self.architecture == "haqagen",
+            wanted in (None, self.hsv_encoder),
+            "model.hsv_encoder",
+            self.hsv_encoder,
+            f"{wanted} for model.architecture = {self.architecture}",
+        )
+        require(self.guided >= 0, "model.guided", self.guided, "0 or more pixels")
+        require(self.guided_eps > 0, "model.guided_eps", self.guided_eps, "positive")
+        require(
+            self.hsv_spade or self.architecture != "colormamba",
             "model.hsv_spade",
             self.hsv_spade,
             f"true for model.architecture = {self.architecture}, whose maps are features",
@@ -66,6 +80,10 @@ class DataConfig:
     flip: float = paper.FLIP_PROBABILITY
     rotate: bool = True
     saturation: float = paper.SATURATION_JITTER
+    whole: bool = False  # ours: samples are squares of any size, up to the whole image, reduced
+    gain: float = 0.0  # ours: jitter of the NIR image; factors in 1 - gain ... 1 + gain,
+    gamma: float = 0.0  # exponents in 1 / (1 + gamma) ... 1 + gamma,
+    noise: float = 0.0  # and the largest standard deviation of added Gaussian noise
     workers: int = 0
 
     @property
@@ -107,7 +125,10 @@ class DataConfig:
         )
         require_one_of(("srgb", "linear"), "data.rgb_transfer", self.rgb_transfer)
         require(0 <= self.flip <= 1, "data.flip", self.flip, "a probability in [0, 1]")
-        require(0 <= self.saturation < 1, "data.saturation", self.saturation, "in [0, 1)")
+        for name in ("saturation", "gain"):
+            require(0 <= getattr(self, name) < 1, f"data.{name}", getattr(self, name), "in [0, 1)")
+        for name in ("gamma", "noise"):
+            require(getattr(self, name) >= 0, f"data.{name}", getattr(self, name), "0 or more")
         require(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
 
@@ -126,6 +147,7 @@ class LossConfig:
     tau: float = paper.HISTOGRAM_TAU
     ssim: float = 0.0  # weight of 1 - SSIM in L_rec, which Table 4's first row has
     ssim_scales: int = 1  # 5: the similarity over five scales in its place
+    network_mse: float = 0.0  # ours: of the network's own colors, before the guided layer
     hsv: float = 1.0  # of all HSV terms but the adversarial, relative to RGB's; 1 in Eq. (4)
     adversary: str = "hinge"
     kernel: str = "triangular"
@@ -133,6 +155,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         terms = ("alpha", "beta", "gamma", "delta", "ssim", "hsv", "mse", "feature", "adversarial")
+        terms += ("network_mse",)
         for name in terms:
             require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
         scales = self.ssim_scales
@@ -153,6 +176,7 @@ class OptimConfig:
     b1: float = paper.ADAM_B1
     b2: float = paper.ADAM_B2
     weight_decay: float = paper.WEIGHT_DECAY
+    trunk: float = 1.0  # ours: learning rate of a pretrained trunk, to that of the rest
     clip: float = 0.0  # ours: largest norm of a side's gradient; 0 for any
 
     def __post_init__(self) -> None:
@@ -166,7 +190,7 @@ class OptimConfig:
         for name in ("b1", "b2"):
             value = getattr(self, name)
             require(0 <= value < 1, f"optim.{name}", value, "in [0, 1)")
-        for name in ("weight_decay", "clip"):
+        for name in ("weight_decay", "clip", "trunk"):
             require(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
 
 

@@ -74,12 +74,14 @@ ROOMS = {
     "train.optimizer": "config paper types",
     "train.precision": "errors",
     "train.state": "config models models.factory paper train.optimizer train.precision types",
-    "train.step": "config losses losses.objective models models.factory ops paper train.optimizer "
-    "train.precision train.state types",
+    "train.guided": "config models ops paper types",
+    "train.step": "config losses losses.objective models models.factory ops paper train.guided "
+    "train.optimizer train.precision train.state types",
     "train.texture_step": "config models ops paper train.optimizer types",
     "train": "artifact config console cost data device_memory errors files imageio interop losses "
-    "losses.objective metrics models models.factory ops paper preprocess train.optimizer "
-    "train.precision strict_json train.state train.step train.texture_step types version weights",
+    "losses.objective metrics models models.factory ops paper preprocess train.guided "
+    "train.optimizer train.precision strict_json train.state train.step train.texture_step types "
+    "version weights",
     "info": "artifact config cost models models.factory presets train train.state",
     "baselines": "config errors ops paper preprocess strict_json types",
     "api": "artifact baselines config errors inference inference.settings models models.factory "
@@ -104,7 +106,8 @@ DOORS = {
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (
     *("ops", "models", "losses", "metrics", "types", "paper", "errors", "config", "config_values"),
-    *("train.optimizer", "train.precision", "train.state", "train.step", "train.texture_step"),
+    *("train.guided", "train.optimizer", "train.precision", "train.state", "train.step"),
+    "train.texture_step",
     *("inference.tiling", "inference.blend", "inference.forward", "inference.postprocess"),
     "inference.settings",
 )

@@ -157,12 +157,18 @@ def _sample(
     """Turns a prepared pair into one training sample."""
     rng = np.random.default_rng((seed, position // len(images), record))
     picture = images[record]
-    window = transforms.random_crop(picture.size, rng, crop=data.crop, precrop=data.precrop)
-    image = picture.cut(window)
+    if data.whole:
+        image = picture.square(transforms.random_square(picture.nir.shape[:2], rng), data.crop)
+    else:
+        window = transforms.random_crop(picture.size, rng, crop=data.crop, precrop=data.precrop)
+        image = picture.cut(window)
     image = transforms.random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
     factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
     rgb = transforms.scale_saturation(image[..., -3:], factor)
-    return {"nir": np.ascontiguousarray(image[..., :-3]), "rgb": _transfer(rgb, data)}
+    nir = transforms.jitter(
+        image[..., :-3], rng, gain=data.gain, gamma=data.gamma, noise=data.noise
+    )
+    return {"nir": np.ascontiguousarray(nir), "rgb": _transfer(rgb, data)}
 
 
 def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:

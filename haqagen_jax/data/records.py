@@ -53,6 +53,22 @@ class Picture(NamedTuple):
         nir, rgb = (resize(image, self.size, window) for image in (self.nir, self.rgb))
         return np.concatenate([self.preparation.planes(nir), rgb], axis=-1)
 
+    def square(self, window: Window, side: int) -> Float32[np.ndarray, "side side c"]:
+        """Compute a part of the pair, reduced or enlarged to a square.
+
+        Args:
+            window: a square in pixels of the arrays; beyond them they are reflected.
+            side: of the result, pixels.
+
+        Returns:
+            See `cut`.
+        """
+        nir, rgb = (
+            resize(transforms.cut_reflected(image, window), (side, side))
+            for image in (self.nir, self.rgb)
+        )
+        return np.concatenate([self.preparation.planes(nir), rgb], axis=-1)
+
 
 def load(
     pair: Pair, data: DataConfig
@@ -88,7 +104,8 @@ def prepare(pair: Pair, data: DataConfig) -> Picture:
         data: preprocessing, clamp and crop.
 
     Returns:
-        A pair of at least the crop's size, padded by reflection where it was smaller.
+        A pair of at least the crop's size, padded by reflection where it was smaller; with
+        `data.whole` of its own size.
 
     Raises:
         InputError: all of `load`.
@@ -97,15 +114,17 @@ def prepare(pair: Pair, data: DataConfig) -> Picture:
     size = clamp_size(nir.shape[:2], data.clamp)
     # Most of a picture is not in the crop: resizing only what is takes a fraction of the time. But
     # photographs of many megapixels would fill the memory.
-    if min(size) >= data.crop and max(nir.shape) <= AS_STORED * max(size):
+    large_enough = data.whole or min(size) >= data.crop
+    if large_enough and max(nir.shape) <= AS_STORED * max(size):
         return Picture(nir, rgb, size, found)
-    padded = [transforms.pad_to(resize(image, size), data.crop) for image in (nir, rgb)]
+    least = 1 if data.whole else data.crop
+    padded = [transforms.pad_to(resize(image, size), least) for image in (nir, rgb)]
     small, colours = (quantize(image, np.uint16) for image in padded)
     return Picture(small, colours, small.shape[:2], found)
 
 
 def central(pair: Pair, data: DataConfig) -> Float32[np.ndarray, "crop crop c"]:
-    """Read a pair and cut the central crop out of it.
+    """Read a pair and cut the central crop out of it; with `data.whole`, reduce all of it.
 
     Args:
         pair: two images of equal size.
@@ -118,7 +137,10 @@ def central(pair: Pair, data: DataConfig) -> Float32[np.ndarray, "crop crop c"]:
         InputError: all of `load`.
     """
     picture = prepare(pair, data)
-    crop = picture.cut(transforms.central_crop(picture.size, crop=data.crop))
+    if data.whole:
+        crop = picture.square(transforms.whole_square(picture.nir.shape[:2]), data.crop)
+    else:
+        crop = picture.cut(transforms.central_crop(picture.size, crop=data.crop))
     return np.ascontiguousarray(crop, np.float32)
 
 

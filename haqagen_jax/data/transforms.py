@@ -9,6 +9,8 @@ from jaxtyping import Float, Shaped
 
 from haqagen_jax.scaling import Window
 
+SHORTEST = 0.55  # of an image's short side: the smallest square that `random_square` chooses
+
 
 def pad_to(image: Shaped[np.ndarray, "h w c"], side: int) -> Shaped[np.ndarray, "h2 w2 c"]:
     """Grow an image by reflection, centred, until both sides reach a length.
@@ -62,6 +64,94 @@ def central_crop(size: tuple[int, int], *, crop: int) -> Window:
         The central square.
     """
     return Window((size[0] - crop) // 2, (size[1] - crop) // 2, crop, crop)
+
+
+def cut_reflected(
+    image: Shaped[np.ndarray, "h w c"], window: Window
+) -> Shaped[np.ndarray, "h2 w2 c"]:
+    """Cut a part out of an image that goes on by reflection beyond its borders.
+
+    Args:
+        image: any values.
+        window: in its pixels; it may reach beyond them.
+
+    Returns:
+        (window.height, window.width, c).
+    """
+    beyond, starts = [], []
+    for start, count, length in zip(window[:2], window[2:], image.shape[:2], strict=True):
+        before = max(0, -start)
+        beyond.append((before, max(0, start + count - length)))
+        starts.append(start + before)
+    if any(map(any, beyond)):
+        image = np.pad(image, [*beyond, (0, 0)], mode="reflect")
+    top, left = starts
+    return image[top : top + window.height, left : left + window.width]
+
+
+def random_square(size: tuple[int, int], rng: np.random.Generator) -> Window:
+    """Choose a square between a good half of the short side and the whole long side.
+
+    Args:
+        size: (h, w) of the image.
+        rng: drawn from three times.
+
+    Returns:
+        The square; where it is longer than a side, it reaches beyond both of its ends.
+
+    Reference: ours; a network that sees whole images at inference has to learn from them.
+    """
+    short, long = min(size), max(size)
+    least = max(1, round(SHORTEST * short))
+    side = int(rng.integers(least, long + 1))
+    top, left = (
+        int(rng.integers(min(0, length - side), max(0, length - side) + 1)) for length in size
+    )
+    return Window(top, left, side, side)
+
+
+def whole_square(size: tuple[int, int]) -> Window:
+    """Choose the square that holds a whole image in its middle.
+
+    Args:
+        size: (h, w) of the image.
+
+    Returns:
+        A square of the long side, which reaches beyond the short one.
+    """
+    side = max(size)
+    return Window((size[0] - side) // 2, (size[1] - side) // 2, side, side)
+
+
+def jitter(
+    nir: Float[np.ndarray, "h w c"],
+    rng: np.random.Generator,
+    *,
+    gain: float,
+    gamma: float,
+    noise: float,
+) -> Float[np.ndarray, "h w c"]:
+    """Change the tones of a NIR image as another camera or exposure would.
+
+    Args:
+        nir: in [0, 1].
+        rng: drawn from three times, and once for each value where there is noise.
+        gain: factors are drawn from 1 - gain to 1 + gain.
+        gamma: exponents are drawn from 1 / (1 + gamma) to 1 + gamma, evenly in their logarithm.
+        noise: the largest standard deviation of Gaussian noise, in [0, 1].
+
+    Returns:
+        float32 in [0, 1]; the image itself where all three are 0.
+    """
+    if not (gain or gamma or noise):
+        return nir
+    factor = 1 + gain * rng.uniform(-1, 1)
+    exponent = (1 + gamma) ** rng.uniform(-1, 1)
+    deviation = noise * rng.uniform()
+    changed = factor * nir**exponent
+    if noise:
+        changed = changed + deviation * rng.standard_normal(nir.shape, np.float32)
+    return np.clip(changed, 0.0, 1.0).astype(np.float32)
 
 
 def random_orientation(

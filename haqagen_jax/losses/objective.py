@@ -92,6 +92,7 @@ def generator_objective(
     rgb_logits: Float[Array, "b i j 1"],
     hsv_logits: Float[Array, "b i j 1"],
     *,
+    network_rgb: Rgb | None = None,
     texture: Features | None,
     vgg: Features | None,
     loss: LossConfig,
@@ -105,6 +106,7 @@ def generator_objective(
         hsv: the target of the second.
         rgb_logits: the critic's answer to `rgb_pred`.
         hsv_logits: the critic's answer to `hsv_pred`.
+        network_rgb: the RGB branch's output before the guided layer; None where that is `rgb_pred`.
         texture: see `reconstruction`.
         vgg: see `reconstruction`.
         loss: weights and histogram parameters.
@@ -127,6 +129,8 @@ def generator_objective(
         terms["mse_rgb"] = mse(rgb_pred, rgb)
         if loss.hsv:
             terms["mse_hsv"] = hsv_mse(hsv_pred, hsv, hue=loss.hue)
+    if loss.network_mse:
+        terms["network_mse_rgb"] = mse(rgb_pred if network_rgb is None else network_rgb, rgb)
     if loss.feature:
         spaces = [("rgb", rgb_pred, rgb), ("hsv", hsv_pred, hsv)]
         for space, prediction, target in spaces if loss.hsv else spaces[:1]:
@@ -194,6 +198,7 @@ def term_weights(loss: LossConfig) -> dict[str, float]:
     return {
         "adversarial": loss.adversarial,
         "mse": loss.mse,
+        "network_mse": loss.network_mse,
         "texture_l2": loss.feature * loss.alpha,
         "texture_cosine": loss.feature * loss.gamma,
         "cdf": loss.feature * loss.beta,

@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.generator import GeneratorOutput, require_multiple
+from haqagen_jax.models.generator_output import MULTIPLE, GeneratorOutput, require_multiple
 from haqagen_jax.models.hsv_unet import HsvUnet
 from haqagen_jax.models.rgb_branch import RgbBranch, between_extremes
 
@@ -77,7 +77,7 @@ class ColorMamba(nn.Module):
             ValueError: a height or width that is not a positive multiple of 256.
         """
         nir = jnp.asarray(nir)
-        require_multiple(nir)
+        require_multiple(nir, MULTIPLE)
         if nir_hsv is None:
             value = nir[..., -1:]
             nir_hsv = jnp.concatenate([jnp.zeros_like(value), jnp.zeros_like(value), value], -1)

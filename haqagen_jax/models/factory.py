@@ -9,6 +9,7 @@ from jax.typing import DTypeLike
 
 from haqagen_jax import paper
 from haqagen_jax.config import ModelConfig
+from haqagen_jax.models.color_prior import ColorPrior
 from haqagen_jax.models.colormamba import ColorMamba
 from haqagen_jax.models.critic import ColorMambaCritic, Critic
 from haqagen_jax.models.generator import Generator
@@ -16,7 +17,7 @@ from haqagen_jax.models.generator import Generator
 
 def make_generator(
     model: ModelConfig, *, dtype: DTypeLike = jnp.float32, remat: bool = False
-) -> Generator | ColorMamba:
+) -> Generator | ColorMamba | ColorPrior:
     """Returns the generator for a configuration: its RGB and its HSV branch.
 
     Args:
@@ -35,6 +36,8 @@ def make_generator(
             remat=remat,
             dtype=dtype,
         )
+    if model.architecture == "prior":
+        return ColorPrior(dtype=dtype)
     return Generator(
         width=model.width,
         d_state=model.d_state,
@@ -42,6 +45,7 @@ def make_generator(
         spade_hidden=model.spade_hidden,
         hsv_width=model.hsv_width,
         hsv_spade=model.hsv_spade,
+        hsv_encoder=model.hsv_encoder,
         even_upsampling=model.even_upsampling,
         remat=remat,
         dtype=dtype,
@@ -51,7 +55,7 @@ def make_generator(
 def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic | ColorMambaCritic:
     """Returns the two critics for a configuration."""
     match model.architecture:
-        case "haqagen":
+        case "haqagen" | "prior":
             return Critic(model.critic_width, dtype=dtype)
         case "colormamba":
             return ColorMambaCritic(model.critic_width, dtype=dtype)

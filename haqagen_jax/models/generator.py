@@ -3,7 +3,7 @@
 Reference: HAQAGen Sec. 3.1.
 """
 
-from typing import NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -13,31 +13,10 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax import paper
+from haqagen_jax.models.color_prior import ColorPrior
+from haqagen_jax.models.generator_output import MULTIPLE, GeneratorOutput, require_multiple
 from haqagen_jax.models.hsv_branch import HsvBranch
 from haqagen_jax.models.rgb_branch import RgbBranch, edges
-
-MULTIPLE = 256  # height and width that the eight halvings need
-
-
-class GeneratorOutput(NamedTuple):
-    """Both predictions, float32 in (0, 1)."""
-
-    rgb: Float[Array, "b h w 3"]
-    hsv: Float[Array, "b h w 3"]
-
-
-def require_multiple(nir: Float[Array, "b h w c"]) -> None:
-    """Refuses pictures that eight halvings do not divide.
-
-    Raises:
-        ValueError: a height or width that is not a positive multiple of 256.
-    """
-    _, h, w, _ = nir.shape
-    if h % MULTIPLE or w % MULTIPLE or not h * w:
-        raise ValueError(
-            f"nir of {h} x {w}: both must be positive multiples of {MULTIPLE}; "
-            "haqagen_jax.load().colorize tiles pictures of any size"
-        )
 
 
 class Generator(nn.Module):
@@ -49,6 +28,7 @@ class Generator(nn.Module):
     spade_hidden: int
     hsv_width: int
     hsv_spade: bool = True
+    hsv_encoder: str = "unet"
     even_upsampling: bool = False
     remat: bool = False
     dtype: DTypeLike = jnp.float32
@@ -72,8 +52,12 @@ class Generator(nn.Module):
             ValueError: a height or width that is not a positive multiple of 256.
         """
         nir = jnp.asarray(nir)
-        require_multiple(nir)
-        hsv = HsvBranch(self.hsv_width, remat=self.remat, dtype=self.dtype, name="hsv_branch")(nir)
+        require_multiple(nir, MULTIPLE)
+        if self.hsv_encoder == "efficientnet_lite0":
+            hsv = ColorPrior(dtype=self.dtype, name="hsv_branch")(nir).hsv
+        else:
+            options: Any = {"remat": self.remat, "dtype": self.dtype, "name": "hsv_branch"}
+            hsv = HsvBranch(self.hsv_width, **options)(nir)
         # Of a constant, SPADE blocks make a learned scale and shift per channel; so what a
         # comparison without the prediction lacks is the prediction alone.
         condition = hsv if self.hsv_spade else jnp.zeros_like(hsv)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from haqagen_jax import artifact, paper
+from haqagen_jax import weights as cache
 from haqagen_jax.config import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.agent_attention import WindowBias
@@ -79,6 +80,28 @@ def read_initial(directory: str | Path, config: Config) -> Initial:
         and (same_norms or not _FUSION_NORM.search(path))
     }
     return Initial(taken, _report(str(directory), wanted, found, taken))
+
+
+def pretrained_trunk(config: Config) -> Initial | None:
+    """Read what a new run's trunk starts with, from the cache of published weights.
+
+    Args:
+        config: the run's configuration.
+
+    Returns:
+        ImageNet's EfficientNet-Lite0; None for a generator without such a trunk.
+
+    Raises:
+        InputError: the weights are not in the cache.
+    """
+    model = config.model
+    if model.hsv_encoder != "efficientnet_lite0":
+        return None
+    place = "trunk" if model.architecture == "prior" else "hsv_branch/trunk"
+    found = artifact.flatten(cache.load("efficientnet-lite0"))
+    tensors = {f"params/{place}/{path}": tensor for path, tensor in found.items()}
+    count = sum(tensor.size for tensor in tensors.values())
+    return Initial(tensors, f"trunk of EfficientNet-Lite0 (ImageNet): {count:,} parameters taken")
 
 
 def _agent_biases(tensors: Mapping[str, np.ndarray]) -> Tensors:

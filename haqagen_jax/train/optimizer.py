@@ -18,7 +18,7 @@ def make_schedule(optim: OptimConfig, *, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(optim: OptimConfig, *, steps: int) -> optax.GradientTransformation:
-    """Returns AdamW for a run of `steps` steps, after clipping if there is any."""
+    """Return AdamW for a run of `steps` steps, with clipping and a slower trunk if wanted."""
     adamw = optax.adamw(
         make_schedule(optim, steps=steps),
         b1=optim.b1,
@@ -26,7 +26,19 @@ def make_optimizer(optim: OptimConfig, *, steps: int) -> optax.GradientTransform
         weight_decay=optim.weight_decay,
         mask=decayed,
     )
-    return optax.chain(optax.clip_by_global_norm(optim.clip), adamw) if optim.clip else adamw
+    parts: list[optax.GradientTransformation] = [adamw]
+    if optim.clip:
+        parts.insert(0, optax.clip_by_global_norm(optim.clip))
+    if optim.trunk != 1:
+        parts.append(optax.masked(optax.scale(optim.trunk), in_trunk))
+    return optax.chain(*parts) if len(parts) > 1 else adamw
+
+
+def in_trunk(params: optax.Params) -> optax.Params:
+    """Mark the parameters of a pretrained trunk, whose module is called "trunk"."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: any(part.key == "trunk" for part in path), params
+    )
 
 
 def decayed(params: optax.Params) -> optax.Params:

@@ -19,7 +19,7 @@ from haqagen_jax.data.pipeline import TrainIterator, batch_names, train_iterator
 from haqagen_jax.errors import InputError
 from haqagen_jax.train.checkpoint import is_started
 from haqagen_jax.train.frozen import texture_features, vgg_features
-from haqagen_jax.train.initial import Initial, read_initial
+from haqagen_jax.train.initial import Initial, pretrained_trunk, read_initial
 from haqagen_jax.train.precision import compute_dtype
 from haqagen_jax.train.processes import is_first
 from haqagen_jax.train.settings import run_settings
@@ -89,8 +89,9 @@ def prepare(
     if is_first():
         require_workdir(workdir)
     initial = None
-    if init_from is not None and not is_started(workdir / "checkpoints"):
-        initial = read_initial(init_from, config)
+    if not is_started(workdir / "checkpoints"):
+        given = init_from is not None
+        initial = read_initial(init_from, config) if given else pretrained_trunk(config)
     train = config.train
     dtype = compute_dtype(train.precision)
     mesh = make_mesh(train)

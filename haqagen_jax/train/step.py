@@ -12,7 +12,7 @@ Reference: HAQAGen Sec. 3.2, Eq. (2) to (4); 1:1 updates.
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,9 +29,10 @@ from haqagen_jax.losses.objective import (
     needs_critics,
 )
 from haqagen_jax.models.factory import make_critic, make_generator
-from haqagen_jax.models.generator import GeneratorOutput
+from haqagen_jax.models.generator_output import GeneratorOutput
 from haqagen_jax.ops.color import rgb_to_hsv, srgb_encoded
 from haqagen_jax.ops.pairing import apart, by_turns
+from haqagen_jax.train.guided import guided
 from haqagen_jax.train.optimizer import make_optimizer
 from haqagen_jax.train.precision import LEAST, unscaled
 from haqagen_jax.train.state import TrainState
@@ -135,6 +136,14 @@ def make_train_step(
     return step
 
 
+class _Prediction(NamedTuple):
+    """What a batch becomes: behind the guided layer, and the network's own colors."""
+
+    rgb: Array
+    hsv: Array
+    network_rgb: Array
+
+
 class _Networks:
     """The two sides of the game, each with its gradient."""
 
@@ -146,29 +155,30 @@ class _Networks:
         self._objective = functools.partial(
             generator_objective, texture=texture, vgg=vgg, loss=config.loss
         )
-        self._loss = config.loss
+        self._loss, self._model = config.loss, config.model
         self._linear = config.data.linear
 
-    def predict(self, state: TrainState, batch: Batch) -> tuple[GeneratorOutput, Any, Any]:
+    def predict(self, state: TrainState, batch: Batch) -> tuple[_Prediction, Any, Any]:
         """Returns the predictions, what pulls a gradient back, and the updated collections."""
 
-        def forward(params: Any) -> tuple[GeneratorOutput, Any]:
+        def forward(params: Any) -> tuple[_Prediction, Any]:
             variables = {**state.generator, "params": params}
             mutable = ["batch_stats", "spectral"]
             applied: Any = self._generator.apply(variables, batch.nir, train=True, mutable=mutable)
-            fake, updated = applied
-            return GeneratorOutput(fake.rgb, fake.hsv), updated
+            output, updated = applied
+            rgb, hsv = guided(self._model, batch.nir, output)
+            return _Prediction(rgb, hsv, output.rgb), updated
 
         return jax.vjp(forward, state.generator["params"], has_aux=True)
 
     def critic_side(
-        self, state: TrainState, batch: Batch, fake: GeneratorOutput, scale: Array
+        self, state: TrainState, batch: Batch, fake: _Prediction, scale: Array
     ) -> tuple[Any, Metrics, Any]:
         """Returns the critics' gradient, the means of their terms, and their spectral state."""
-        real, fake = self._real(batch), jax.lax.stop_gradient(fake)
+        real, fakes = self._real(batch), jax.lax.stop_gradient(fake[:2])
 
         def loss(params: Any) -> Any:
-            rgb, hsv = (by_turns(*pair) for pair in zip(real, fake, strict=True))
+            rgb, hsv = (by_turns(*pair) for pair in zip(real, fakes, strict=True))
             variables = {**state.critic, "params": params}
             logits, updated = self._critic.apply(
                 variables, rgb, hsv, train=True, mutable=["spectral"]
@@ -185,14 +195,15 @@ class _Networks:
         return unscaled(grads, scale), means, spectral
 
     def generator_side(
-        self, batch: Batch, fake: GeneratorOutput, judge: Any, scale: Array
-    ) -> tuple[GeneratorOutput, Metrics]:
+        self, batch: Batch, fake: _Prediction, judge: Any, scale: Array
+    ) -> tuple[_Prediction, Metrics]:
         """Returns the gradient of L_G in the predictions, scaled, and the means of its terms."""
         real = self._real(batch)
 
-        def loss(fake: GeneratorOutput) -> Any:
+        def loss(fake: _Prediction) -> Any:
             logits: Any = self._critic.apply(judge, fake.rgb, fake.hsv)
-            total, terms = self._objective(*fake, *real, *logits)
+            images = fake.rgb, fake.hsv, *real, *logits
+            total, terms = self._objective(*images, network_rgb=fake.network_rgb)
             return total * scale, {"generator": total, **_means(terms)}
 
         return jax.grad(loss, has_aux=True)(fake)

