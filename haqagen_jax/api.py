@@ -91,6 +91,11 @@ def _load_network(name: str, settings: Settings) -> Colorizer:
             )
     directory = BUNDLED if name == "small" else Path(name)
     config, variables = artifact.load(directory)
+    if config.model.architecture == "nir_from_color":
+        raise InputError(
+            f"{directory}: predicts NIR from color photographs, and colors nothing; give a model "
+            "that was trained on what it makes"
+        )
     network = make_generator(config.model, dtype=settings.precision)
     if directory != BUNDLED:  # that one is for the tests to check: it takes a second
         artifact.check(variables, generator_shapes(config.model), str(directory))

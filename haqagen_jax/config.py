@@ -12,7 +12,12 @@ from typing import Any
 from haqagen_jax import paper
 from haqagen_jax.config_values import build, require, require_known, require_one_of
 
-ARCHITECTURES = ("haqagen", "colormamba", "prior")  # whose generator and critics; prior: G_B alone
+ARCHITECTURES = (
+    "haqagen",
+    "colormamba",
+    "prior",
+    "nir_from_color",
+)  # whose generator and critics; prior: G_B alone
 HSV_ENCODERS = ("unet", "efficientnet_lite0")
 PREPARATIONS = ("haqagen", "colormamba")  # whose way with the NIR image
 # float64 is for comparisons, and needs JAX_ENABLE_X64=1.
@@ -39,7 +44,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         require_one_of(ARCHITECTURES, "model.architecture", self.architecture)
         require_one_of(HSV_ENCODERS, "model.hsv_encoder", self.hsv_encoder)
-        wanted = {"colormamba": "unet", "prior": "efficientnet_lite0"}.get(self.architecture)
+        wanted = {
+            "colormamba": "unet",
+            "prior": "efficientnet_lite0",
+            "nir_from_color": "efficientnet_lite0",
+        }.get(self.architecture)
         require(
             wanted in (None, self.hsv_encoder),
             "model.hsv_encoder",
@@ -81,6 +90,7 @@ class DataConfig:
     rotate: bool = True
     saturation: float = paper.SATURATION_JITTER
     whole: bool = False  # ours: samples are squares of any size, up to the whole image, reduced
+    direction: str = "nir_to_rgb"  # ours: "rgb_to_nir" learns the NIR images of photographs
     gain: float = 0.0  # ours: jitter of the NIR image; factors in 1 - gain ... 1 + gain,
     gamma: float = 0.0  # exponents in 1 / (1 + gamma) ... 1 + gamma,
     noise: float = 0.0  # and the largest standard deviation of added Gaussian noise
@@ -124,6 +134,7 @@ class DataConfig:
             "haqagen where data.equalize is true or data.nir_percentiles are not 0 and 100",
         )
         require_one_of(("srgb", "linear"), "data.rgb_transfer", self.rgb_transfer)
+        require_one_of(("nir_to_rgb", "rgb_to_nir"), "data.direction", self.direction)
         require(0 <= self.flip <= 1, "data.flip", self.flip, "a probability in [0, 1]")
         for name in ("saturation", "gain"):
             require(0 <= getattr(self, name) < 1, f"data.{name}", getattr(self, name), "in [0, 1)")

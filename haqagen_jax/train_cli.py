@@ -12,7 +12,7 @@ Command = Callable[..., argparse.ArgumentParser]
 
 
 def add(commands: argparse._SubParsersAction, command: Command) -> None:
-    """Adds `train` and `pretrain-texture` to a parser.
+    """Adds the commands that train to a parser.
 
     Args:
         commands: of the parser.
@@ -20,6 +20,7 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
     """
     _train(commands, command)
     _pretrain_texture(commands, command)
+    _pretrain_prior(commands, command)
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +62,30 @@ def _pretrain_texture(commands: argparse._SubParsersAction, command: Command) ->
         commands, "pretrain-texture", "train and freeze the texture autoencoder f", run
     )
     _add_run_arguments(parser)
+
+
+def _pretrain_prior(commands: argparse._SubParsersAction, command: Command) -> None:
+    def run(args: argparse.Namespace) -> int:
+        config = load_config(args.config, args.set)
+        from haqagen_jax.train.prior import pretrain_prior
+
+        made = pretrain_prior(args.data, args.photos, args.workdir, config)
+        pairs = f"{args.workdir}/pairs"
+        left = f"; {len(made.left_out)} photographs were left out" if made.left_out else ""
+        print(f"{made.pairs} pairs are in {pairs}{left}")
+        print("train on them first, then go on with real pairs alone:")
+        real = [word for place in args.data for word in ("--data", place)]
+        words = ["haqagen", "train", "--config", "configs/fast.py"]
+        print(shlex.join([*words, "--data", pairs, *real, "--workdir", f"{args.workdir}/first"]))
+        start = ["--init-from", f"{args.workdir}/first/model"]
+        print(shlex.join([*words, *real, "--workdir", f"{args.workdir}/then", *start]))
+        return 0
+
+    parser = command(commands, "pretrain-prior", "make pairs of color photographs without NIR", run)
+    _add_run_arguments(parser)
+    parser.add_argument(
+        "--photos", required=True, metavar="DIR", help="folder of color photographs"
+    )
 
 
 def _add_process_arguments(parser: argparse.ArgumentParser) -> None:

@@ -78,10 +78,10 @@ ROOMS = {
     "train.step": "config losses losses.objective models models.factory ops paper train.guided "
     "train.optimizer train.precision train.state types",
     "train.texture_step": "config models ops paper train.optimizer types",
-    "train": "artifact config console cost data device_memory errors files imageio interop losses "
-    "losses.objective metrics models models.factory ops paper preprocess train.guided "
-    "train.optimizer train.precision strict_json train.state train.step train.texture_step types "
-    "version weights",
+    "train": "artifact config console cost data device_memory errors files imageio interop levels "
+    "losses losses.objective metrics models models.factory ops paper preprocess scaling "
+    "strict_json train.guided train.optimizer train.precision train.state train.step "
+    "train.texture_step types version weights",
     "info": "artifact config cost models models.factory presets train train.state",
     "baselines": "config errors ops paper preprocess strict_json types",
     "api": "artifact baselines config errors inference inference.settings models models.factory "

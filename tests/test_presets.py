@@ -35,7 +35,20 @@ ROWS = {  # weights of `FEATURES`, and whether the decoder sees the HSV predicti
 
 def test_every_file_of_configs_is_tested():
     files = {path.stem for path in CONFIGS.glob("*.py")}
-    assert files == {"haqagen", "ablations", "colormamba", *SETS}
+    assert files == {"haqagen", "ablations", "colormamba", "fast", "nir_from_color", *SETS}
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "direction"),
+    [("fast", "prior", "nir_to_rgb"), ("nir_from_color", "nir_from_color", "rgb_to_nir")],
+)
+def test_networks_that_see_whole_images(name, architecture, direction):
+    config = load_config(f"configs/{name}.py")
+    assert config.model.architecture == architecture
+    assert config.data.direction == direction
+    assert config.data.whole
+    state = jax.eval_shape(lambda key: create_state(key, config, steps=10), jax.random.key(0))
+    assert count_parameters(state.generator["params"]) < 4_000_000
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -31,6 +31,10 @@ def find_pairs(directory: str | Path) -> list[FilePair]:
     return pairing.require_sound(_undivided(directory), directory)
 
 
+class _LackingSplit(InputError):
+    """A folder is split by its sub-folders, and has none of this name."""
+
+
 def split_pairs(
     directories: Sequence[str | Path], split: str, *, unreadable: bool = False
 ) -> list[Pair]:
@@ -41,7 +45,8 @@ def split_pairs(
     `split_of` their scenes.
 
     Args:
-        directories: at least one; the result is their union, in this order.
+        directories: at least one; the result is their union, in this order. A folder whose
+            sub-folders lack the split adds nothing to it, if another directory has it.
         split: train, val or test.
         unreadable: return pairs with unreadable headers, too, instead of refusing them.
 
@@ -53,11 +58,15 @@ def split_pairs(
     """
     if split not in SPLITS:
         raise InputError(f"split = {split!r}: must be one of {', '.join(SPLITS)}")
-    return [
-        pair
-        for directory in directories
-        for pair in _split_one(Path(directory), split, unreadable=unreadable)
-    ]
+    pairs, lacking = [], None
+    for directory in directories:
+        try:
+            pairs += _split_one(Path(directory), split, unreadable=unreadable)
+        except _LackingSplit as error:
+            lacking = error
+    if lacking is not None and not pairs:
+        raise lacking
+    return pairs
 
 
 def usable_pairs(
@@ -195,7 +204,7 @@ def _part(found: dict[str, Found], directory: Path, split: str) -> Found:
     if split in found and any(found[split]):
         return found[split]
     if "" not in found:
-        raise InputError(
+        raise _LackingSplit(
             f"{directory}: has {', '.join(found)} but no {split}; add {directory / split}"
         )
     pairs, problems = found[""]

@@ -168,7 +168,14 @@ def _sample(
     nir = transforms.jitter(
         image[..., :-3], rng, gain=data.gain, gamma=data.gamma, noise=data.noise
     )
-    return {"nir": np.ascontiguousarray(nir), "rgb": _transfer(rgb, data)}
+    return _directed(nir, _transfer(rgb, data), data)
+
+
+def _directed(nir: np.ndarray, rgb: np.ndarray, data: DataConfig) -> dict[str, np.ndarray]:
+    """Names what a network sees "nir" and what it learns "rgb", whichever way it translates."""
+    if data.direction == "rgb_to_nir":
+        nir, rgb = rgb, np.repeat(nir[..., :1], 3, axis=-1)
+    return {"nir": np.ascontiguousarray(nir), "rgb": np.ascontiguousarray(rgb)}
 
 
 def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:
@@ -226,8 +233,4 @@ def _held_out(
     planes = channels(data)
     crop = crops[index] if real else np.zeros((data.crop, data.crop, planes + 3), np.float32)
     nir, rgb = crop[..., :planes], _transfer(crop[..., planes:], data)
-    return {
-        "nir": np.ascontiguousarray(nir),
-        "rgb": np.ascontiguousarray(rgb),
-        "real": np.asarray(real),
-    }
+    return {**_directed(nir, rgb, data), "real": np.asarray(real)}

@@ -24,6 +24,7 @@ from haqagen_jax.ops.precision import at_least_float32
 
 WIDTHS = (128, 80, 48, 32)  # of the decoder at 1/16, 1/8, 1/4 and 1/2 of the size
 _EXPANSION = 2
+_FLOOR = 1e-2  # of a brightness whose logit is taken
 _SIDES = (5, 3)  # of a stage's depthwise kernels
 
 
@@ -57,6 +58,31 @@ class SeparableBlock(nn.Module):
         return x + Dense(features, dtype=self.dtype, name="project")(y)
 
 
+def whole_image_features(
+    image: Float[Array, "b h w 3"], *, dtype: DTypeLike
+) -> Float[Array, "b h2 w2 c"]:
+    """See an image with the trunk and decode; called inside a compact module, which owns the parts.
+
+    Args:
+        image: in [0, 1]; height and width are multiples of 32.
+        dtype: what convolutions compute in.
+
+    Returns:
+        A normalized map at half the size.
+    """
+    *skips, x = EfficientNetLite0(dtype=dtype, name="trunk")(image)
+    summary = Dense(x.shape[-1], dtype=dtype, name="global")(x.mean((1, 2)))
+    x = x + summary[:, None, None]
+    for level, width in enumerate(WIDTHS):
+        skip = skips[-1 - level]
+        x = jax.image.resize(x, (*skip.shape[:3], x.shape[-1]), "linear")
+        x = jnp.concatenate([skip, x], axis=-1)
+        x = Dense(width, dtype=dtype, name=f"reduce_{level}")(x)
+        for i, side in enumerate(_SIDES):
+            x = SeparableBlock(side, dtype=dtype, name=f"block_{level}_{i}")(x)
+    return GroupNorm(name="norm")(x)
+
+
 class ColorPrior(nn.Module):
     """The network; one collection, params."""
 
@@ -83,17 +109,46 @@ class ColorPrior(nn.Module):
         require_multiple(nir, MULTIPLE)
         b, h, w, _ = nir.shape
         image = jnp.broadcast_to(nir, (b, h, w, 3))
-        *skips, x = EfficientNetLite0(dtype=self.dtype, name="trunk")(image)
-        mood = Dense(x.shape[-1], dtype=self.dtype, name="global")(x.mean((1, 2)))
-        x = x + mood[:, None, None]
-        for level, width in enumerate(WIDTHS):
-            skip = skips[-1 - level]
-            x = jax.image.resize(x, (*skip.shape[:3], x.shape[-1]), "linear")
-            x = jnp.concatenate([skip, x], axis=-1)
-            x = Dense(width, dtype=self.dtype, name=f"reduce_{level}")(x)
-            for i, side in enumerate(_SIDES):
-                x = SeparableBlock(side, dtype=self.dtype, name=f"block_{level}_{i}")(x)
-        x = GroupNorm(name="norm")(x)
+        x = whole_image_features(image, dtype=self.dtype)
         rgb = jax.nn.sigmoid(at_least_float32(Dense(3, dtype=self.dtype, name="head")(x)))
         rgb = jax.image.resize(rgb, (b, h, w, 3), "linear")
         return GeneratorOutput(rgb, rgb_to_hsv(rgb))
+
+
+class NirFromColor(nn.Module):
+    """The NIR image that a camera would have taken of a color photograph; one collection, params.
+
+    The network mixes the channels of each pixel and shifts their brightness (as a logit), both
+    smoothly over the image: so the photograph's detail stays.
+
+    Reference: ours; HAQAGen's "future directions" name priors from images without NIR.
+    """
+
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, rgb: Float[Array | np.ndarray, "b h w 3"], *, train: bool = False
+    ) -> GeneratorOutput:
+        """Predict NIR images.
+
+        Args:
+            rgb: photographs, sRGB-encoded in [0, 1]; height and width are multiples of 32.
+            train: taken as generators take it; nothing here depends on it.
+
+        Returns:
+            The NIR image as three equal channels, and the same as HSV, float32 in (0, 1).
+
+        Raises:
+            ValueError: a height or width that is not a positive multiple of 32.
+        """
+        del train
+        rgb = jnp.asarray(rgb)
+        require_multiple(rgb, MULTIPLE)
+        x = whole_image_features(rgb, dtype=self.dtype)
+        x = at_least_float32(Dense(4, dtype=self.dtype, name="head")(x))
+        x = jax.image.resize(x, (*rgb.shape[:3], 4), "linear")
+        mixed = (jax.nn.softmax(x[..., :3]) * rgb).sum(-1, keepdims=True)
+        logit = jnp.log(mixed + _FLOOR) - jnp.log1p(_FLOOR - mixed)
+        nir = jnp.repeat(jax.nn.sigmoid(logit + x[..., 3:]), 3, axis=-1)
+        return GeneratorOutput(nir, rgb_to_hsv(nir))

@@ -9,7 +9,7 @@ from jax.typing import DTypeLike
 
 from haqagen_jax import paper
 from haqagen_jax.config import ModelConfig
-from haqagen_jax.models.color_prior import ColorPrior
+from haqagen_jax.models.color_prior import ColorPrior, NirFromColor
 from haqagen_jax.models.colormamba import ColorMamba
 from haqagen_jax.models.critic import ColorMambaCritic, Critic
 from haqagen_jax.models.generator import Generator
@@ -17,7 +17,7 @@ from haqagen_jax.models.generator import Generator
 
 def make_generator(
     model: ModelConfig, *, dtype: DTypeLike = jnp.float32, remat: bool = False
-) -> Generator | ColorMamba | ColorPrior:
+) -> Generator | ColorMamba | ColorPrior | NirFromColor:
     """Returns the generator for a configuration: its RGB and its HSV branch.
 
     Args:
@@ -38,6 +38,8 @@ def make_generator(
         )
     if model.architecture == "prior":
         return ColorPrior(dtype=dtype)
+    if model.architecture == "nir_from_color":
+        return NirFromColor(dtype=dtype)
     return Generator(
         width=model.width,
         d_state=model.d_state,
@@ -55,7 +57,7 @@ def make_generator(
 def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic | ColorMambaCritic:
     """Returns the two critics for a configuration."""
     match model.architecture:
-        case "haqagen" | "prior":
+        case "haqagen" | "prior" | "nir_from_color":
             return Critic(model.critic_width, dtype=dtype)
         case "colormamba":
             return ColorMambaCritic(model.critic_width, dtype=dtype)
@@ -65,7 +67,9 @@ def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic
 
 def init_generator(key: Array, model: ModelConfig) -> dict[str, Any]:
     """Returns the generator's variables: params, batch_stats, spectral."""
-    return dict(make_generator(model).init(key, jnp.zeros((1, paper.PATCH, paper.PATCH, 1))))
+    channels = 3 if model.architecture == "nir_from_color" else 1
+    image = jnp.zeros((1, paper.PATCH, paper.PATCH, channels))
+    return dict(make_generator(model).init(key, image))
 
 
 def generator_shapes(model: ModelConfig) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def pretrained_trunk(config: Config) -> Initial | None:
     model = config.model
     if model.hsv_encoder != "efficientnet_lite0":
         return None
-    place = "trunk" if model.architecture == "prior" else "hsv_branch/trunk"
+    place = "hsv_branch/trunk" if model.architecture == "haqagen" else "trunk"
     found = artifact.flatten(cache.load("efficientnet-lite0"))
     tensors = {f"params/{place}/{path}": tensor for path, tensor in found.items()}
     count = sum(tensor.size for tensor in tensors.values())

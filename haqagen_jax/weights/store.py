@@ -163,8 +163,8 @@ def keep(weights: Weights, source: Path) -> Path:
     Raises:
         InputError: other tensors, or nothing can be written; the cache is as it was.
     """
-    read = load_trunk if weights.name == "efficientnet-lite0" else None
-    params = read(source) if read else load_weights(weights.name, source)
+    trunk = weights.name == "efficientnet-lite0"
+    params = load_trunk(source) if trunk else load_weights(weights.name, source)
     facts = {"sha256": weights.sha256, "source": weights.url, "licence": weights.licence}
     place = _place(weights)
     prepare_folder(place.parent, remedy=ELSEWHERE)

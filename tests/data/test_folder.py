@@ -230,6 +230,16 @@ def test_a_table_names_scenes_and_splits(tmp_path):
     assert "is split into" in message(find_pairs, tmp_path)
 
 
+def test_a_folder_that_lacks_a_split_adds_nothing_to_a_union(tmp_path):
+    for place in ("made/train", "real/train", "real/val"):
+        write_pair(tmp_path / place, place.replace("/", "_"))
+    both = [tmp_path / "made", tmp_path / "real"]
+    assert [p.name for p in split_pairs(both, "train")] == ["made_train", "real_train"]
+    assert [p.name for p in split_pairs(both, "val")] == ["real_val"]
+    assert "has train but no val" in message(split_pairs, both[:1], "val")
+    assert "but no test" in message(split_pairs, both, "test")
+
+
 def test_a_table_may_not_put_a_scene_or_a_file_on_two_sides(tmp_path):
     for name in "xyz":
         write_pair(tmp_path / "deep", name)

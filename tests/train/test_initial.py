@@ -12,7 +12,8 @@ from haqagen_jax import artifact
 from haqagen_jax.config import Config, DataConfig, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.agent_attention import AgentAttention
-from haqagen_jax.models.factory import init_generator
+from haqagen_jax.models.factory import generator_shapes, init_generator
+from haqagen_jax.train import initial
 from haqagen_jax.train.initial import read_initial
 
 OTHER = ModelConfig(
@@ -129,3 +130,26 @@ def test_one_architecture_is_taken_whole(imported, tmp_path):
     artifact.save(tmp_path / "ours", Config(model=OURS), _random(OURS))
     with pytest.raises(InputError, match="is a haqagen generator, of which a colormamba generator"):
         read_initial(tmp_path / "ours", Config(model=OTHER))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "place"), [("prior", "params/trunk"), ("haqagen", "params/hsv_branch/trunk")]
+)
+def test_a_trunk_starts_with_published_weights(architecture, place, monkeypatch):
+    model = ModelConfig(
+        architecture=architecture,
+        hsv_encoder="efficientnet_lite0",
+        width=8,
+        d_state=2,
+        spade_hidden=4,
+        critic_width=4,
+    )
+    shapes = artifact.flatten(generator_shapes(model))
+    wanted = {path: x.shape for path, x in shapes.items() if path.startswith(f"{place}/")}
+    stored = {path.removeprefix(f"{place}/"): np.ones(shape) for path, shape in wanted.items()}
+    monkeypatch.setattr(initial.cache, "load", lambda name: artifact.unflatten(stored))
+    found = initial.pretrained_trunk(Config(model=model))
+    assert found is not None
+    assert {path: x.shape for path, x in found.tensors.items()} == wanted
+    assert "2,958,848 parameters taken" in found.report
+    assert initial.pretrained_trunk(Config()) is None

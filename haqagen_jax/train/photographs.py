@@ -1,0 +1,132 @@
+"""Color photographs as training pairs: each gets the NIR image that it would have had.
+
+Files in, files out; photographs that teach nothing about color are named and left out.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float32
+from PIL import Image, ImageOps
+
+from haqagen_jax import artifact, imageio
+from haqagen_jax.console import bars, complain
+from haqagen_jax.errors import InputError, reason
+from haqagen_jax.files import prepare_folder
+from haqagen_jax.levels import quantize
+from haqagen_jax.models.efficientnet import MULTIPLE
+from haqagen_jax.models.factory import generator_shapes, make_generator
+from haqagen_jax.scaling import clamp_size, resize
+
+LONGEST = 512  # pixels of a photograph that is used; longer ones are reduced
+SHORTEST = 64  # pixels; smaller ones show too little
+GREYEST = 4 / 255  # mean distance of a pixel's channels, below which a photograph has no color
+
+
+class Made(NamedTuple):
+    """What became of a folder of photographs: how many pairs there are, and which were left out."""
+
+    pairs: int
+    left_out: tuple[str, ...]
+
+
+def make_pairs(
+    photographs: str | Path, model: str | Path, out: str | Path, *, progress: bool = True
+) -> Made:
+    """Write a pair for each photograph of a folder; those that are there already are kept.
+
+    Args:
+        photographs: folder of images that Pillow reads; sub-folders are not looked at.
+        model: directory of a trained `haqagen_jax.models.color_prior.NirFromColor`.
+        out: folder for `train/NAME_nir.png` and `train/NAME_rgb.png`, 8 bits.
+        progress: show a bar.
+
+    Returns:
+        How many pairs there are, and a line for each photograph that was left out: broken, grey,
+        or smaller than `SHORTEST`.
+
+    Raises:
+        InputError: no such folder, no photograph that can be used, another kind of model, or a
+            folder that cannot be written.
+    """
+    folder, target = Path(photographs), Path(out) / "train"
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one with color photographs")
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    predict = _predictor(Path(model))
+    prepare_folder(target)
+    left_out, pairs = [], 0
+    with bars(progress) as display:
+        for path in display.track(files, description="photographs"):
+            nir, rgb = (target / f"{path.stem}_{kind}.png" for kind in ("nir", "rgb"))
+            if not (nir.exists() and rgb.exists()):
+                try:
+                    color = read_photograph(path)
+                except InputError as error:
+                    complain(str(error), display.console)
+                    left_out.append(str(error))
+                    continue
+                imageio.write(rgb, quantize(color, np.uint8))
+                imageio.write(nir, quantize(predict(color), np.uint8))
+            pairs += 1
+    if not pairs:
+        raise InputError(
+            f"{folder}: none of its {len(files)} files is a color photograph of at least "
+            f"{SHORTEST} pixels; give another folder"
+        )
+    return Made(pairs, tuple(left_out))
+
+
+def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
+    """Read a color photograph.
+
+    Args:
+        path: a file of any format that Pillow reads.
+
+    Returns:
+        sRGB in [0, 1], upright, at most `LONGEST` pixels long.
+
+    Raises:
+        InputError: it cannot be read, is tiny, or has no color.
+    """
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            pixels = np.asarray(upright)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{path}: left out, as it cannot be read ({reason(error)}); convert it to PNG"
+        ) from None
+    if min(pixels.shape[:2]) < SHORTEST:
+        h, w, _ = pixels.shape
+        few = f"{h}x{w} pixels are too few"
+        raise InputError(f"{path}: left out, as {few}; {SHORTEST} a side is the least")
+    color = resize(pixels, clamp_size(pixels.shape[:2], LONGEST))
+    spread = float((color.max(-1) - color.min(-1)).mean())
+    if spread < GREYEST:
+        raise InputError(f"{path}: left out, as it has no color; give color photographs")
+    return color
+
+
+def _predictor(directory: Path) -> Callable[[np.ndarray], Float32[np.ndarray, "h w"]]:
+    config, variables = artifact.load(directory)
+    if config.model.architecture != "nir_from_color":
+        raise InputError(
+            f"{directory}: is a {config.model.architecture} model, which predicts no NIR; give one "
+            "of configs/nir_from_color.py"
+        )
+    artifact.check(variables, generator_shapes(config.model), str(directory))
+    variables = jax.device_put(variables)
+    apply: Any = jax.jit(functools.partial(make_generator(config.model).apply, variables))
+
+    def predict(color: np.ndarray) -> Float32[np.ndarray, "h w"]:
+        h, w, _ = color.shape
+        beyond = [(0, -h % MULTIPLE), (0, -w % MULTIPLE), (0, 0)]
+        padded = np.pad(color, beyond, mode="reflect")
+        return np.asarray(apply(padded[None]).rgb[0, :h, :w, 0])
+
+    return predict

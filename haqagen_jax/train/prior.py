@@ -1,0 +1,110 @@
+"""A color prior from photographs without NIR: learn NIR from color, then give photographs theirs.
+
+What comes out is a data directory whose NIR images are made. A colorizer is trained on it first,
+and goes on with real pairs.
+
+Reference: HAQAGen's "future directions" name priors from images without NIR; the way is ours.
+"""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from haqagen_jax import artifact
+from haqagen_jax.config import Config
+from haqagen_jax.data.folder import split_pairs
+from haqagen_jax.data.pair import Pair
+from haqagen_jax.data.pipeline import EvaluationBatches
+from haqagen_jax.errors import InputError
+from haqagen_jax.models.factory import make_generator
+from haqagen_jax.train.loop import train
+from haqagen_jax.train.photographs import Made, make_pairs
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+class Agreement(NamedTuple):
+    """How well NIR images are predicted: means over pairs."""
+
+    psnr: float  # dB
+    correlation: float
+
+
+def pretrain_prior(
+    directories: Sequence[str | Path],
+    photographs: str | Path,
+    workdir: str | Path,
+    config: Config,
+    *,
+    progress: bool = True,
+) -> Made:
+    """Train the network from color to NIR, and make pairs of photographs with it.
+
+    A run that was stopped goes on where it was.
+
+    Args:
+        directories: data directories of real pairs, with training and validation splits.
+        photographs: folder of color photographs.
+        workdir: the network's run goes to `nir/`, the pairs to `pairs/train/`.
+        config: as configs/nir_from_color.py has it.
+        progress: show bars, and a line for each validation.
+
+    Returns:
+        What became of the photographs.
+
+    Raises:
+        InputError: a configuration of another network; and see `haqagen_jax.train.loop.train` and
+            `haqagen_jax.train.photographs.make_pairs`.
+    """
+    if config.model.architecture != "nir_from_color" or config.data.direction != "rgb_to_nir":
+        raise InputError(
+            f"model.architecture = {config.model.architecture}: predicts no NIR; give --config "
+            "configs/nir_from_color.py"
+        )
+    workdir = Path(workdir)
+    model = train(directories, workdir / "nir", config, progress=progress)
+    ours, luma = agreement(model, split_pairs(directories, "val"))
+    print(
+        f"NIR from color on held-out pairs: {ours.psnr:.2f} dB, correlation {ours.correlation:.3f}"
+        f"; luma as NIR: {luma.psnr:.2f} dB, {luma.correlation:.3f}",
+        flush=True,
+    )
+    return make_pairs(photographs, model, workdir / "pairs", progress=progress)
+
+
+def agreement(model: str | Path, pairs: Sequence[Pair]) -> tuple[Agreement, Agreement]:
+    """Score a network from color to NIR on real pairs.
+
+    Args:
+        model: its directory.
+        pairs: at least one.
+
+    Returns:
+        Its agreement with the true NIR images, and that of the photographs' luma.
+
+    Raises:
+        InputError: a model or a pair that cannot be read.
+    """
+    config, variables = artifact.load(model)
+    apply: Any = jax.jit(make_generator(config.model).apply)
+    ours, luma = [], []
+    for batch in EvaluationBatches(pairs, config.data, batch_size=1):
+        truth = batch.rgb[0, ..., 0]
+        ours.append(_compared(np.asarray(apply(variables, batch.nir).rgb[0, ..., 0]), truth))
+        luma.append(_compared(batch.nir[0] @ np.array(_LUMA, np.float32), truth))
+    return _means(ours), _means(luma)
+
+
+def _compared(prediction: np.ndarray, truth: np.ndarray) -> Agreement:
+    error = float(np.mean(np.square(prediction - truth, dtype=np.float64)))
+    correlation = float(np.corrcoef(prediction.ravel(), truth.ravel())[0, 1])
+    return Agreement(-10 * float(np.log10(max(error, 1e-12))), correlation)
+
+
+def _means(found: Sequence[Agreement]) -> Agreement:
+    psnr = statistics.fmean(one.psnr for one in found)
+    return Agreement(psnr, statistics.fmean(one.correlation for one in found))
