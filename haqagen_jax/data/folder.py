@@ -31,7 +31,7 @@ def find_pairs(directory: str | Path) -> list[FilePair]:
     return pairing.require_sound(_undivided(directory), directory)
 
 
-class _LackingSplit(InputError):
+class _MissingSplitError(InputError):
     """A folder is split by its sub-folders, and has none of this name."""
 
 
@@ -62,7 +62,7 @@ def split_pairs(
     for directory in directories:
         try:
             pairs += _split_one(Path(directory), split, unreadable=unreadable)
-        except _LackingSplit as error:
+        except _MissingSplitError as error:
             lacking = error
     if lacking is not None and not pairs:
         raise lacking
@@ -204,7 +204,7 @@ def _part(found: dict[str, Found], directory: Path, split: str) -> Found:
     if split in found and any(found[split]):
         return found[split]
     if "" not in found:
-        raise _LackingSplit(
+        raise _MissingSplitError(
             f"{directory}: has {', '.join(found)} but no {split}; add {directory / split}"
         )
     pairs, problems = found[""]

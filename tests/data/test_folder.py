@@ -138,7 +138,7 @@ def test_split_folders_win_and_directories_are_joined(tmp_path):
         ("one", "train", "x_nir.png"),
         ("two", "train", "x_nir.png"),
     ]
-    text = message(split_pairs, [tmp_path / "one", tmp_path / "two"], "val")
+    text = message(split_pairs, [tmp_path / "two"], "val")
     assert str(tmp_path / "two" / "val") in text
     assert "does not exist" in message(split_pairs, [tmp_path / "none"], "train")
     assert "train, val, test" in message(split_pairs, [tmp_path / "one"], "valid")
