@@ -15,7 +15,7 @@ import numpy as np
 import haqagen_jax
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.data.pair import decode_pair
-from haqagen_jax.evaluation.evaluate import measure
+from haqagen_jax.evaluation.measure import measure
 from haqagen_jax.evaluation.seams import seam_energy
 from haqagen_jax.inference.settings import MODES
 from haqagen_jax.inference.tiling import TilePlan

@@ -10,6 +10,7 @@ from haqagen_jax.ops.color import (
 from haqagen_jax.ops.conv import conv_transpose4x4
 from haqagen_jax.ops.cross_scan import cross_merge, cross_scan
 from haqagen_jax.ops.depthwise import depthwise_conv
+from haqagen_jax.ops.guided import box_mean, guided_coefficients, guided_filter
 from haqagen_jax.ops.histogram import soft_cdf, soft_histogram
 from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.resample import adaptive_mean, halve, resize_bilinear, resize_nearest
@@ -19,10 +20,13 @@ from haqagen_jax.ops.windows import WINDOWS, window
 __all__ = [
     "WINDOWS",
     "adaptive_mean",
+    "box_mean",
     "conv_transpose4x4",
     "cross_merge",
     "cross_scan",
     "depthwise_conv",
+    "guided_coefficients",
+    "guided_filter",
     "halve",
     "hsv_to_rgb",
     "instance_norm",
