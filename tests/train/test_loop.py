@@ -191,7 +191,8 @@ def test_the_model_says_how_it_was_trained(finished, small):
     assert facts["command"] == "haqagen train ..."
     assert (facts["pairs"], facts["validation_pairs"], facts["batch_size"]) == (3, 3, 4)
     assert facts["of"] == 5
-    off = dict.fromkeys(("texture_l2", "texture_cosine", "cdf", "vgg", "ssim"), 0.0)
+    unused = ("texture_l2", "texture_cosine", "cdf", "vgg", "ssim", "network_mse")
+    off = dict.fromkeys(unused, 0.0)
     assert facts["loss_weights"] == {"mse": 15.0, "adversarial": 1.0, "hsv": 1.0, **off}
     name = "validation/psnr"
     scores = {line["step"]: line[name] for line in lines(finished) if name in line}
