@@ -55,6 +55,11 @@ class Preparation:
             pixels = _levels(pixels, self.low, self.high)
         return np.take(self.table, pixels, mode="clip")  # every level is there: no need to check
 
+    @property
+    def applied(self) -> "Preparation":
+        """The preparation of pixels that have been through this one: nothing is left to map."""
+        return Preparation(0.0, 1.0, None, self.black)
+
     def planes(self, nir: Float[np.ndarray, "h w 1"]) -> Float[np.ndarray, "h w c"]:
         """Adds the value of the picture, for networks that take it.
 

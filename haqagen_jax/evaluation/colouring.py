@@ -19,7 +19,6 @@ from haqagen_jax.inference.source import ArraySink, ArraySource
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.network_input import fit_input
 from haqagen_jax.prefetch import prefetch
-from haqagen_jax.preprocess import Preparation
 from haqagen_jax.scaling import resize
 
 MODES = ("whole", "sliding", "resize")
@@ -128,5 +127,4 @@ def _resized(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) ->
     canvas.begin((tile, tile))
     source = ArraySource(resize(whole, (tile, tile))[..., 0])
     plan = TilePlan(tile, tile, tile, model.settings.stride)
-    as_it_is = Preparation(0.0, 1.0, None, found.black)
-    return Job(source, as_it_is, plan, canvas)
+    return Job(source, found.applied, plan, canvas)

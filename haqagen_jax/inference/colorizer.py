@@ -24,7 +24,6 @@ from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.source import ArraySink, ArraySource, Sink, Source, blocks
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.network_input import channels, fit_input
-from haqagen_jax.preprocess import Preparation
 from haqagen_jax.scaling import clamp_size, reduce
 
 _DEFAULT = Settings()
@@ -152,7 +151,7 @@ class Colorizer:
             return Job(source, preparation, plan, sink, progress=progress)
         if mosaic or max(size) > MOSAIC * settings.size:
             low = clamp_size(size, max(1, round(max(size) * settings.scale)))
-            # Half a window over each pixel twice, and no pixel at the edge of all its windows.
+            # Two windows along each axis cover a pixel; their outer edges lie outside the image.
             plan = TilePlan(
                 *low, settings.size, stride=settings.size // 2, border=settings.size // 16
             )
@@ -164,8 +163,7 @@ class Colorizer:
         if low == size:
             return Job(source, preparation, plan, sink, COEFFICIENTS, progress)
         nir = reduce((preparation.apply(block) for block in blocks(source)), size, low)
-        reduced = Preparation(0.0, 1.0, None, preparation.black)
-        return Job(ArraySource(nir), reduced, plan, sink, COEFFICIENTS, progress)
+        return Job(ArraySource(nir), preparation.applied, plan, sink, COEFFICIENTS, progress)
 
     def run(self, jobs: Iterable[Job]) -> None:
         """Colours images; their sinks hear how it went.
