@@ -1,12 +1,14 @@
 """What colouring costs: time a tile and beside the network, and memory.
 
     launch/cpu.sh python benchmarks/infer.py            # speed
-    python benchmarks/infer.py --memory                 # peak resident memory, takes minutes
+    python benchmarks/infer.py --memory sliding         # peak resident memory, takes minutes
+    python benchmarks/infer.py --memory photograph      # an image that is seen as a whole
+    python benchmarks/infer.py --memory mosaic          # one that is seen in windows, at its scale
 
 Speed: a row for each model, on one picture of 3 x 3 or more tiles; the network alone on the same
 tiles is measured by turns with the whole engine, and what the engine adds is its share of the time.
-Memory: `haqagen colorize` with the grey baseline on tiled TIFF files, against the formula that
-`band` states; what the smallest picture needs beyond it counts as the program's own.
+Memory: coloring tiled TIFF files with the grey baseline, against the formula that `band` states;
+what the smallest image needs beyond it counts as the program's own.
 """
 
 import argparse
@@ -24,15 +26,22 @@ import numpy as np
 import tifffile
 
 import haqagen_jax
-from haqagen_jax.baselines import Grey
+from haqagen_jax.baselines import CONFIG, Grey
+from haqagen_jax.colorize_files import colour
 from haqagen_jax.inference.colorizer import Colorizer
+from haqagen_jax.inference.detail import COEFFICIENTS
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.models.factory import init_generator, make_generator
+from haqagen_jax.outcomes import Outcome
 from haqagen_jax.presets import load_config
 
 SETTINGS = Settings(mode="sliding")
 SPEED = ("model", "tiles", "s a tile", "s a megapixel", "network alone, s a tile", "engine's share")
+WHOLE = Settings()
+FILE_TILE = 256  # of what is read and written, pixels
+KINDS = ("sliding", "photograph", "mosaic")
+PLACE = [(33550, 12, 3, (1.0, 1.0, 0.0), True)]  # a pixel's size on the ground makes a mosaic
 MEMORY = ("megapixels", "size", "seconds", "peak, MB", "formula, MB", "to formula")
 
 
@@ -42,13 +51,17 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=["grey", "small", "paper"])
     parser.add_argument("--side", nargs="+", type=int, default=[4700, 700, 700], help="of each")
     parser.add_argument("--rounds", nargs="+", type=int, default=[5, 3, 1], help="of each")
-    parser.add_argument("--memory", action="store_true", help="measure that instead")
-    parser.add_argument("--megapixels", nargs="+", type=int, default=[1, 16, 256])
+    parser.add_argument("--memory", choices=KINDS, help="measure that instead")
+    parser.add_argument("--megapixels", nargs="+", type=int, default=[1, 16, 64])
+    parser.add_argument("--one", nargs=2, help="color one file; what is measured")
     args = parser.parse_args()
+    if args.one:
+        one(args.memory, *args.one)
+        return
     head = MEMORY if args.memory else SPEED
     print(f"| {' | '.join(head)} |\n|---|" + "--:|" * (len(head) - 1), flush=True)
     if args.memory:
-        memory([round(1024 * n**0.5) for n in args.megapixels])
+        memory(args.memory, [round(1024 * n**0.5) for n in args.megapixels])
         return
     for name, side, rounds in zip(args.model, args.side, args.rounds, strict=True):
         print(f"| {name} | {' | '.join(speed(load(name), side, rounds))} |", flush=True)
@@ -70,15 +83,14 @@ def speed(model: Colorizer, side: int, rounds: int) -> list[str]:
     nir = np.random.default_rng(0).integers(0, 65_536, (side, side), dtype=np.uint16)
     plan = TilePlan(side, side, SETTINGS.tile, SETTINGS.stride)
     predictor, batch = model._predictor, model._predictor.batch
-    shape = (batch, plan.tile, plan.tile)
-    tiles = np.random.default_rng(0).random((*shape, 1), dtype=np.float32)
-    rest = np.zeros((*shape, 3), np.float32), np.zeros(batch, np.float32)
+    shape = (batch, plan.tile, plan.tile, 1)
+    tiles = np.random.default_rng(0).random(shape, dtype=np.float32)
     calls = -(-len(plan) // batch)
 
     def alone() -> None:
-        running = predictor(tiles, *rest)
+        running = predictor(tiles)
         for _ in range(calls - 1):  # as the engine does: the next starts while the last is read
-            running, last = predictor(tiles, *rest), running
+            running, last = predictor(tiles), running
             predictor.fetch(last)
         predictor.fetch(running)
 
@@ -102,22 +114,23 @@ def speed(model: Colorizer, side: int, rounds: int) -> list[str]:
     ]
 
 
-def memory(sides: list[int]) -> None:
+def memory(kind: str, sides: list[int]) -> None:
     """Prints the rows of squares."""
     own = None
     with tempfile.TemporaryDirectory() as folder:
         for side in sides:
             source, target = Path(folder, "a.tif"), Path(folder, "b.tif")
             tifffile.imwrite(
-                source, tiles(side), shape=(side, side), dtype="uint8", tile=(256, 256),
+                source, tiles(side), shape=(side, side), dtype="uint8", tile=(FILE_TILE, FILE_TILE),
                 photometric="minisblack", compression="zlib", metadata=None,
+                extratags=PLACE if kind == "mosaic" else [],
             )  # fmt: skip
-            words = ["colorize", str(source), "-o", str(target), "--model", "grey"]
             start = time.perf_counter()
-            peak = run(words) / 1e6
+            peak = run(kind, str(source), str(target)) / 1e6
             seconds = time.perf_counter() - start
-            own = peak - band(side) / 1e6 if own is None else own
-            formula = own + band(side) / 1e6
+            needs = band(kind, side) / 1e6
+            own = peak - needs if own is None else own
+            formula = own + needs
             cells = f"{side * side / 2**20:.0f}", f"{side}x{side}", f"{seconds:.0f}", f"{peak:.0f}"
             print(f"| {' | '.join(cells)} | {formula:.0f} | {peak / formula:.2f} |", flush=True)
             target.unlink()
@@ -125,22 +138,37 @@ def memory(sides: list[int]) -> None:
 
 def tiles(side: int) -> Iterator[np.ndarray]:
     """Noise that compresses, brighter from tile to tile."""
-    noise = np.random.default_rng(0).integers(0, 100, (256, 256), dtype=np.uint8) // 8
-    for number in range((-(-side // 256)) ** 2):
+    noise = np.random.default_rng(0).integers(0, 100, (FILE_TILE, FILE_TILE), dtype=np.uint8) // 8
+    for number in range((-(-side // FILE_TILE)) ** 2):
         yield noise + np.uint8(number * 37 % 240)
 
 
-def band(width: int) -> int:
-    """Bytes of one picture's rows, for 8 bits: the blended band and two copies of its finished
-    rows; three prepared bands of NIR; two rows of the file's tiles; one of the output's."""
-    tile, stride = SETTINGS.tile, SETTINGS.stride
-    return width * (12 * (tile + 2 * stride) + 3 * 4 * tile + 2 * tile + 2 * 3 * tile)
+def band(kind: str, width: int) -> int:
+    """Bytes of one image's rows, for 8 bits. Of the network's size: the blended band and two
+    copies of its finished rows; three prepared bands of NIR. Of the file's: two rows of its tiles
+    for each of its readers; one of the output's."""
+    if kind == "sliding":
+        size, tile, stride, channels, readers = width, SETTINGS.tile, SETTINGS.stride, 3, 1
+    else:
+        tile, channels, readers = WHOLE.size, COEFFICIENTS, 2
+        size, stride = (width, tile // 2) if kind == "mosaic" else (tile, tile)
+    network = size * (4 * channels * (tile + 2 * stride) + 3 * 4 * tile)
+    return network + width * (readers * 2 * FILE_TILE + 3 * FILE_TILE)
 
 
-def run(words: list[str]) -> int:
-    """Runs `haqagen`; returns the most memory that it held, in bytes."""
-    program = [sys.executable, "-m", "haqagen_jax", *words]
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def one(kind: str, source: str, target: str) -> None:
+    """Colors a file with the grey baseline."""
+    settings = SETTINGS if kind == "sliding" else WHOLE
+    outcome = Outcome(source, target)
+    colour(Colorizer(Grey(), {}, CONFIG, settings=settings), [outcome], progress=False)
+    if outcome.status != "coloured":
+        sys.exit(outcome.message)
+
+
+def run(kind: str, source: str, target: str) -> int:
+    """Colors a file in a process of its own; returns the most memory that it held, in bytes."""
+    program = [sys.executable, __file__, "--memory", kind, "--one", source, target]
+    process = subprocess.Popen(program)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{' '.join(program)}: ended with {status}")

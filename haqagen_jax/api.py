@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Real
 from numpy.typing import ArrayLike
 
-from haqagen_jax import artifact, baselines, paper
+from haqagen_jax import artifact, baselines
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
@@ -83,12 +83,6 @@ def _bundled() -> Colorizer:
 def _load_network(name: str, settings: Settings) -> Colorizer:
     from haqagen_jax.models.factory import generator_shapes, make_generator
 
-    for side, value in (("tile", settings.tile), ("size", settings.size)):
-        if value % paper.PATCH:
-            raise InputError(
-                f"{side} = {value}: must be a multiple of {paper.PATCH}, as the network halves it "
-                f"{paper.LEVELS} times"
-            )
     directory = BUNDLED if name == "small" else Path(name)
     config, variables = artifact.load(directory)
     if config.model.architecture == "nir_from_color":
@@ -96,6 +90,13 @@ def _load_network(name: str, settings: Settings) -> Colorizer:
             f"{directory}: predicts NIR from color photographs, and colors nothing; give a model "
             "that was trained on what it makes"
         )
+    multiple = config.model.multiple
+    for side, value in (("tile", settings.tile), ("size", settings.size)):
+        if value % multiple:
+            raise InputError(
+                f"{side} = {value}: must be a multiple of {multiple}, as the network halves it "
+                f"{multiple.bit_length() - 1} times"
+            )
     network = make_generator(config.model, dtype=settings.precision)
     if directory != BUNDLED:  # that one is for the tests to check: it takes a second
         artifact.check(variables, generator_shapes(config.model), str(directory))

@@ -41,19 +41,21 @@ class ModelConfig:
     guided: int = 0  # ours: radius of the guided layer behind the network in training; 0 for none
     guided_eps: float = 1e-3
 
+    @property
+    def multiple(self) -> int:
+        """What the height and width of a network's input must be multiples of, pixels."""
+        return 32 if self.architecture in ("prior", "nir_from_color") else paper.PATCH
+
     def __post_init__(self) -> None:
         require_one_of(ARCHITECTURES, "model.architecture", self.architecture)
         require_one_of(HSV_ENCODERS, "model.hsv_encoder", self.hsv_encoder)
-        wanted = {
-            "colormamba": "unet",
-            "prior": "efficientnet_lite0",
-            "nir_from_color": "efficientnet_lite0",
-        }.get(self.architecture)
+        unet, lite0 = HSV_ENCODERS
+        only = {"colormamba": unet, "prior": lite0, "nir_from_color": lite0}.get(self.architecture)
         require(
-            wanted in (None, self.hsv_encoder),
+            only in (None, self.hsv_encoder),
             "model.hsv_encoder",
             self.hsv_encoder,
-            f"{wanted} for model.architecture = {self.architecture}",
+            f"{only} for model.architecture = {self.architecture}",
         )
         require(self.guided >= 0, "model.guided", self.guided, "0 or more pixels")
         require(self.guided_eps > 0, "model.guided_eps", self.guided_eps, "positive")

@@ -68,7 +68,7 @@ class Colorizer:
         self.name = name
         self.settings = settings
         self._predictor = TilePredictor(
-            _forward(network, settings, linear=config.data.linear),
+            _forward(network, settings, config),
             variables,
             channels=channels(config.data),
             tile=settings.largest_tile,
@@ -174,11 +174,11 @@ class Colorizer:
         Engine(self._predictor, self.settings.window).run(jobs)
 
 
-def _forward(network: Network, settings: Settings, *, linear: bool) -> forward.Forward:
+def _forward(network: Network, settings: Settings, config: Config) -> forward.Forward:
     """Chooses what is computed of a tile."""
-    found = forward.colors(network, linear=linear)
+    found = forward.colors(network, linear=config.data.linear)
     if settings.ensemble:
-        found = forward.ensemble(found, multiple=paper.PATCH)
+        found = forward.ensemble(found, multiple=config.model.multiple)
     if settings.mode == "sliding":
         return found
     if settings.detail == "network":

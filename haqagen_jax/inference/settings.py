@@ -23,7 +23,8 @@ class Settings:
         mode: "whole": an image is reduced to `size`, and the network sees all of it at once; a
             mosaic is seen in windows of `size` at `scale`. "sliding": the paper's window of `tile`
             pixels at the image's own size.
-        size: the long side that an image is reduced to, pixels; a multiple of 256 for networks.
+        size: the long side that an image is reduced to, pixels; a multiple of 32 for
+            `fast`, of 256 for other networks.
         scale: at which a mosaic is seen, to its own size, in (0, 1].
         detail: "guided": the colors follow the structure of the NIR image. "network": they are
             the network's, enlarged.
@@ -31,7 +32,7 @@ class Settings:
             `haqagen_jax.ops.guided`.
         eps: of the guided layer.
         ensemble: average the colors of the image, its mirror image, and both at half the size.
-        tile: side of the sliding window, pixels; a multiple of 256 for networks.
+        tile: side of the sliding window, pixels; as for `size`.
         stride: step of the sliding window, 1 to `tile` pixels.
         window: by which tiles are blended, a name of `haqagen_jax.ops.windows.WINDOWS`.
         batch: tiles predicted at once, on all devices together; rounded up to a multiple of them.
