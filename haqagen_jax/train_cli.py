@@ -160,8 +160,8 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     parser.add_argument(
         "--init-from",
         metavar="DIR",
-        help="model directory whose generator a new run starts with; of an imported ColorMamba, "
-        "its backbone",
+        help="what a new run's generator starts with: a model directory, or another run or one of "
+        "its checkpoints; of an imported ColorMamba, its backbone",
     )
     parser.add_argument(
         "--dry-run",

@@ -1,7 +1,8 @@
-"""What a new run starts with, of another model's generator: all of it, or ColorMamba's backbone.
+"""What a new run starts with, of another model's generator: all of it, or what fits.
 
 HAQAGen's G_A is ColorMamba's with other maps in its decoder. From such a model it takes what does
 the same there and here; SPADE norms, which would see other maps, and the HSV branch start anew.
+From a color prior, HAQAGen takes its G_B.
 """
 
 import re
@@ -18,9 +19,10 @@ from jaxtyping import Shaped
 from haqagen_jax import artifact, paper
 from haqagen_jax import weights as cache
 from haqagen_jax.config import Config
-from haqagen_jax.errors import InputError
+from haqagen_jax.errors import InputError, located
 from haqagen_jax.models.agent_attention import WindowBias
 from haqagen_jax.models.factory import generator_shapes
+from haqagen_jax.train.checkpoint import is_started, read
 
 Tensors = dict[str, Shaped[np.ndarray, "..."]]  # by their path in the variables, joined by "/"
 _BACKBONE = ("width", "d_state", "expand")
@@ -38,10 +40,10 @@ class Initial(NamedTuple):
 
 
 def read_initial(directory: str | Path, config: Config) -> Initial:
-    """Reads what a run starts with.
+    """Read what a run starts with.
 
     Args:
-        directory: of a model.
+        directory: of a model; or of a run for its latest checkpoint, or of one of its checkpoints.
         config: the run's configuration.
 
     Returns:
@@ -50,12 +52,16 @@ def read_initial(directory: str | Path, config: Config) -> Initial:
     Raises:
         InputError: no model there, or one of another architecture or size.
     """
-    other, variables = artifact.load(directory)
+    other, variables = _read_generator(Path(directory))
     shapes = generator_shapes(config.model)
     ours, theirs = other.model.architecture, config.model.architecture
     if ours == theirs:
         artifact.check(variables, shapes, str(directory))
         return Initial(artifact.flatten(variables), f"generator of {directory}: taken whole")
+    if (ours, theirs) == ("prior", "haqagen") and config.model.hsv_encoder != "unet":
+        artifact.check(variables["params"], shapes["params"]["hsv_branch"], str(directory))
+        tensors = artifact.flatten({"params": {"hsv_branch": variables["params"]}})
+        return Initial(tensors, f"generator of {directory}: taken whole, as G_B")
     if (ours, theirs) != ("colormamba", "haqagen"):
         raise InputError(
             f"{directory}: is a {ours} generator, of which a {theirs} generator can take nothing; "
@@ -80,6 +86,19 @@ def read_initial(directory: str | Path, config: Config) -> Initial:
         and (same_norms or not _FUSION_NORM.search(path))
     }
     return Initial(taken, _report(str(directory), wanted, found, taken))
+
+
+def _read_generator(directory: Path) -> tuple[Config, artifact.Variables]:
+    started = is_started(directory / "checkpoints") or (
+        directory.name.isdecimal() and is_started(directory.parent)
+    )
+    if not started:
+        return artifact.load(directory)
+    _, state, facts = read(directory)
+    # As `TrainState.judged`: the moving average where there is one.
+    params = state.get("average") or state["generator"]["params"]
+    with located(directory):
+        return Config.from_dict(facts["config"]), {**state["generator"], "params": params}
 
 
 def pretrained_trunk(config: Config) -> Initial | None:

@@ -14,7 +14,9 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.models.agent_attention import AgentAttention
 from haqagen_jax.models.factory import generator_shapes, init_generator
 from haqagen_jax.train import initial
+from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.initial import read_initial
+from haqagen_jax.train.state import create_state
 
 OTHER = ModelConfig(
     architecture="colormamba", width=8, d_state=2, spade_hidden=8, hsv_width=4, critic_width=8
@@ -130,6 +132,47 @@ def test_one_architecture_is_taken_whole(imported, tmp_path):
     artifact.save(tmp_path / "ours", Config(model=OURS), _random(OURS))
     with pytest.raises(InputError, match="is a haqagen generator, of which a colormamba generator"):
         read_initial(tmp_path / "ours", Config(model=OTHER))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_run_gives_its_latest_checkpoint(tmp_path, ema):
+    config = Config(model=OURS, train=dataclasses.replace(Config().train, ema=ema))
+    shapes = jax.eval_shape(lambda key: create_state(key, config, steps=1), jax.random.key(0))
+    rng = np.random.default_rng(0)
+    with Checkpoints(tmp_path / "run" / "checkpoints", keep=2) as checkpoints:
+        for step in (3, 12):
+            state = jax.tree.map(lambda x: jnp.asarray(rng.random(x.shape), x.dtype), shapes)
+            checkpoints.save(step, state, settings={}, position={}, config=config.to_dict())
+            checkpoints.wait()
+            if step == 3:
+                first = state
+    for directory, expected in (("run", state), ("run/checkpoints/3", first)):
+        taken, report = read_initial(tmp_path / directory, config)
+        wanted = artifact.flatten(expected.judged)
+        assert taken.keys() == wanted.keys()
+        for path, tensor in taken.items():
+            np.testing.assert_array_equal(tensor, wanted[path], err_msg=path)
+        assert report == f"generator of {tmp_path / directory}: taken whole"
+    # A checkpoint's place alone is not a run.
+    with pytest.raises(InputError, match=r"checkpoints: no config.json in it"):
+        read_initial(tmp_path / "run" / "checkpoints", config)
+
+
+def test_a_prior_becomes_the_hsv_branch(tmp_path):
+    prior = ModelConfig(architecture="prior", hsv_encoder="efficientnet_lite0")
+    ours = dataclasses.replace(OURS, hsv_encoder="efficientnet_lite0")
+    theirs = _random(prior)
+    artifact.save(tmp_path / "prior", Config(model=prior), theirs, dtype="float32")
+    taken, report = read_initial(tmp_path / "prior", Config(model=ours))
+    place = "params/hsv_branch/"
+    wanted = {path for path in artifact.flatten(generator_shapes(ours)) if path.startswith(place)}
+    assert taken.keys() == wanted
+    flat = artifact.flatten(theirs["params"])
+    for path, tensor in taken.items():
+        np.testing.assert_array_equal(tensor, flat[path.removeprefix(place)])
+    assert report.endswith("prior: taken whole, as G_B")
+    with pytest.raises(InputError, match="is a prior generator, of which a haqagen generator can"):
+        read_initial(tmp_path / "prior", Config(model=OURS))
 
 
 @pytest.mark.parametrize(
