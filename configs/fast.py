@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
             },
             "data": {
                 "whole": True,
+                "equalize": False,
                 "rotate": False,
                 "gain": 0.15,
                 "gamma": 0.3,
@@ -31,6 +32,7 @@ def get_config() -> ConfigDict:
             },
             "optim": {
                 "learning_rate": 1e-3,
+                "b1": 0.9,
                 "final_learning_rate": 1e-5,
                 "trunk": 0.25,
                 "weight_decay": 0.02,
