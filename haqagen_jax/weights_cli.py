@@ -19,8 +19,8 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
     """
     parser = commands.add_parser(
         "weights",
-        help="published weights: VGG-19 loss, LPIPS, ColorMamba",
-        description="Published weights: for the VGG-19 loss and LPIPS, in a cache folder; of "
+        help="published weights: VGG loss, LPIPS, ColorMamba",
+        description="Published weights: for the VGG loss and LPIPS, in a cache folder; of "
         "ColorMamba, as model directories.",
     )
     inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
