@@ -153,6 +153,7 @@ class LossConfig:
     beta: float = paper.BETA
     gamma: float = paper.GAMMA
     delta: float = paper.DELTA
+    vgg_network: str = "vgg19"  # whose features delta weighs; vgg16 is ours
     mse: float = paper.LAMBDA_MSE
     feature: float = paper.LAMBDA_FEAT
     adversarial: float = paper.LAMBDA_ADV
@@ -173,6 +174,7 @@ class LossConfig:
             require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
         scales = self.ssim_scales
         require(scales in (1, 5), "loss.ssim_scales", scales, "1 or 5")
+        require_one_of(("vgg19", "vgg16"), "loss.vgg_network", self.vgg_network)
         require_one_of(("hinge", "least_squares"), "loss.adversary", self.adversary)
         require(self.bins >= 2, "loss.bins", self.bins, "2 or more")
         require(self.tau > 0, "loss.tau", self.tau, "positive")

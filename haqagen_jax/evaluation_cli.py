@@ -125,7 +125,9 @@ def _reproduce(commands: argparse._SubParsersAction, command: Command) -> None:
         help="override one value in every row, as train.steps=300; give it again for more",
     )
     parser.add_argument(
-        "--vgg", metavar="FILE", help="VGG-19 weights (default: those of `haqagen weights`)"
+        "--vgg",
+        metavar="FILE",
+        help="weights of loss.vgg_network (default: those of `haqagen weights`)",
     )
     _add_lpips(parser)
     parser.add_argument("--model", metavar="NAME|DIR", help="of stride-sweep; as for colorize")

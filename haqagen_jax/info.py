@@ -10,7 +10,7 @@ from haqagen_jax import artifact, cost
 from haqagen_jax.config import Config
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.models.vgg import Vgg19
+from haqagen_jax.models.vgg import Vgg
 from haqagen_jax.presets import load_config
 from haqagen_jax.train.checkpoint import read
 from haqagen_jax.train.state import create_state
@@ -30,7 +30,7 @@ COLUMNS = (
 )
 LEGEND = """
 Parameters of the generator's branches G_A (colour) and G_B (HSV), the two critics, the texture
-autoencoder f, and VGG-19 up to relu4_2 (g).
+autoencoder f, and the VGG of the loss up to relu4_2 (g).
 GMAC      1e9 multiply-accumulates of the generator on one 256 x 256 tile
 file      MB of the generator's float16 weights on disk
 weights   MB of the same in memory, float32
@@ -87,7 +87,7 @@ def _row(config: Config) -> list[str]:
     image = jax.ShapeDtypeStruct((1, 256, 256, 3), "float32")
     frozen = [
         jax.eval_shape(network.init, jax.random.key(0), image)["params"]
-        for network in (TextureAutoencoder(), Vgg19())
+        for network in (TextureAutoencoder(), Vgg(config.loss.vgg_network))
     ]
     params = state.generator["params"]
     networks = (params["rgb_branch"], params["hsv_branch"], state.critic["params"], *frozen)

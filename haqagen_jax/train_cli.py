@@ -154,8 +154,8 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     parser.add_argument(
         "--vgg",
         metavar="FILE",
-        help="VGG-19 weights (torchvision's .pth or .safetensors) for the term that loss.delta "
-        "weighs (default: those of `haqagen weights`)",
+        help="weights of loss.vgg_network (torchvision's .pth or .safetensors) for the term that "
+        "loss.delta weighs (default: those of `haqagen weights`)",
     )
     parser.add_argument(
         "--init-from",

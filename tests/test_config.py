@@ -15,6 +15,7 @@ def test_the_defaults_are_the_papers():
     assert (loss.alpha, loss.beta, loss.gamma, loss.delta) == (1.0, 1.5, 1.0, 0.2)
     assert (loss.mse, loss.feature, loss.adversarial) == (15.0, 15.0, 1.0)
     assert (loss.bins, loss.tau, loss.kernel) == (64, 0.02, "triangular")
+    assert loss.vgg_network == "vgg19"
     assert (loss.adversary, loss.hsv, loss.ssim) == ("hinge", 1.0, 0.0)
     assert (optim.learning_rate, optim.final_learning_rate) == (1e-4, 1e-6)
     assert (optim.b1, optim.b2, optim.weight_decay) == (0.5, 0.999, 1e-4)
@@ -29,7 +30,9 @@ def test_the_defaults_are_the_papers():
 OTHER = Config(
     model=ModelConfig(width=8, even_upsampling=True),
     data=DataConfig(nir_percentiles=(1.0, 99.5), rgb_transfer="linear", precrop=0),
-    loss=LossConfig(delta=0.0, kernel="logistic", hue="circular", hsv=0.5, ssim_scales=5),
+    loss=LossConfig(
+        delta=0.0, vgg_network="vgg16", kernel="logistic", hue="circular", hsv=0.5, ssim_scales=5
+    ),
     optim=OptimConfig(learning_rate=1e-3),
     train=TrainConfig(steps=7, batch_size=2),
 )
@@ -121,6 +124,7 @@ def test_it_is_frozen():
         ({"loss": {"adversary": "lsgan"}}, "loss.adversary = 'lsgan': must be hinge or least_squa"),
         ({"loss": {"bins": 1}}, "loss.bins = 1: must be 2 or more"),
         ({"loss": {"tau": 0.0}}, "loss.tau = 0.0: must be positive"),
+        ({"loss": {"vgg_network": "vgg"}}, "loss.vgg_network = 'vgg': must be vgg19 or vgg16"),
         ({"loss": {"kernel": "box"}}, "loss.kernel = 'box': must be triangular or logistic"),
         ({"loss": {"hue": "polar"}}, "loss.hue = 'polar': must be linear or circular"),
         ({"optim": {"learning_rate": 0.0}}, "optim.learning_rate = 0.0: must be positive"),

@@ -16,7 +16,7 @@ from haqagen_jax.models.criss_cross import criss_cross
 from haqagen_jax.models.layers import SpectralConv
 from haqagen_jax.models.lpips import Lpips
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.models.vgg import Vgg19
+from haqagen_jax.models.vgg import Vgg
 
 
 def _like(*shapes: tuple[int, ...]) -> list[jax.ShapeDtypeStruct]:
@@ -54,7 +54,7 @@ CASES = {
         _like((1, 16, 18, 2)),
     ),
     "texture": lambda: _network(TextureAutoencoder(), 16),
-    "vgg": lambda: _network(Vgg19(), 16),
+    "vgg": lambda: _network(Vgg(), 16),
     "lpips": lambda: _lpips("alex", 31),
 }
 

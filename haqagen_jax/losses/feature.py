@@ -98,7 +98,7 @@ def texture_cosine(prediction: Images, target: Like) -> Float[Array, " b"]:
 
 
 def vgg_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the mean squared difference of VGG-19 relu4_2 features.
+    """Return the mean squared difference of VGG's relu4_2 features.
 
     Args:
         prediction: relu4_2 features of the prediction.

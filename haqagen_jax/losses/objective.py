@@ -44,7 +44,7 @@ def reconstruction(
         target: the same shape and colour space.
         texture: image to features of the frozen autoencoder's encoder; None needs alpha = 0 and
             gamma = 0.
-        vgg: image to VGG-19 relu4_2 features; None needs delta = 0.
+        vgg: image to VGG's relu4_2 features; None needs delta = 0.
         loss: weights and histogram parameters.
 
     Returns:
@@ -74,8 +74,8 @@ def reconstruction(
     if loss.delta:
         if vgg is None:
             raise ValueError(
-                f"vgg is None but loss.delta = {loss.delta} needs VGG-19's features; give its "
-                "weights or set loss.delta to 0"
+                f"vgg is None but loss.delta = {loss.delta} needs the features of "
+                f"{loss.vgg_network}; give its weights or set loss.delta to 0"
             )
         terms["vgg"] = vgg_l2(vgg(prediction), vgg(target))
     if loss.ssim:
@@ -213,7 +213,7 @@ def needs_texture(loss: LossConfig) -> bool:
 
 
 def needs_vgg(loss: LossConfig) -> bool:
-    """Tell whether a loss compares features of VGG-19."""
+    """Tell whether a loss compares features of a VGG network."""
     return bool(loss.feature and loss.delta)
 
 

@@ -1,4 +1,4 @@
-"""VGG-19 up to relu4_2: the features g of the perceptual loss.
+"""VGG-19 or VGG-16 up to relu4_2: the features g of the perceptual loss.
 
 Images are [b h w 3] RGB in [0, 1], sRGB-encoded, channels last. Sizes that are no multiple of 8
 lose the remainder, as the pooling does. The weights come from the user: see `haqagen_jax.weights`.
@@ -25,11 +25,19 @@ VGG16 = (
 )
 
 
-class Vgg19(nn.Module):
-    """The first ten convolutions of VGG-19, configuration E.
+_UP_TO_RELU4_2 = {"vgg19": VGG19, "vgg16": (*VGG16[:3], VGG16[3][:2])}
 
-    Reference: Simonyan and Zisserman 2015, Table 1; Sec. 3.2 names the layer.
+
+class Vgg(nn.Module):
+    """The convolutions of a VGG network up to conv4_2: ten of VGG-19, nine of VGG-16.
+
+    Attributes:
+      network: "vgg19" (configuration E), the paper's, or "vgg16" (D).
+
+    Reference: Simonyan and Zisserman 2015, Table 1; HAQAGen Sec. 3.2 names the layer.
     """
+
+    network: str = "vgg19"
 
     @nn.compact
     def __call__(self, image: Rgb) -> Float[Array, "b h8 w8 512"]:
@@ -41,4 +49,4 @@ class Vgg19(nn.Module):
         Returns:
           Features at an eighth of the size, rounded down; 0 or more.
         """
-        return activations(image, VGG19, pool=2)["conv4_2"]
+        return activations(image, _UP_TO_RELU4_2[self.network], pool=2)["conv4_2"]

@@ -38,7 +38,7 @@ class Recipe:
     Attributes:
         size: of the networks, an argument of `configs/haqagen.py`.
         overrides: "section.key=value" each, for every row; a row's own come after.
-        vgg: VGG-19 weights; None: those of the cache.
+        vgg: weights of loss.vgg_network; None: those of the cache.
         lpips: see `evaluate`.
     """
 

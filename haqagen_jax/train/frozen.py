@@ -8,7 +8,7 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.losses.objective import Features, needs_texture, needs_vgg
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.models.vgg import Vgg19
+from haqagen_jax.models.vgg import Vgg
 from haqagen_jax.train.texture import load_texture
 
 
@@ -36,8 +36,8 @@ def vgg_features(loss: LossConfig, weights: str | Path | None) -> Features | Non
     """Loads g.
 
     Args:
-        loss: the weights of the run.
-        weights: torchvision's VGG-19; None for what the cache folder holds.
+        loss: the weights of the run, and which network g is.
+        weights: torchvision's file of that network; None for what the cache folder holds.
 
     Returns:
         Image to features; None if no weight asks for them.
@@ -47,16 +47,17 @@ def vgg_features(loss: LossConfig, weights: str | Path | None) -> Features | Non
     """
     if not needs_vgg(loss):
         return None
+    name = loss.vgg_network
     if weights is not None:
-        params = load_weights("vgg19", weights)
-    elif cache.available("vgg19"):
-        params = cache.load("vgg19")
+        params = load_weights(name, weights)
+    elif cache.available(name):
+        params = cache.load(name)
     else:
         raise InputError(
-            f"loss.delta = {loss.delta}: the VGG-19 term needs weights; get them with "
-            "haqagen weights download vgg19, give torchvision's file with --vgg vgg19.pth, or "
-            "leave the term out with --set loss.delta=0"
+            f"loss.delta = {loss.delta}: the term of {name} needs weights; get them with "
+            f"{cache.remedy(name)}, give torchvision's file with --vgg {name}.pth, or leave the "
+            "term out with --set loss.delta=0"
         )
     variables = {"params": params}
-    network = Vgg19()
+    network = Vgg(name)
     return lambda image: network.apply(variables, image)  # pyright: ignore

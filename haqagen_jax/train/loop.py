@@ -47,7 +47,8 @@ def train(
         directories: data directories; their training and validation splits are used.
         workdir: where the run lives.
         config: the run's configuration.
-        vgg: VGG-19 weights (torchvision's .pth, or .safetensors); None for those in the cache.
+        vgg: weights of loss.vgg_network (torchvision's .pth, or .safetensors); None for those in
+            the cache.
         init_from: a model directory whose generator a new run starts with, instead of a random
             one; a run that continues ignores it.
         command: how this run was started, for the model's description.
@@ -57,7 +58,7 @@ def train(
         The directory of the best model.
 
     Raises:
-        InputError: an unusable work directory, too little room, unusable data, missing f or VGG-19
+        InputError: an unusable work directory, too little room, unusable data, missing f or VGG
             weights, devices and a batch that do not fit, a run with other settings, a model to
             start with that is of another size, a term that is no longer finite, another process
             that is lost, or no model in the end.

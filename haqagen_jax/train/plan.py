@@ -34,7 +34,7 @@ def plan(
         directories: see `haqagen_jax.train.loop.train`; so are the others.
         workdir: where the run would live.
         config: the run's configuration.
-        vgg: VGG-19 weights.
+        vgg: weights of loss.vgg_network.
         init_from: a model directory whose generator a new run starts with.
 
     Raises:

@@ -11,6 +11,7 @@ from haqagen_jax import strict_json
 from haqagen_jax.artifact import TENSOR_FILE
 from haqagen_jax.config import Config
 from haqagen_jax.data.pair import Pair
+from haqagen_jax.losses.objective import needs_vgg
 
 _DIGITS = 16  # of a SHA-256, in hexadecimal: enough to tell, and short enough to read
 
@@ -33,6 +34,8 @@ def run_settings(
     rhythm = ("log_every", "validate_every", "checkpoint_every", "validation_samples")
     # Steps say all that epochs do. The others change how it is computed, not what.
     free = {f"train.{name}" for name in (*rhythm, "epochs", "fsdp", "remat")} | {"data.workers"}
+    if not needs_vgg(config.loss):
+        free.add("loss.vgg_network")
     settings = {
         f"{section}.{name}": value
         for section, values in config.to_dict().items()

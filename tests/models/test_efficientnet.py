@@ -122,9 +122,13 @@ def wheel(tmp_path):
     return path
 
 
-def test_the_wheel_and_the_state_dict_are_read(wheel):
+def test_the_wheel_its_folder_and_the_state_dict_are_read(wheel, tmp_path):
     expected = trunk(published())
-    for path in (wheel, wheel.with_name("lite0.pth")):
+    download = tmp_path / "lite0.pth.part"  # has no name of its own yet
+    download.write_bytes(wheel.read_bytes())
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    for path in (wheel, download, tmp_path / "unpacked", tmp_path / "lite0.pth"):
         found = load_trunk(path)
         jax.tree.map(np.testing.assert_array_equal, found, expected)
 
@@ -135,7 +139,8 @@ def test_another_wheel_is_refused(wheel, tmp_path):
         file.writestr("something/else.py", "")
     broken = tmp_path / "broken.whl"
     broken.write_bytes(wheel.read_bytes()[:5000])
-    for path in (other, broken, tmp_path / "none.whl"):
+    (tmp_path / "empty").mkdir()
+    for path in (other, broken, tmp_path / "none.whl", wheel.with_name("empty")):
         with pytest.raises(InputError, match="give the wheel of efficientnet-lite0-pytorch") as e:
             load_trunk(path)
         assert str(path) in str(e.value)

