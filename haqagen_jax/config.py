@@ -168,12 +168,10 @@ class LossConfig:
     hue: str = "linear"
 
     def __post_init__(self) -> None:
-        terms = ("alpha", "beta", "gamma", "delta", "ssim", "hsv", "mse", "feature", "adversarial")
-        terms += ("network_mse",)
-        for name in terms:
+        terms = "alpha beta gamma delta ssim hsv mse feature adversarial network_mse"
+        for name in terms.split():
             require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
-        scales = self.ssim_scales
-        require(scales in (1, 5), "loss.ssim_scales", scales, "1 or 5")
+        require(self.ssim_scales in (1, 5), "loss.ssim_scales", self.ssim_scales, "1 or 5")
         require_one_of(("vgg19", "vgg16"), "loss.vgg_network", self.vgg_network)
         require_one_of(("hinge", "least_squares"), "loss.adversary", self.adversary)
         require(self.bins >= 2, "loss.bins", self.bins, "2 or more")
