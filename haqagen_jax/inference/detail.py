@@ -16,6 +16,7 @@ from haqagen_jax.preprocess import Preparation
 from haqagen_jax.scaling import enlarge
 
 COEFFICIENTS = 6  # a and b of red, green and blue
+_PIECE = 32  # rows of coefficients that are added at once: they are copied on the way
 
 
 class AffineSink:
@@ -47,6 +48,10 @@ class AffineSink:
         Raises:
             Exception: the image cannot be read, or its colors cannot be kept.
         """
+        for first in range(0, len(rows), _PIECE):
+            self._take(rows[first : first + _PIECE])
+
+    def _take(self, rows: Float32[np.ndarray, "rows width 6"]) -> None:
         self._held = np.concatenate([self._held, rows])
         known = self._first + len(self._held)
         stop = self._size[0]
@@ -58,7 +63,8 @@ class AffineSink:
         self._done = max(self._done, stop)
         keep = math.floor((self._done + 0.5) * self._height / self._size[0] - 0.5)
         drop = min(max(0, keep - self._first), len(self._held))
-        self._held, self._first = self._held[drop:], self._first + drop
+        # A copy: a view would keep all rows in memory until the next ones have been added.
+        self._held, self._first = self._held[drop:].copy(), self._first + drop
 
     def _colors(self, start: int, stop: int) -> Float32[np.ndarray, "rows width 3"]:
         nir = self._preparation.apply(self._source.rows(start, stop))
