@@ -93,11 +93,15 @@ def test_reduce_is_resize_by_rows(before, after, step):
 
 def test_reducing_a_large_image_holds_some_rows():
     """What is held at once must not grow with the image's height, whether narrow or wide."""
-    for before, after in (((200_000, 3), (100_000, 2)), ((20_000, 2000), (10_000, 1000))):
+    for before, after, wanted in (
+        ((200_000, 3), (100_000, 2), (50_000, 50_256)),
+        ((20_000, 2000), (10_000, 1000), (5000, 5256)),
+        ((12_288, 1), (512, 1), (0, 512)),
+    ):
         tracemalloc.start()
         reduce(
             lambda a, b, w=before[1]: np.zeros((b - a, w), np.float32),
-            before, after, start=after[0] // 2, stop=after[0] // 2 + 256,
+            before, after, start=wanted[0], stop=wanted[1],
         )  # fmt: skip
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
