@@ -91,7 +91,9 @@ bench-topologies: setup
 bench-infer: setup
 	$(call TOOK,101 s)
 	DEVICES=1 launch/cpu.sh $(BIN)/python benchmarks/infer.py
-	$(BIN)/python benchmarks/infer.py --memory
+	$(BIN)/python benchmarks/infer.py --memory sliding
+	$(BIN)/python benchmarks/infer.py --memory photograph
+	$(BIN)/python benchmarks/infer.py --memory mosaic
 
 bench-seams: setup
 	$(BIN)/python benchmarks/seams.py --data "$(DATA)"

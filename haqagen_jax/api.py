@@ -84,7 +84,8 @@ def _load_network(name: str, settings: Settings) -> Colorizer:
     from haqagen_jax.models.factory import generator_shapes, make_generator
 
     directory = BUNDLED if name == "small" else Path(name)
-    config, variables = artifact.load(directory)
+    # The bundled one is for the tests to check: it takes a second.
+    config, variables = artifact.load(directory, generator_shapes if directory != BUNDLED else None)
     if config.model.architecture == "nir_from_color":
         raise InputError(
             f"{directory}: predicts NIR from color photographs, and colors nothing; give a model "
@@ -98,7 +99,5 @@ def _load_network(name: str, settings: Settings) -> Colorizer:
                 f"{multiple.bit_length() - 1} times"
             )
     network = make_generator(config.model, dtype=settings.precision)
-    if directory != BUNDLED:  # that one is for the tests to check: it takes a second
-        artifact.check(variables, generator_shapes(config.model), str(directory))
     variables = jax.device_put(variables)
     return Colorizer(network, variables, config, name=directory.name, settings=settings)

@@ -8,7 +8,7 @@ the checkpoints of `haqagen_jax.train`).
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
 from haqagen_jax import strict_json
-from haqagen_jax.config import Config
+from haqagen_jax.config import Config, ModelConfig
 from haqagen_jax.errors import InputError, located, reason
 from haqagen_jax.files import write_bytes
 from haqagen_jax.version import __version__
@@ -129,18 +129,22 @@ def require_finite(tensors: Mapping[str, np.ndarray], path: Path, remedy: str) -
             raise InputError(f"{path}: tensor {name} has values that are not finite; {remedy}")
 
 
-def load(directory: str | Path) -> tuple[Config, Variables]:
+def load(
+    directory: str | Path, shapes: Callable[[ModelConfig], Mapping[str, Any]] | None = None
+) -> tuple[Config, Variables]:
     """Reads a model directory.
 
     Args:
         directory: written by `save`.
+        shapes: returns what `check` should expect of a configuration's network, as
+            `haqagen_jax.models.factory.generator_shapes` does. None: nothing is checked.
 
     Returns:
         The configuration, and the variables as nested dicts of float32 numpy arrays.
 
     Raises:
         InputError: no model there, another format or version, a bad configuration, a damaged
-            tensor file, or a tensor that is not finite.
+            tensor file, a tensor that is not finite, or tensors that `check` refuses.
     """
     directory = Path(directory)
     description = _describe(directory)
@@ -159,7 +163,10 @@ def load(directory: str | Path) -> tuple[Config, Variables]:
         tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     require_finite(tensors, path, "copy the model again, or train another")
     with located(path):
-        return config, unflatten(tensors)
+        variables = unflatten(tensors)
+    if shapes is not None:
+        check(variables, shapes(config.model), str(directory))
+    return config, variables
 
 
 def facts(directory: str | Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class ModelConfig:
             f"{only} for model.architecture = {self.architecture}",
         )
         require(self.guided >= 0, "model.guided", self.guided, "0 or more pixels")
-        require(self.guided_eps > 0, "model.guided_eps", self.guided_eps, "positive")
+        require(self.guided_eps >= 1e-6, "model.guided_eps", self.guided_eps, "at least 1e-6")
         require(
             self.hsv_spade or self.architecture != "colormamba",
             "model.hsv_spade",

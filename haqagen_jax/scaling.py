@@ -1,7 +1,7 @@
 """Pictures at another size, in numpy: what training does to large ones, and inference after it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ from PIL import Image
 from haqagen_jax.levels import from_levels, full_scale
 
 _TAPS = 2  # the reach of the cubic filter, in pixels of the coarser side
+_BLOCK = 1 << 20  # pixels that are reduced at once,
+_FEWEST = 64  # or so many rows, where they are narrow
 
 
 class Window(NamedTuple):
@@ -125,40 +127,52 @@ def _span(start: int, length: int, before: int, after: int) -> _Span:
 
 
 def reduce(
-    blocks: Iterable[Float[np.ndarray, "rows w"]], before: tuple[int, int], after: tuple[int, int]
-) -> Float[np.ndarray, "h2 w2"]:
-    """Resize an image that comes in parts, as `resize` does one in memory.
+    rows: Callable[[int, int], Float[np.ndarray, "n w"]],
+    before: tuple[int, int],
+    after: tuple[int, int],
+    *,
+    start: int,
+    stop: int,
+) -> Float[np.ndarray, "n2 w2"]:
+    """Compute some rows of a reduced image, as `resize` does those of one in memory.
 
     Args:
-        blocks: the image from above, float32 in [0, 1].
-        before: its (h, w).
-        after: (h, w) of the result.
+        rows: returns the rows of the image from its first argument to before its second, float32
+            in [0, 1]; called from above.
+        before: (h, w) of the image.
+        after: (h, w) of the whole result.
+        start: the first row wanted of the result.
+        stop: the one after the last.
 
     Returns:
-        float32 in [0, 1].
+        float32 in [0, 1], (stop - start, w).
     """
-    first, weights = _cubic(before[0], after[0])
-    total, done = np.zeros(after), 0
-    for block in blocks:
+    first, weights = _cubic(before[0], after[0], start, stop)
+    taps = weights.shape[1]
+    last = min(before[0], int(first[-1]) + taps)
+    step = max(1, min(_BLOCK // before[1], max(taps, _FEWEST)))
+    total = np.zeros((stop - start, after[1]))
+    for top in range(int(first[0]), last, step):
+        block = rows(top, min(top + step, last))
         narrow = Image.fromarray(block).resize((after[1], len(block)), Image.Resampling.BICUBIC)
-        # What each of these rows gives to each row of the result.
-        tap = np.arange(done, done + len(block)) - first[:, None]
-        inside = (tap >= 0) & (tap < weights.shape[1])
-        share = np.take_along_axis(weights, np.where(inside, tap, 0), 1) * inside
-        total += share @ np.asarray(narrow, np.float64)
-        done += len(block)
+        # What each of these rows gives to each row of the result that it reaches.
+        some = slice(*np.searchsorted(first, (top - taps + 1, top + len(block))))
+        tap = np.arange(top, top + len(block)) - first[some, None]
+        inside = (tap >= 0) & (tap < taps)
+        share = np.take_along_axis(weights[some], np.where(inside, tap, 0), 1) * inside
+        total[some] += share @ np.asarray(narrow, np.float64)
     return np.clip(total, 0.0, 1.0).astype(np.float32)
 
 
-def _cubic(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the result, the first one that it is made of, and the weights from there.
+def _cubic(before: int, after: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """For some pixels of the result, the first one that each is made of, and the weights from it.
 
     Reference: Keys, "Cubic convolution interpolation for digital image processing" (1981), a =
         -1/2, widened by the factor of a reduction.
     """
     scale = before / after
     wide = max(1.0, scale)
-    centre = (np.arange(after) + 0.5) * scale
+    centre = (np.arange(start, stop) + 0.5) * scale
     first = np.maximum(0, np.floor(centre - _TAPS * wide + 0.5)).astype(int)
     last = np.minimum(before, np.floor(centre + _TAPS * wide + 0.5)).astype(int)
     places = first[:, None] + np.arange((last - first).max())

@@ -75,7 +75,8 @@ class TiffSource:
         first = start // self._high
         parts = [self._part(file, i) for i in range(first, -(-stop // self._high))]
         above = first * self._high
-        return np.concatenate(parts)[start - above : stop - above]
+        image = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return image[start - above : stop - above]
 
     def _part(self, file: io.BufferedIOBase, row: int) -> np.ndarray:
         """Decodes a row of tiles, or a strip; keeps the last one, as the next rows begin in it."""

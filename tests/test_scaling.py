@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from skimage.transform import resize as skimage_resize
@@ -79,8 +81,28 @@ def test_a_window_is_what_a_crop_of_the_whole_is(size, dtype):
     ],
 )
 @pytest.mark.parametrize("step", [1, 7, 1000])
-def test_reduce_is_resize_by_parts(before, after, step):
+def test_reduce_is_resize_by_rows(before, after, step):
     image = np.random.default_rng(0).random(before, dtype=np.float32)
-    parts = (image[i : i + step] for i in range(0, before[0], step))
     expected = resize(image[..., None], after)[..., 0]
-    np.testing.assert_allclose(reduce(parts, before, after), expected, atol=1e-6)
+    found = [
+        reduce(lambda a, b: image[a:b], before, after, start=i, stop=min(i + step, after[0]))
+        for i in range(0, after[0], step)
+    ]
+    np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-6)
+
+
+def test_reducing_a_large_image_holds_some_rows():
+    """What is held at once must not grow with the image's height, whether narrow or wide."""
+    for before, after, wanted in (
+        ((200_000, 3), (100_000, 2), (50_000, 50_256)),
+        ((20_000, 2000), (10_000, 1000), (5000, 5256)),
+        ((12_288, 1), (512, 1), (0, 512)),
+    ):
+        tracemalloc.start()
+        reduce(
+            lambda a, b, w=before[1]: np.zeros((b - a, w), np.float32),
+            before, after, start=wanted[0], stop=wanted[1],
+        )  # fmt: skip
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 16e6, before

@@ -21,10 +21,17 @@ from haqagen_jax.inference.picture import Job, Progress
 from haqagen_jax.inference.postprocess import known_depth, output_dtype
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.inference.settings import MOSAIC, Settings
-from haqagen_jax.inference.source import ArraySink, ArraySource, Sink, Source, blocks
+from haqagen_jax.inference.source import (
+    ArraySink,
+    ArraySource,
+    ReducedSource,
+    Sink,
+    Source,
+    blocks,
+)
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.network_input import channels, fit_input
-from haqagen_jax.scaling import clamp_size, reduce
+from haqagen_jax.scaling import clamp_size
 
 _DEFAULT = Settings()
 
@@ -162,8 +169,8 @@ class Colorizer:
         sink = AffineSink(source, preparation, low, sink)
         if low == size:
             return Job(source, preparation, plan, sink, COEFFICIENTS, progress)
-        nir = reduce((preparation.apply(block) for block in blocks(source)), size, low)
-        return Job(ArraySource(nir), preparation.applied, plan, sink, COEFFICIENTS, progress)
+        reduced = ReducedSource(source, preparation, low)
+        return Job(reduced, preparation.applied, plan, sink, COEFFICIENTS, progress)
 
     def run(self, jobs: Iterable[Job]) -> None:
         """Colours images; their sinks hear how it went.

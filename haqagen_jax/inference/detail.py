@@ -16,6 +16,7 @@ from haqagen_jax.preprocess import Preparation
 from haqagen_jax.scaling import enlarge
 
 COEFFICIENTS = 6  # a and b of red, green and blue
+_PIECE = 32  # rows of coefficients that are added at once: they are copied on the way
 
 
 class AffineSink:
@@ -47,6 +48,10 @@ class AffineSink:
         Raises:
             Exception: the image cannot be read, or its colors cannot be kept.
         """
+        for first in range(0, len(rows), _PIECE):
+            self._take(rows[first : first + _PIECE])
+
+    def _take(self, rows: Float32[np.ndarray, "rows width 6"]) -> None:
         self._held = np.concatenate([self._held, rows])
         known = self._first + len(self._held)
         stop = self._size[0]

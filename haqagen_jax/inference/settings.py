@@ -7,6 +7,7 @@ import numpy as np
 from haqagen_jax import paper
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.ops.guided import LEAST_EPS
 from haqagen_jax.ops.windows import WINDOWS
 
 PRECISIONS = ("float32", "bfloat16")
@@ -25,12 +26,12 @@ class Settings:
             pixels at the image's own size.
         size: the long side that an image is reduced to, pixels; a multiple of 32 for
             `fast`, of 256 for other networks.
-        scale: at which a mosaic is seen, to its own size, in (0, 1].
+        scale: at which a mosaic is seen, to its own size, 1e-6 to 1.
         detail: "guided": the colors follow the structure of the NIR image. "network": they are
             the network's, enlarged.
         radius: of the guided layer's boxes, pixels of the reduced image; see
             `haqagen_jax.ops.guided`.
-        eps: of the guided layer.
+        eps: of the guided layer, at least `haqagen_jax.ops.guided.LEAST_EPS`.
         ensemble: average the colors of the image, its mirror image, and both at half the size.
         tile: side of the sliding window, pixels; as for `size`.
         stride: step of the sliding window, 1 to `tile` pixels.
@@ -70,8 +71,8 @@ class Settings:
                 raise InputError(f"{name} = {value!r}: must be one of {', '.join(choices)}")
         _require_whole("size", self.size, 16, LARGEST, "pixels")
         _require_whole("radius", self.radius, 1, self.size, "pixels, at most the size")
-        _require_number("scale", self.scale, 1.0)
-        _require_number("eps", self.eps, 1e6)
+        _require_number("scale", self.scale, 1e-6, 1.0)
+        _require_number("eps", self.eps, LEAST_EPS, 1e6)
         if self.batch is not None:
             _require_whole("batch", self.batch, 1, None, "tiles, or None")
 
@@ -92,8 +93,8 @@ def _require_whole(name: str, value: object, least: int, most: int | None, unit:
         raise InputError(f"{name} = {value}: must be {limits}")
 
 
-def _require_number(name: str, value: object, most: float) -> None:
+def _require_number(name: str, value: object, least: float, most: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise InputError(f"{name} = {value!r}: must be a number")
-    if not 0 < float(value) <= most:
-        raise InputError(f"{name} = {value}: must be above 0 and at most {most:g}")
+    if not least <= float(value) <= most:
+        raise InputError(f"{name} = {value}: must be from {least:g} to {most:g}")

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float32, Real
 
 from haqagen_jax.levels import quantize
+from haqagen_jax.preprocess import Preparation
+from haqagen_jax.scaling import reduce
 
 BLOCK = 1 << 20  # pixels that are looked at at once
 
@@ -76,6 +78,31 @@ class ArraySource:
     def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
         """See `Source`."""
         return self._image[start:stop]
+
+
+class ReducedSource:
+    """A prepared NIR image at a smaller size, made as its rows are asked for."""
+
+    def __init__(self, source: Source, preparation: Preparation, size: tuple[int, int]) -> None:
+        """Remember what is reduced; nothing is read.
+
+        Args:
+            source: of the image.
+            preparation: of its pixels.
+            size: (h, w) of the reduced image, at most that of the image.
+        """
+        self.height, self.width = size
+        self.dtype = np.dtype(np.float32)
+        self._source, self._preparation = source, preparation
+
+    def rows(self, start: int, stop: int) -> Float32[np.ndarray, "rows width"]:
+        """See `Source`."""
+
+        def prepared(first: int, last: int) -> Float32[np.ndarray, "rows width"]:
+            return self._preparation.apply(self._source.rows(first, last))
+
+        before = self._source.height, self._source.width
+        return reduce(prepared, before, (self.height, self.width), start=start, stop=stop)
 
 
 class ArraySink:

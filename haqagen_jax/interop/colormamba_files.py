@@ -61,13 +61,12 @@ def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool
     out = Path(out)
     if os.path.isdir(out):
         raise InputError(f"{out}: is a folder; name a file")
-    config, variables = artifact.load(directory)
+    config, variables = artifact.load(directory, generator_shapes)
     if config.model.architecture != "colormamba":
         raise InputError(
             f"{directory}: is a {config.model.architecture} generator; PyTorch's code is "
             "ColorMamba's, so give a ColorMamba model"
         )
-    artifact.check(variables, generator_shapes(config.model), str(directory))
     counters = artifact.facts(directory).get(_COUNTERS, {})
     tensors = colormamba.state_dict(config.model, variables, counters)
     prepare_folder(out.parent)

@@ -14,6 +14,8 @@ from jaxtyping import Float, Float32
 
 from haqagen_jax.ops.checks import Like
 
+LEAST_EPS = 1e-6  # below, what float32 rounds off a flat box's variance is taken for structure
+
 
 class AffineCoefficients(NamedTuple):
     """A local affine model, color = a * nir + b, one a and one b for each pixel and channel."""
@@ -79,8 +81,9 @@ def guided_coefficients(
         nir: the guide, shape (b, h, w, 1), usually in [0, 1].
         color: what is fitted, shape (b, h, w, c), usually in [0, 1].
         radius: of the boxes, pixels, at least 1: (2 radius + 1)^2 pixels each.
-        eps: what is added to the variance of the guide, positive: boxes whose variance is far less
-            get their mean color, those whose variance is far more keep the guide's structure.
+        eps: what is added to the variance of the guide, at least `LEAST_EPS`: boxes whose variance
+            is far less get their mean color, those whose variance is far more keep the guide's
+            structure.
 
     Returns:
         Coefficients, shape (b, h, w, c) each.
@@ -93,8 +96,8 @@ def guided_coefficients(
     """
     if radius < 1:
         raise ValueError(f"radius is {radius}; must be at least 1")
-    if not eps > 0:
-        raise ValueError(f"eps is {eps}; must be positive")
+    if not eps >= LEAST_EPS:
+        raise ValueError(f"eps is {eps}; must be at least {LEAST_EPS:g}")
     if nir.shape[:3] != color.shape[:3] or nir.shape[3] != 1:
         raise ValueError(
             f"nir has shape {nir.shape} and color {color.shape}; must be (b, h, w, 1) and "

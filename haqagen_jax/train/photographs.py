@@ -4,6 +4,7 @@ Files in, files out; photographs that teach nothing about color are named and le
 """
 
 import functools
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from PIL import Image, ImageOps
 
 from haqagen_jax import artifact, imageio
 from haqagen_jax.console import bars, complain
-from haqagen_jax.errors import InputError, reason
+from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.files import prepare_folder
 from haqagen_jax.levels import quantize
 from haqagen_jax.models.efficientnet import MULTIPLE
@@ -25,6 +26,10 @@ from haqagen_jax.scaling import clamp_size, resize
 LONGEST = 512  # pixels of a photograph that is used; longer ones are reduced
 SHORTEST = 64  # pixels; smaller ones show too little
 GREYEST = 4 / 255  # mean distance of a pixel's channels, below which a photograph has no color
+
+
+class Unusable(InputError):  # noqa: N818 - nothing is wrong with the command
+    """A photograph that is left out."""
 
 
 class Made(NamedTuple):
@@ -47,38 +52,62 @@ def make_pairs(
 
     Returns:
         How many pairs there are, and a line for each photograph that was left out: broken, grey,
-        or smaller than `SHORTEST`.
+        smaller than `SHORTEST`, or of another's name.
 
     Raises:
         InputError: no such folder, no photograph that can be used, another kind of model, or a
             folder that cannot be written.
     """
-    folder, target = Path(photographs), Path(out) / "train"
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one with color photographs")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files, target = list_photographs(photographs), Path(out) / "train"
     predict = _predictor(Path(model))
     prepare_folder(target)
-    left_out, pairs = [], 0
+    left_out: list[str] = []
+    pairs: dict[str, Path] = {}  # the photograph of each pair's name
     with bars(progress) as display:
         for path in display.track(files, description="photographs"):
             nir, rgb = (target / f"{path.stem}_{kind}.png" for kind in ("nir", "rgb"))
-            if not (nir.exists() and rgb.exists()):
-                try:
+            try:
+                if path.stem in pairs:
+                    raise Unusable(
+                        f"{path}: left out, as {pairs[path.stem].name} has its name; rename one"
+                    )
+                if not (nir.exists() and rgb.exists()):
                     color = read_photograph(path)
-                except InputError as error:
-                    complain(str(error), display.console)
-                    left_out.append(str(error))
-                    continue
-                imageio.write(rgb, quantize(color, np.uint8))
-                imageio.write(nir, quantize(predict(color), np.uint8))
-            pairs += 1
+                    imageio.write(rgb, quantize(color, np.uint8))
+                    imageio.write(nir, quantize(predict(color), np.uint8))
+            except Unusable as error:
+                complain(str(error), display.console)
+                left_out.append(str(error))
+            else:
+                pairs[path.stem] = path
     if not pairs:
         raise InputError(
-            f"{folder}: none of its {len(files)} files is a color photograph of at least "
+            f"{photographs}: none of its {len(files)} files is a color photograph of at least "
             f"{SHORTEST} pixels; give another folder"
         )
-    return Made(pairs, tuple(left_out))
+    return Made(len(pairs), tuple(left_out))
+
+
+def list_photographs(folder: str | Path) -> list[Path]:
+    """List the files of a folder.
+
+    Args:
+        folder: of color photographs; sub-folders are not looked at.
+
+    Returns:
+        At least one file, by name; whether it is a photograph is not looked at.
+
+    Raises:
+        InputError: no such folder, one that cannot be listed, or one without files.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one with color photographs")
+    with reachable():
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+    if not files:
+        raise InputError(f"{folder}: has no files; give a folder with color photographs")
+    return files
 
 
 def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
@@ -91,35 +120,34 @@ def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
         sRGB in [0, 1], upright, at most `LONGEST` pixels long.
 
     Raises:
-        InputError: it cannot be read, is tiny, or has no color.
+        Unusable: it cannot be read, is tiny, or has no color.
     """
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            pixels = np.asarray(upright)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
+        # Of odd tags, and of sizes that are large but not refused.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except Exception as error:  # damage makes decoders fail in any way
+        raise Unusable(
             f"{path}: left out, as it cannot be read ({reason(error)}); convert it to PNG"
         ) from None
     if min(pixels.shape[:2]) < SHORTEST:
         h, w, _ = pixels.shape
         few = f"{h}x{w} pixels are too few"
-        raise InputError(f"{path}: left out, as {few}; {SHORTEST} a side is the least")
+        raise Unusable(f"{path}: left out, as {few}; {SHORTEST} a side is the least")
     color = resize(pixels, clamp_size(pixels.shape[:2], LONGEST))
     spread = float((color.max(-1) - color.min(-1)).mean())
     if spread < GREYEST:
-        raise InputError(f"{path}: left out, as it has no color; give color photographs")
+        raise Unusable(f"{path}: left out, as it has no color; give color photographs")
     return color
 
 
 def _predictor(directory: Path) -> Callable[[np.ndarray], Float32[np.ndarray, "h w"]]:
-    config, variables = artifact.load(directory)
+    config, variables = artifact.load(directory, generator_shapes)
     if config.model.architecture != "nir_from_color":
         raise InputError(
             f"{directory}: is a {config.model.architecture} model, which predicts no NIR; give one "
             "of configs/nir_from_color.py"
         )
-    artifact.check(variables, generator_shapes(config.model), str(directory))
     variables = jax.device_put(variables)
     apply: Any = jax.jit(functools.partial(make_generator(config.model).apply, variables))
 

@@ -20,9 +20,9 @@ from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.errors import InputError
-from haqagen_jax.models.factory import make_generator
+from haqagen_jax.models.factory import generator_shapes, make_generator
 from haqagen_jax.train.loop import train
-from haqagen_jax.train.photographs import Made, make_pairs
+from haqagen_jax.train.photographs import Made, list_photographs, make_pairs
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -65,6 +65,7 @@ def pretrain_prior(
             f"model.architecture = {config.model.architecture}: predicts no NIR; give --config "
             "configs/nir_from_color.py"
         )
+    list_photographs(photographs)  # before hours of training
     workdir = Path(workdir)
     model = train(directories, workdir / "nir", config, progress=progress)
     ours, luma = agreement(model, split_pairs(directories, "val"))
@@ -89,7 +90,7 @@ def agreement(model: str | Path, pairs: Sequence[Pair]) -> tuple[Agreement, Agre
     Raises:
         InputError: a model or a pair that cannot be read.
     """
-    config, variables = artifact.load(model)
+    config, variables = artifact.load(model, generator_shapes)
     apply: Any = jax.jit(make_generator(config.model).apply)
     ours, luma = [], []
     for batch in EvaluationBatches(pairs, config.data, batch_size=1):

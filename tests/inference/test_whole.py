@@ -1,5 +1,6 @@
 """Images seen whole: the affine model at the working size, and detail at the image's own."""
 
+import tracemalloc
 from typing import NamedTuple
 
 import jax
@@ -124,6 +125,54 @@ def test_a_long_image_is_a_mosaic():
         assert (len(job.plan) == 1) == (windows == 1)
 
 
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [((1, 20_000), "uint8"), ((20_000, 3), "uint16"), ((1, 1), "uint16"), ((2, 1), "uint8")],
+)
+@pytest.mark.parametrize("options", [{}, {"detail": "network"}, {"scale": 0.3}, {"scale": 1e-6}])
+def test_one_color_is_that_color_everywhere(size, options, dtype):
+    """No seam, no border, no loss of depth, whatever the shape."""
+    top = np.iinfo(dtype).max
+    nir = (image(*size) * top).astype(dtype)
+    rgb = np.empty((*size, 3), dtype)
+    model = colorizer(Flat(), size=64, batch=4, **options)
+    model.run([model.job(ArraySource(nir), ArraySink(rgb), mosaic=True)])
+    expected = np.array([0.2, 0.5, 0.7]) * top
+    assert np.abs(rgb - expected).max() <= 1  # of half a level, by rounding
+
+
+def test_a_row_is_colored_as_one_of_many_that_are_equal():
+    row = image(1, 2000)
+    model = colorizer(Mean(), size=32, batch=4, eps=1e-6)
+    one, many = np.empty((1, 2000, 3), np.float32), np.empty((40, 2000, 3), np.float32)
+    for nir, rgb in ((row, one), (row.repeat(40, 0), many)):
+        model.run([model.job(ArraySource(nir), ArraySink(rgb), mosaic=True)])
+    assert np.ptp(one) > 0.3
+    np.testing.assert_allclose(many, one.repeat(40, 0), rtol=0, atol=1e-5)
+
+
+def test_coefficients_are_copied_by_pieces():
+    class Nowhere:
+        def write(self, rows):
+            assert rows.shape[1:] == (4096, 3)
+
+        def close(self):
+            pass
+
+        def fail(self, error):
+            raise error
+
+    nir = np.zeros((512, 4096), np.uint8)
+    sink = AffineSink(ArraySource(nir), Preparation(0.0, 255.0, None), nir.shape, Nowhere())
+    rows = np.zeros((256, 4096, 6), np.float32)  # 25 MB
+    tracemalloc.start()
+    for _ in range(2):
+        sink.write(rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16e6
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.21])
 def test_a_mosaic_may_be_seen_at_another_scale(scale):
     nir = image(120, 80)
@@ -206,9 +255,11 @@ def test_an_ensemble_sees_the_mirror_image_and_half_the_size():
         ({"size": 0}, "size = 0: must be from 16 to 8192"),
         ({"size": 16, "radius": 17}, "radius = 17: must be from 1 to 16"),
         ({"radius": 0}, "radius = 0: must be from 1"),
-        ({"eps": 0.0}, r"eps = 0\.0: must be above 0"),
-        ({"eps": float("nan")}, "eps = nan: must be above 0"),
-        ({"scale": 1.5}, r"scale = 1\.5: must be above 0 and at most 1"),
+        ({"eps": 9e-7}, "eps = 9e-07: must be from 1e-06 to 1e"),
+        ({"eps": float("nan")}, "eps = nan: must be from 1e-06"),
+        ({"scale": 1.5}, r"scale = 1\.5: must be from 1e-06 to 1"),
+        ({"scale": 0.0}, r"scale = 0\.0: must be from 1e-06 to 1"),
+        ({"scale": float("inf")}, "scale = inf: must be from 1e-06 to 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(options, message):

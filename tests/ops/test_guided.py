@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haqagen_jax.ops.guided import box_mean, guided_coefficients, guided_filter
+from haqagen_jax.ops.guided import LEAST_EPS, box_mean, guided_coefficients, guided_filter
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "guided_filter.npz"  # radius 3, eps 0.01
 
@@ -79,11 +79,23 @@ def test_large_images_lose_no_precision():
 def test_an_affine_color_is_kept_exactly_and_a_flat_guide_means_the_mean():
     nir, color = pair(16, 16)
     affine = 0.3 * nir + np.float32([0.1, 0.2, 0.3])
-    found = guided_filter(jnp.asarray(nir)[None], jnp.asarray(affine)[None], radius=2, eps=1e-7)
+    found = guided_filter(jnp.asarray(nir)[None], jnp.asarray(affine)[None], radius=2, eps=1e-6)
     np.testing.assert_allclose(found[0], affine, rtol=0, atol=1e-4)
     flat = np.full_like(nir, 0.4)
     found = guided_filter(jnp.asarray(flat)[None], jnp.asarray(color)[None], radius=2, eps=1e-4)
     np.testing.assert_allclose(found[0], boxes(boxes(color, 2), 2), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("radius", [1, 16])
+def test_the_least_eps_leaves_rounding_out(radius):
+    """Beside detail, a flat guide at 0.9: the smaller eps, the more float32 makes of its noise."""
+    nir, color = pair(128, 128)
+    nir = np.where(np.arange(128)[:, None, None] < 64, nir, np.float32(0.9))
+    found = guided_filter(
+        jnp.asarray(nir)[None], jnp.asarray(color)[None], radius=radius, eps=LEAST_EPS
+    )
+    expected = filtered(nir, color, radius, LEAST_EPS)
+    np.testing.assert_allclose(found[0], expected, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-10, 1e-5, 1.0, 1e5])
@@ -121,8 +133,8 @@ def test_coefficients_at_the_images_size_give_the_filter():
     ("change", "message"),
     [
         ({"radius": 0}, "radius is 0; must be at least 1"),
-        ({"eps": 0.0}, r"eps is 0\.0; must be positive"),
-        ({"eps": float("nan")}, "eps is nan; must be positive"),
+        ({"eps": 0.0}, r"eps is 0\.0; must be at least 1e-06"),
+        ({"eps": float("nan")}, "eps is nan; must be at least 1e-06"),
     ],
 )
 def test_what_is_out_of_range_is_refused(change, message):

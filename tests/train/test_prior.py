@@ -13,6 +13,7 @@ from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.color_prior import NirFromColor
 from haqagen_jax.models.factory import init_generator
+from haqagen_jax.train import prior
 from haqagen_jax.train.photographs import make_pairs, read_photograph
 from haqagen_jax.train.prior import agreement, pretrain_prior
 
@@ -58,14 +59,29 @@ def test_photographs_become_pairs_and_others_are_named(model, tmp_path, capsys):
     colorful(90, 90).convert("L").save(photographs / "grey.png")
     colorful(90, 20).save(photographs / "tiny.png")
     (photographs / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")
+    whole = (photographs / "b.jpg").read_bytes()
+    (photographs / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (photographs / "notes.txt").write_text("nothing to see")
+    (photographs / "empty.png").touch()
+    colorful(70, 90, seed=1).save(photographs / "b.png")
+    (photographs / "folder").mkdir()
     made = make_pairs(photographs, model, out, progress=False)
     assert made.pairs == 2
-    assert len(made.left_out) == 3
-    said = capsys.readouterr().err
-    for name, why in (("grey", "no color"), ("tiny", "too few"), ("broken", "cannot be read")):
-        [line] = [line for line in made.left_out if name in line]
+    reasons = {
+        "grey.png": "has no color",
+        "tiny.png": "90x20 pixels are too few; 64 a side",
+        "broken.png": "cannot be read",
+        "cut.jpg": "cannot be read (image file is truncated",
+        "notes.txt": "cannot be read",
+        "empty.png": "cannot be read",
+        "b.png": "b.jpg has its name; rename one",
+    }
+    assert len(made.left_out) == len(reasons)
+    said = capsys.readouterr().err.splitlines()
+    assert sorted(said) == sorted(f"haqagen: {line}" for line in made.left_out)
+    for name, why in reasons.items():
+        [line] = [line for line in made.left_out if f"/{name}: left out, as " in line]
         assert why in line
-        assert line in said
     pairs = find_pairs(out / "train")
     assert [pair.name for pair in pairs] == ["a", "b"]
     color = imageio.read_rgb(pairs[0].rgb)
@@ -101,15 +117,39 @@ def test_nothing_usable_is_refused(model, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         make_pairs(tmp_path / "none", model, tmp_path / "out", progress=False)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="none of its 0 files is a color photograph"):
+    with pytest.raises(InputError, match="empty: has no files; give a folder"):
         make_pairs(tmp_path / "empty", model, tmp_path / "out", progress=False)
+    (tmp_path / "empty" / "notes.txt").touch()
+    with pytest.raises(InputError, match="none of its 1 files is a color photograph"):
+        make_pairs(tmp_path / "empty", model, tmp_path / "out", progress=False)
+    assert not list((tmp_path / "out").rglob("*.png"))
+
+
+def test_the_folder_is_looked_at_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(prior, "train", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(InputError, match="nowhere: no such folder; give one with color"):
+        pretrain_prior([tmp_path], tmp_path / "nowhere", tmp_path / "w", REVERSE, progress=False)
+    assert not (tmp_path / "w").exists()
+
+
+def test_large_photographs_and_damaged_tags_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6000)  # Pillow warns from here to twice as many
+    colorful(80, 120).save(tmp_path / "large.png")
+    assert read_photograph(tmp_path / "large.png").shape == (80, 120, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
+    with pytest.raises(InputError, match=r"large\.png: left out, .* cannot be read \(Image size"):
+        read_photograph(tmp_path / "large.png")
+    monkeypatch.undo()
+    tags = b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12\0\x03\xff\xff\xff\xff\0\6\0\0"
+    colorful(80, 120).save(tmp_path / "tags.jpg", exif=tags)
+    assert read_photograph(tmp_path / "tags.jpg").size == 80 * 120 * 3
 
 
 def test_a_model_that_predicts_no_nir_is_refused(tmp_path, model):
     config = Config(model=ModelConfig(architecture="prior", hsv_encoder="efficientnet_lite0"))
     artifact.save(tmp_path / "m", config, init_generator(jax.random.key(0), config.model))
     with pytest.raises(InputError, match="is a prior model, which predicts no NIR"):
-        make_pairs(tmp_path, tmp_path / "m", tmp_path / "out", progress=False)
+        make_pairs(tmp_path / "m", tmp_path / "m", tmp_path / "out", progress=False)
     with pytest.raises(InputError, match="predicts no NIR; give --config"):
         pretrain_prior([tmp_path], tmp_path, tmp_path / "w", config, progress=False)
     with pytest.raises(InputError, match="predicts NIR from color photographs, and colors nothing"):
