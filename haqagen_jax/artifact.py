@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
-from haqagen_jax import strict_json
 from haqagen_jax.config import Config, ModelConfig
 from haqagen_jax.errors import InputError, located, reason
-from haqagen_jax.files import write_bytes
+from haqagen_jax.system import strict_json
+from haqagen_jax.system.files import write_bytes
 from haqagen_jax.version import __version__
 
 FORMAT = "haqagen-jax-model"

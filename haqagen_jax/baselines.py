@@ -15,10 +15,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Real
 
-from haqagen_jax import strict_json
 from haqagen_jax.config import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.preprocess import prepare_nir
+from haqagen_jax.system import strict_json
 
 LEVELS = 256
 TABLE_FILE = Path(__file__).parent / "assets" / "table.json"

@@ -17,9 +17,7 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from haqagen_jax import api, imageio
-from haqagen_jax.console import bars, complain
 from haqagen_jax.errors import InputError, located, printable, reason
-from haqagen_jax.files import prepare_folder, remove_parts
 from haqagen_jax.image_sink import Abandoned, FileSink, Writers
 from haqagen_jax.image_source import open_nir
 from haqagen_jax.inference.colorizer import Colorizer
@@ -27,8 +25,10 @@ from haqagen_jax.inference.picture import Job
 from haqagen_jax.inference.postprocess import output_dtype
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.outcomes import Outcome, Record
-from haqagen_jax.prefetch import prefetch
 from haqagen_jax.selection import Rules, plan_outputs, select
+from haqagen_jax.system.console import bars, complain
+from haqagen_jax.system.files import prepare_folder, remove_parts
+from haqagen_jax.system.prefetch import prefetch
 
 _PLAIN = Rules()
 

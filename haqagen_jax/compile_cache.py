@@ -4,7 +4,7 @@ import os
 
 import jax
 
-from haqagen_jax.cache_folder import cache_folder
+from haqagen_jax.system.cache import cache_folder
 
 _SHORTEST = 0.3  # seconds of compilation that are worth a file
 

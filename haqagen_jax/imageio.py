@@ -21,8 +21,8 @@ from jaxtyping import Float, Real
 from haqagen_jax import formats, srgb_profile, tiff
 from haqagen_jax.decoding import decode_nir, decode_rgb, upright_size
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.files import replaced
 from haqagen_jax.levels import from_levels
+from haqagen_jax.system.files import replaced
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 JPEG_QUALITY = 95

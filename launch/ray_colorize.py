@@ -18,11 +18,11 @@ import ray  # pyright: ignore[reportMissingImports] - an extra
 import ray.data  # pyright: ignore[reportMissingImports]
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.files import prepare_folder
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.outcomes import Outcome, Record
 from haqagen_jax.selection import Rules, plan_outputs, select
 from haqagen_jax.settings_cli import add_settings, chosen_settings
+from haqagen_jax.system.files import prepare_folder
 
 
 class Worker:

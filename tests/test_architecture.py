@@ -23,13 +23,14 @@ ROOMS = {
     "version": "",
     "paper": "",
     "types": "",
-    "strict_json": "",
+    "system.strict_json": "",
     "tiff_tags": "",
-    "device_memory": "errors",
-    "console": "errors",
+    "system.device_memory": "errors",
+    "system": "",
+    "system.console": "errors",
     "ending": "errors",
     "config_values": "errors",
-    "config": "config_values paper errors",
+    "config": "config_values errors paper",
     "quantiles": "",
     "preprocess": "errors quantiles",
     "network_input": "config preprocess",
@@ -38,14 +39,14 @@ ROOMS = {
     "presets": "config errors",
     "formats": "errors",
     "decoding": "errors formats",
-    "files": "errors",
+    "system.files": "errors",
     "srgb_profile": "",
     "tiff": "errors formats srgb_profile",
-    "imageio": "decoding errors files formats levels srgb_profile tiff",
-    "prefetch": "",
-    "cache_folder": "",
+    "imageio": "decoding errors formats levels srgb_profile system.files tiff",
+    "system.prefetch": "",
+    "system.cache": "",
     "data_uri": "",
-    "compile_cache": "cache_folder",
+    "compile_cache": "system.cache",
     "selection": "decoding errors imageio",
     "ops": "types",
     "models": "ops paper types",
@@ -53,23 +54,24 @@ ROOMS = {
     "models.factory": "config errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config losses metrics ops paper types",
-    "data": "config console data_uri decoding errors files imageio levels network_input paper "
-    "preprocess scaling strict_json types",
-    "artifact": "config errors files strict_json version",
+    "data": "config data_uri decoding errors imageio levels network_input paper preprocess "
+    "scaling system.console system.files system.strict_json types",
+    "artifact": "config errors system.files system.strict_json version",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
     "inference.postprocess": "errors ops paper types",
     "inference.forward": "ops paper types",
     "inference.settings": "errors inference.tiling ops paper types",
-    "inference": "config device_memory errors inference.blend inference.forward "
-    "inference.postprocess inference.settings inference.tiling levels models models.factory "
-    "network_input ops paper prefetch preprocess scaling types",
+    "inference": "config errors inference.blend inference.forward inference.postprocess "
+    "inference.settings inference.tiling levels models models.factory "
+    "network_input ops paper preprocess scaling system.device_memory "
+    "system.prefetch types",
     "image_source": "decoding errors formats imageio inference inference.postprocess tiff "
     "tiff_tags",
     "image_sink": "errors imageio inference levels",
-    "outcomes": "errors files selection strict_json version",
-    "interop": "artifact config errors files models models.factory ops paper types version",
-    "weights": "artifact cache_folder console errors files interop",
+    "outcomes": "errors selection system.files system.strict_json version",
+    "interop": "artifact config errors models models.factory ops paper system.files types version",
+    "weights": "artifact errors interop system.cache system.console system.files",
     "cost": "config models models.factory paper",
     "train.optimizer": "config paper types",
     "train.precision": "errors",
@@ -78,24 +80,27 @@ ROOMS = {
     "train.step": "config losses losses.objective models models.factory ops paper train.guided "
     "train.optimizer train.precision train.state types",
     "train.texture_step": "config models ops paper train.optimizer types",
-    "train": "artifact config console cost data device_memory errors files imageio interop levels "
-    "losses losses.objective metrics models models.factory ops paper preprocess scaling "
-    "strict_json train.guided train.optimizer train.precision train.state train.step "
-    "train.texture_step types version weights",
+    "train": "artifact config cost data errors imageio interop levels losses losses.objective "
+    "metrics models models.factory ops paper preprocess scaling system.console "
+    "system.device_memory system.files system.strict_json train.guided train.optimizer "
+    "train.precision train.state train.step train.texture_step types version weights",
     "info": "artifact config cost models models.factory presets train train.state",
-    "baselines": "config errors ops paper preprocess strict_json types",
+    "baselines": "config errors ops paper preprocess system.strict_json types",
     "api": "artifact baselines config errors inference inference.settings models models.factory "
     "paper types",
-    "colorize_files": "api console errors files image_sink image_source imageio inference "
-    "inference.postprocess inference.settings outcomes paper prefetch selection",
-    "export": "api errors files inference.settings network_input ops paper types",
+    "colorize_files": "api errors image_sink image_source imageio inference "
+    "inference.postprocess inference.settings outcomes paper selection "
+    "system.console system.files system.prefetch",
+    "export": "api errors inference.settings network_input ops paper system.files types",
     "demo": "colorize_files data errors imageio levels paper preprocess selection",
-    "evaluation": "api baselines config console data data_uri errors files imageio inference "
-    "inference.settings inference.tiling levels metrics models models.factory network_input ops "
-    "paper prefetch preprocess scaling strict_json types version weights",
-    "reproduce": "api artifact baselines config console data errors evaluation files imageio "
-    "inference inference.settings inference.tiling losses losses.objective metrics ops paper "
-    "preprocess presets strict_json train types version weights",
+    "evaluation": "api baselines config data data_uri errors imageio inference "
+    "inference.settings inference.tiling levels metrics models models.factory "
+    "network_input ops paper preprocess scaling system.console system.files "
+    "system.prefetch system.strict_json types version weights",
+    "reproduce": "api artifact baselines config data errors evaluation imageio inference "
+    "inference.settings inference.tiling losses losses.objective metrics ops paper "
+    "preprocess presets system.console system.files system.strict_json train types "
+    "version weights",
 }
 # These may import anything of ours: they are the doors.
 DOORS = {
@@ -297,9 +302,9 @@ def check_writing(modules: list[Module]) -> list[str]:
     wrong = []
     for module in modules:
         for found in imports(module):
-            if found.target == "json" and module.name != "strict_json":
+            if found.target == "json" and module.name != "system.strict_json":
                 wrong.append(f"{module.file}:{found.line}: import strict_json, not json")
-        for node in ast.walk(module.tree) if module.name != "files" else ():
+        for node in ast.walk(module.tree) if module.name != "system.files" else ():
             name = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
             bare = (
                 node.func.id
@@ -315,7 +320,7 @@ def check_writing(modules: list[Module]) -> list[str]:
             if name in ("write_text", "write_bytes") or opens:
                 if module.name == "weights.download":  # appends to a part of its own
                     continue
-                wrong.append(f"{module.file}:{node.lineno}: write through haqagen_jax.files")
+                wrong.append(f"{module.file}:{node.lineno}: write through haqagen_jax.system.files")
     return wrong
 
 

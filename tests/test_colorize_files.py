@@ -9,10 +9,10 @@ import tifffile
 from PIL import Image
 
 from haqagen_jax import colorize_files as module
-from haqagen_jax import files
 from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.errors import InputError
 from haqagen_jax.selection import Rules
+from haqagen_jax.system import files
 
 
 def full_range(dtype, shape=(20, 30)):

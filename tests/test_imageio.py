@@ -12,8 +12,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import files, imageio
+from haqagen_jax import imageio
 from haqagen_jax.errors import InputError
+from haqagen_jax.system import files
 
 RNG = np.random.default_rng(0)
 GREY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -246,7 +247,7 @@ def test_killed_while_writing(tmp_path):
     code = f"""
 import os, signal
 from pathlib import Path
-from haqagen_jax import files
+from haqagen_jax.system import files
 
 with files.replaced(Path({str(tmp_path / "a.png")!r})) as file:
     file.write(b"half of the bytes")

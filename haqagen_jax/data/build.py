@@ -12,7 +12,7 @@ from typing import Any
 from haqagen_jax.data import built, catalog
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.errors import InputError, reachable
-from haqagen_jax.files import prepare_folder
+from haqagen_jax.system.files import prepare_folder
 
 LARGEST = 100_000_000  # pixels of a rendered scene
 NAMES = (*catalog.SETS, "pairs", "synthetic")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from haqagen_jax import strict_json
 from haqagen_jax.data.pair import Encoded, Pair
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.system import strict_json
 
 _INFO, _METADATA = "dataset_info.json", "metadata.json"
 

@@ -18,8 +18,8 @@ from haqagen_jax.inference.picture import Job
 from haqagen_jax.inference.source import ArraySink, ArraySource
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.network_input import fit_input
-from haqagen_jax.prefetch import prefetch
 from haqagen_jax.scaling import resize
+from haqagen_jax.system.prefetch import prefetch
 
 MODES = ("whole", "sliding", "resize")
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax import api
-from haqagen_jax.console import complain
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import results, scoring, tables
 from haqagen_jax.evaluation.colouring import MODES
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.system.console import complain
 
 
 def evaluate(

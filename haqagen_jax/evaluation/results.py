@@ -15,8 +15,8 @@ from haqagen_jax.evaluation import report, tables
 from haqagen_jax.evaluation.report import Shown
 from haqagen_jax.evaluation.scoring import Evaluation
 from haqagen_jax.evaluation.tables import Summaries
-from haqagen_jax.files import prepare_folder, write_bytes
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.system.files import prepare_folder, write_bytes
 from haqagen_jax.version import __version__
 
 FILES = ("scores.csv", "summary.json", "table.md", "table.tex", "report.html")

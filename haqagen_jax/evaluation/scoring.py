@@ -5,7 +5,6 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from haqagen_jax import api, weights
-from haqagen_jax.console import bars, complain
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import measure, tables
@@ -16,6 +15,7 @@ from haqagen_jax.evaluation.measure import Perceptual, Row
 from haqagen_jax.evaluation.tables import Summaries
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.system.console import bars, complain
 
 BACKBONES = ("alex", "vgg")
 RANK = "PSNR sRGB"  # by which pictures are the worst and the best

@@ -5,8 +5,8 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 
-from haqagen_jax import strict_json
 from haqagen_jax.evaluation.statistics import LEVEL, RESAMPLES, Summary, summarize
+from haqagen_jax.system import strict_json
 
 Scores = Mapping[str, Mapping[str, float]]  # image -> column -> value
 Summaries = Mapping[str, Mapping[str, Summary]]  # model -> column -> over all images

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 
 from haqagen_jax.inference.picture import Job, Picture, bands
 from haqagen_jax.inference.predictor import TilePredictor
-from haqagen_jax.prefetch import prefetch
+from haqagen_jax.system.prefetch import prefetch
 
 _IN_FLIGHT = 2  # batches: one computes while another is cut or blended
 

@@ -13,8 +13,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Float32
 
-from haqagen_jax.device_memory import enough_memory
 from haqagen_jax.inference.forward import Forward
+from haqagen_jax.system.device_memory import enough_memory
 
 _REMEDY = "give a smaller batch or tile, or end what else runs on it"
 MOST = 32  # tiles on one device, when nobody says: more gain nothing

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from haqagen_jax import artifact
 from haqagen_jax.errors import InputError, located, reachable
-from haqagen_jax.files import prepare_folder
 from haqagen_jax.interop import colormamba
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.interop.torch_writer import write_state_dict
 from haqagen_jax.models.factory import count_parameters, generator_shapes
+from haqagen_jax.system.files import prepare_folder
 
 _COUNTERS = "batch_norm_counters"
 

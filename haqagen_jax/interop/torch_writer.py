@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.files import replaced
 from haqagen_jax.interop.torch_objects import DTYPES
+from haqagen_jax.system.files import replaced
 
 _STORAGES = {dtype: storage for storage, dtype in DTYPES.items()}
 _UNIX = 3  # "made on", which zipfile would take from the machine

@@ -5,12 +5,12 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from haqagen_jax import strict_json
 from haqagen_jax.errors import printable
 from haqagen_jax.evaluation.scoring import Evaluation
 from haqagen_jax.evaluation.statistics import Summary
 from haqagen_jax.evaluation.tables import aligned, number, plain
 from haqagen_jax.reproduce.experiments import COLORMAMBA, Row, Run
+from haqagen_jax.system import strict_json
 from haqagen_jax.version import __version__
 
 SOURCE = "Attri et al., HAQAGen, WACV 2026"

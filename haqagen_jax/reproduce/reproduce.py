@@ -11,20 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from haqagen_jax.artifact import CONFIG_FILE
-from haqagen_jax.console import complain
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import results as files
 from haqagen_jax.evaluation import scoring
 from haqagen_jax.evaluation.measure import Perceptual
-from haqagen_jax.files import prepare_folder, write_bytes
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.losses.objective import needs_texture
 from haqagen_jax.presets import DEFAULT, load_config
 from haqagen_jax.reproduce import layout
 from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
 from haqagen_jax.reproduce.layout import Result
+from haqagen_jax.system.console import complain
+from haqagen_jax.system.files import prepare_folder, write_bytes
 from haqagen_jax.train.loop import train
 from haqagen_jax.train.texture import pretrain_texture
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haqagen_jax import api, strict_json
-from haqagen_jax.console import bars, complain
+from haqagen_jax import api
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.data.pair import Pair, decode_pair
 from haqagen_jax.errors import InputError, printable
@@ -16,10 +15,12 @@ from haqagen_jax.evaluation import scoring
 from haqagen_jax.evaluation.measure import Perceptual, Row, measure
 from haqagen_jax.evaluation.seams import seam_energy
 from haqagen_jax.evaluation.tables import aligned, number
-from haqagen_jax.files import prepare_folder, write_bytes
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.system import strict_json
+from haqagen_jax.system.console import bars, complain
+from haqagen_jax.system.files import prepare_folder, write_bytes
 
 NAME = "stride-sweep"
 STRIDES = (128, 160, 192, 208, 222, 232, 240, 248, 256)

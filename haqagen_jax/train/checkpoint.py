@@ -16,8 +16,8 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from haqagen_jax import strict_json
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.system import strict_json
 from haqagen_jax.train.finite import not_finite
 from haqagen_jax.version import __version__
 

@@ -19,9 +19,9 @@ import jax
 
 from haqagen_jax import artifact
 from haqagen_jax.config import Config
-from haqagen_jax.console import bars
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
+from haqagen_jax.system.console import bars
 from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.processes import is_first, noticing_losses
 from haqagen_jax.train.record import Record

@@ -15,13 +15,13 @@ from jaxtyping import Float32
 from PIL import Image, ImageOps
 
 from haqagen_jax import artifact, imageio
-from haqagen_jax.console import bars, complain
 from haqagen_jax.errors import InputError, reachable, reason
-from haqagen_jax.files import prepare_folder
 from haqagen_jax.levels import quantize
 from haqagen_jax.models.efficientnet import MULTIPLE
 from haqagen_jax.models.factory import generator_shapes, make_generator
 from haqagen_jax.scaling import clamp_size, resize
+from haqagen_jax.system.console import bars, complain
+from haqagen_jax.system.files import prepare_folder
 
 LONGEST = 512  # pixels of a photograph that is used; longer ones are reduced
 SHORTEST = 64  # pixels; smaller ones show too little

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from haqagen_jax.device_memory import enough_memory
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.system.device_memory import enough_memory
 
 JOINING = 300  # seconds that all processes have to come together
 _LESS = (

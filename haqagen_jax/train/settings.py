@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from haqagen_jax import strict_json
 from haqagen_jax.artifact import TENSOR_FILE
 from haqagen_jax.config import Config
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.losses.objective import needs_vgg
+from haqagen_jax.system import strict_json
 
 _DIGITS = 16  # of a SHA-256, in hexadecimal: enough to tell, and short enough to read
 

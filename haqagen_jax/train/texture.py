@@ -19,15 +19,16 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from haqagen_jax import artifact, strict_json
+from haqagen_jax import artifact
 from haqagen_jax.artifact import CONFIG_FILE, TENSOR_FILE
 from haqagen_jax.config import Config
-from haqagen_jax.console import bars
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
-from haqagen_jax.device_memory import enough_memory
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.system import strict_json
+from haqagen_jax.system.console import bars
+from haqagen_jax.system.device_memory import enough_memory
 from haqagen_jax.train.checkpoint import Checkpoints
 from haqagen_jax.train.settings import data_settings
 from haqagen_jax.train.texture_step import TextureState, create_texture_state, texture_step

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from haqagen_jax import strict_json
-from haqagen_jax.console import complain
 from haqagen_jax.errors import reachable, reason
-from haqagen_jax.files import write_bytes
+from haqagen_jax.system import strict_json
+from haqagen_jax.system.console import complain
+from haqagen_jax.system.files import write_bytes
 
 History = dict[str, list[tuple[int, float]]]
 VALIDATION = "validation/"  # what the names of validation scores begin with

@@ -6,9 +6,9 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from haqagen_jax.console import bars, complain
 from haqagen_jax.errors import InputError, reachable, reason
-from haqagen_jax.files import prepare_folder
+from haqagen_jax.system.console import bars, complain
+from haqagen_jax.system.files import prepare_folder
 from haqagen_jax.weights import catalog, store
 from haqagen_jax.weights.catalog import Weights
 

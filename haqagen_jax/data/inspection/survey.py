@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from haqagen_jax.console import bars
 from haqagen_jax.data import built, folder
 from haqagen_jax.data.inspection import page
 from haqagen_jax.data.inspection.measure import duplicates, measure
 from haqagen_jax.data.pair import Pair, check_pair
 from haqagen_jax.data.split import SPLITS, split_of
 from haqagen_jax.errors import InputError, reachable
-from haqagen_jax.files import prepare_folder
+from haqagen_jax.system.console import bars
+from haqagen_jax.system.files import prepare_folder
 
 
 def inspect(directory: str, out: str, *, progress: bool = True) -> int:

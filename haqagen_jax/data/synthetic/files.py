@@ -12,8 +12,8 @@ import numpy as np
 from haqagen_jax import imageio
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.synthetic.scene import render
-from haqagen_jax.files import prepare_folder
 from haqagen_jax.levels import quantize
+from haqagen_jax.system.files import prepare_folder
 
 
 class Depth(Enum):

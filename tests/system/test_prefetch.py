@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from haqagen_jax.prefetch import prefetch
+from haqagen_jax.system.prefetch import prefetch
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 100])

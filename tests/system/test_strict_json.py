@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from haqagen_jax import strict_json
+from haqagen_jax.system import strict_json
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -1,0 +1,1 @@
+"""The machine: files, the terminal, caches, threads; no images, no networks."""
