@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from haqagen_jax import paper
-from haqagen_jax.config import ModelConfig
+from haqagen_jax.config.schema import ModelConfig
 from haqagen_jax.models.factory import count_parameters, generator_shapes, make_generator
 
 NETWORKS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 import grain
 import numpy as np
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data import build
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair, decode_pair

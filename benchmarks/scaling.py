@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from haqagen_jax import paper
+from haqagen_jax.config.load import load_config
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.presets import load_config
 from haqagen_jax.train.sharding import make_mesh, place_batch, replicated, state_shardings
 from haqagen_jax.train.state import create_state
 from haqagen_jax.train.step import make_train_step

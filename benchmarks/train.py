@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from haqagen_jax import paper
+from haqagen_jax.config.load import load_config
 from haqagen_jax.models.factory import make_generator
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.presets import load_config
 from haqagen_jax.train.frozen import vgg_features
 from haqagen_jax.train.precision import compute_dtype
 from haqagen_jax.train.state import create_state

@@ -20,7 +20,7 @@ is the default.
 
 from ml_collections import ConfigDict
 
-from haqagen_jax.presets import recipe
+from haqagen_jax.config.load import recipe
 
 # Weights of Eq. (3) that differ from the full objective's.
 LOSSES = {

@@ -28,8 +28,8 @@ What differs from its published training:
 
 from ml_collections import ConfigDict
 
-from haqagen_jax.config import Config
-from haqagen_jax.presets import recipe
+from haqagen_jax.config.load import recipe
+from haqagen_jax.config.schema import Config
 
 
 def get_config(argument: str = "paper") -> ConfigDict:

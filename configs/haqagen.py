@@ -1,6 +1,6 @@
 """The recipe, at four sizes: `configs/haqagen.py:paper`, `base`, `small`, `tiny`.
 
-paper  the paper's: every default of `haqagen_jax.config`, which cites its source
+paper  the paper's: every default of `haqagen_jax.config.schema`, which cites its source
 base   half the width; for one accelerator
 small  the bundled model's size: its float16 weights fit in 12 MB; trains on a CPU in hours
 tiny   for tests and demonstrations; trains in minutes

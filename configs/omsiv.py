@@ -6,7 +6,7 @@ sizes of `configs/haqagen.py`; the paper's is the default.
 
 from ml_collections import ConfigDict
 
-from haqagen_jax.presets import recipe
+from haqagen_jax.config.load import recipe
 
 
 def get_config(size: str = "paper") -> ConfigDict:

@@ -6,7 +6,7 @@ Sec. 4.1 says so for the two sets of high resolution. `configs/rgb2nir.py:SIZE` 
 
 from ml_collections import ConfigDict
 
-from haqagen_jax.presets import recipe
+from haqagen_jax.config.load import recipe
 
 
 def get_config(size: str = "paper") -> ConfigDict:

@@ -5,7 +5,7 @@
 
 from ml_collections import ConfigDict
 
-from haqagen_jax.presets import recipe
+from haqagen_jax.config.load import recipe
 
 
 def get_config(size: str = "paper") -> ConfigDict:

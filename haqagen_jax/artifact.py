@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
-from haqagen_jax.config import Config, ModelConfig
+from haqagen_jax.config.schema import Config, ModelConfig
 from haqagen_jax.errors import InputError, located, reason
 from haqagen_jax.system import strict_json
 from haqagen_jax.system.files import write_bytes

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Real
 
-from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.system import strict_json

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax import dataset_cli, evaluation_cli, train_cli, weights_cli
+from haqagen_jax.config.load import DEFAULT, SIZES
 from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
-from haqagen_jax.presets import DEFAULT, SIZES
 from haqagen_jax.settings_cli import add_settings, chosen_settings
 from haqagen_jax.version import __version__
 

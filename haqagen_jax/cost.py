@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.extend import core
 
 from haqagen_jax import paper
-from haqagen_jax.config import ModelConfig
+from haqagen_jax.config.schema import ModelConfig
 from haqagen_jax.models.factory import generator_shapes, make_generator
 
 

@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from haqagen_jax import artifact, cost
-from haqagen_jax.config import Config
+from haqagen_jax.config.load import load_config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg
-from haqagen_jax.presets import load_config
 from haqagen_jax.train.checkpoint import read
 from haqagen_jax.train.state import create_state
 

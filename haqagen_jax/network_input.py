@@ -6,7 +6,7 @@ See `haqagen_jax.preprocess` for what is the same for both.
 import numpy as np
 from jaxtyping import Float, Real
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.preprocess import Blocks, Preparation, fit
 
 _GUARD = 1e-3 / 255  # of the full scale: what the published code adds to a divisor

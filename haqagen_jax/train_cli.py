@@ -5,8 +5,8 @@ import shlex
 import sys
 from collections.abc import Callable
 
+from haqagen_jax.config.load import DEFAULT, load_config
 from haqagen_jax.errors import InputError
-from haqagen_jax.presets import DEFAULT, load_config
 
 Command = Callable[..., argparse.ArgumentParser]
 

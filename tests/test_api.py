@@ -10,7 +10,7 @@ import pytest
 
 import haqagen_jax
 from haqagen_jax import api, artifact
-from haqagen_jax.config import Config, ModelConfig
+from haqagen_jax.config.schema import Config, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.models.generator import Generator

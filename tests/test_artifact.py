@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from haqagen_jax import artifact
-from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
+from haqagen_jax.config.load import load_config
 from haqagen_jax.cost import (
     multiplications,
     nbytes,
@@ -17,7 +18,6 @@ from haqagen_jax.models.hsv_branch import HsvBranch
 from haqagen_jax.ops.conv import conv_transpose4x4
 from haqagen_jax.ops.depthwise import depthwise_conv
 from haqagen_jax.ops.selective_scan import selective_scan
-from haqagen_jax.presets import load_config
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 

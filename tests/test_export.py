@@ -9,7 +9,7 @@ import pytest
 
 import haqagen_jax
 from haqagen_jax import artifact
-from haqagen_jax.config import Config, DataConfig, ModelConfig
+from haqagen_jax.config.schema import Config, DataConfig, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.export import export_model
 from haqagen_jax.models.factory import init_generator

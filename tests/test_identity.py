@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from haqagen_jax.colorize_files import colour
-from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.outcomes import Outcome

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.network_input import channels, fit_input, prepare
 from haqagen_jax.preprocess import prepare_nir

@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool, Float
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data import records, transforms
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.network_input import channels

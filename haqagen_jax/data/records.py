@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkabl
 import numpy as np
 from jaxtyping import Float, Float32, Real
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data import transforms
 from haqagen_jax.data.pair import Pair, decode_stored
 from haqagen_jax.errors import located

@@ -11,7 +11,7 @@ from jaxtyping import Real
 from numpy.typing import ArrayLike, DTypeLike
 
 from haqagen_jax import paper
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.inference import forward
 from haqagen_jax.inference.detail import COEFFICIENTS, AffineSink

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from haqagen_jax.artifact import flatten, unflatten
-from haqagen_jax.config import Config, DataConfig, ModelConfig
+from haqagen_jax.config.schema import Config, DataConfig, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.colormamba_names import BLOCK, Leaf, leaves
 

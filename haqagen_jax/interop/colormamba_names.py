@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from haqagen_jax.artifact import flatten
-from haqagen_jax.config import ModelConfig
+from haqagen_jax.config.schema import ModelConfig
 from haqagen_jax.models.factory import generator_shapes
 
 BLOCK = "layers.0.residual_group.blocks.0"

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from haqagen_jax.config import LossConfig
+from haqagen_jax.config.schema import LossConfig
 from haqagen_jax.losses.adversarial import (
     hinge_critic,
     hinge_generator,

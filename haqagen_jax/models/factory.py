@@ -8,7 +8,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from haqagen_jax import paper
-from haqagen_jax.config import ModelConfig
+from haqagen_jax.config.schema import ModelConfig
 from haqagen_jax.models.color_prior import ColorPrior, NirFromColor
 from haqagen_jax.models.colormamba import ColorMamba
 from haqagen_jax.models.critic import ColorMambaCritic, Critic

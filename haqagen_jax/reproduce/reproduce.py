@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from haqagen_jax.artifact import CONFIG_FILE
+from haqagen_jax.config.load import DEFAULT, load_config
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.errors import InputError, printable
@@ -19,7 +20,6 @@ from haqagen_jax.evaluation import scoring
 from haqagen_jax.evaluation.measure import Perceptual
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.losses.objective import needs_texture
-from haqagen_jax.presets import DEFAULT, load_config
 from haqagen_jax.reproduce import layout
 from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
 from haqagen_jax.reproduce.layout import Result

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from haqagen_jax import weights as cache
-from haqagen_jax.config import LossConfig
+from haqagen_jax.config.schema import LossConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.losses.objective import Features, needs_texture, needs_vgg

@@ -5,7 +5,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from haqagen_jax.config import ModelConfig
+from haqagen_jax.config.schema import ModelConfig
 from haqagen_jax.models.generator_output import GeneratorOutput
 from haqagen_jax.ops.color import rgb_to_hsv
 from haqagen_jax.ops.guided import guided_filter

@@ -18,7 +18,7 @@ from jaxtyping import Shaped
 
 from haqagen_jax import artifact, paper
 from haqagen_jax import weights as cache
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, located
 from haqagen_jax.models.agent_attention import WindowBias
 from haqagen_jax.models.factory import generator_shapes

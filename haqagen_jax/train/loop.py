@@ -18,7 +18,7 @@ from typing import Any
 import jax
 
 from haqagen_jax import artifact
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
 from haqagen_jax.system.console import bars

@@ -7,7 +7,7 @@ practice.
 import jax
 import optax
 
-from haqagen_jax.config import OptimConfig
+from haqagen_jax.config.schema import OptimConfig
 
 
 def make_schedule(optim: OptimConfig, *, steps: int) -> optax.Schedule:

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.cost import nbytes
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.train.optimizer import make_schedule

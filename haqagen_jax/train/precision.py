@@ -25,8 +25,8 @@ def compute_dtype(precision: str) -> jnp.dtype:
     """Chooses what convolutions and projections compute in.
 
     Args:
-        precision: a name of `haqagen_jax.config.PRECISIONS`; "auto" is bfloat16 on TPUs and on
-            NVIDIA GPUs that have it (compute capability 8 and above), float32 elsewhere.
+        precision: a name of `haqagen_jax.config.schema.PRECISIONS`; "auto" is bfloat16 on TPUs and
+            on NVIDIA GPUs that have it (compute capability 8 and above), float32 elsewhere.
 
     Raises:
         InputError: float64 without JAX_ENABLE_X64.

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from haqagen_jax import artifact, imageio
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.train.preview import loss_curves, sample_sheet
 from haqagen_jax.train.processes import is_first

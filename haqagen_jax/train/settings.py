@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from haqagen_jax.artifact import TENSOR_FILE
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.losses.objective import needs_vgg
 from haqagen_jax.system import strict_json

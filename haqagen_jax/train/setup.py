@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from haqagen_jax import artifact
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import TrainIterator, batch_names, train_iterator

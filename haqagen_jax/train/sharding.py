@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from haqagen_jax.config import TrainConfig
+from haqagen_jax.config.schema import TrainConfig
 from haqagen_jax.errors import InputError
 
 AXES = ("data", "fsdp")

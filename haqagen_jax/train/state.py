@@ -9,7 +9,7 @@ from flax import struct
 from jax import Array
 from jax.typing import DTypeLike
 
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.models.factory import init_critic, init_generator
 from haqagen_jax.train.optimizer import make_optimizer
 from haqagen_jax.train.precision import LossScale

@@ -20,7 +20,7 @@ import optax
 from jax import Array
 from jax.typing import DTypeLike
 
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.losses.objective import (
     Features,
     critic_objective,

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 
 from haqagen_jax import artifact
 from haqagen_jax.artifact import CONFIG_FILE, TENSOR_FILE
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError, reason

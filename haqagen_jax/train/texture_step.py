@@ -15,7 +15,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from haqagen_jax import paper
-from haqagen_jax.config import TextureConfig
+from haqagen_jax.config.schema import TextureConfig
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.ops.color import rgb_to_hsv
 from haqagen_jax.ops.pairing import by_turns

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from haqagen_jax import metrics
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.models.factory import make_generator

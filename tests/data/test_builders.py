@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data import build, built, catalog, records
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import train_iterator

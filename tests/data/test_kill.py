@@ -12,7 +12,7 @@ from haqagen_jax.data import build
 # Prints a digest and the position after every batch, as a training run would save them.
 CODE = """
 import hashlib, json, sys
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import train_iterator
 

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data import pipeline, records
 from haqagen_jax.data.folder import find_pairs
 from haqagen_jax.data.pair import FilePair

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from haqagen_jax.config import DataConfig
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data.folder import find_pairs
 from haqagen_jax.data.pipeline import EvaluationBatches, train_iterator
 from haqagen_jax.data.records import Picture, prepare

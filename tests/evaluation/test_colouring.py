@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.data.folder import find_pairs
 from haqagen_jax.errors import InputError
 from haqagen_jax.evaluation.colouring import colour_pairs

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haqagen_jax.config import Config, DataConfig
+from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.picture import Job, bands

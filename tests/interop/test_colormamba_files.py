@@ -9,7 +9,7 @@ import pytest
 
 import haqagen_jax
 from haqagen_jax import cli
-from haqagen_jax.config import Config, ModelConfig
+from haqagen_jax.config.schema import Config, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.colormamba_files import export_checkpoint, import_checkpoint
 from haqagen_jax.interop.torch_checkpoint import read_state_dict

@@ -7,9 +7,9 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from haqagen_jax import losses
-from haqagen_jax.config import LossConfig
+from haqagen_jax.config.load import load_config
+from haqagen_jax.config.schema import LossConfig
 from haqagen_jax.metrics import ms_ssim
-from haqagen_jax.presets import load_config
 
 RNG = np.random.default_rng(0)
 RGB_PRED, HSV_PRED, RGB, HSV = RNG.random((4, 2, 8, 8, 3), np.float32)

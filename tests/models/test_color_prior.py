@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from haqagen_jax.config import ModelConfig
+from haqagen_jax.config.schema import ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.color_prior import ColorPrior
 from haqagen_jax.models.factory import count_parameters, generator_shapes, make_generator

@@ -8,7 +8,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 from scipy import ndimage
 
-from haqagen_jax.config import ModelConfig
+from haqagen_jax.config.schema import ModelConfig
 from haqagen_jax.models import hsv_unet
 from haqagen_jax.models.agent_attention import WindowBias
 from haqagen_jax.models.colormamba import line_edges

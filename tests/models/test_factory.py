@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import pytest
 from flax.traverse_util import flatten_dict
 
+from haqagen_jax.config.load import SIZES, load_config
 from haqagen_jax.models.critic import ColorMambaCritic, Critic
 from haqagen_jax.models.factory import (
     count_parameters,
@@ -17,7 +18,6 @@ from haqagen_jax.models.factory import (
     make_critic,
     make_generator,
 )
-from haqagen_jax.presets import SIZES, load_config
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tiny_parameters.txt"
 COUNTS = {

@@ -13,13 +13,13 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.interpreters import partial_eval
 
 from haqagen_jax import paper
+from haqagen_jax.config.load import load_config
 from haqagen_jax.models.criss_cross import CrissCrossFusion
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.models.generator_output import GeneratorOutput
 from haqagen_jax.models.hsv_branch import HsvBranch
 from haqagen_jax.models.layers import SpectralConv
 from haqagen_jax.models.spade import DecoderStage, SpadeResnetBlock
-from haqagen_jax.presets import load_config
 
 MODEL = load_config("configs/haqagen.py:tiny").model
 NETWORK = make_generator(MODEL)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from haqagen_jax.config.load import load_config
 from haqagen_jax.errors import InputError
-from haqagen_jax.presets import load_config
 from haqagen_jax.reproduce.experiments import BASELINES, TABLES, Run, rows
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from haqagen_jax.config.load import load_config
 from haqagen_jax.errors import InputError, Stopped
-from haqagen_jax.presets import load_config
 from haqagen_jax.reproduce import reproduce as module
 from haqagen_jax.reproduce.reproduce import Recipe, reproduce
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stand_in import StandIn
 
-from haqagen_jax.config import Config, TrainConfig
+from haqagen_jax.config.schema import Config, TrainConfig
 from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.models import factory
 from haqagen_jax.models.generator import Generator

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from haqagen_jax.config.load import load_config
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.presets import load_config
 from haqagen_jax.train.state import create_state
 from haqagen_jax.train.step import make_train_step
 from haqagen_jax.types import Batch

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from haqagen_jax.config import Config, LossConfig
+from haqagen_jax.config.schema import Config, LossConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.torchvision import params
 from haqagen_jax.models.texture import TextureAutoencoder

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from haqagen_jax.config import LossConfig, ModelConfig, OptimConfig
+from haqagen_jax.config.schema import LossConfig, ModelConfig, OptimConfig
 from haqagen_jax.losses.objective import generator_objective
 from haqagen_jax.models.generator_output import GeneratorOutput
 from haqagen_jax.ops.color import rgb_to_hsv

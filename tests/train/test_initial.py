@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from haqagen_jax import artifact
-from haqagen_jax.config import Config, DataConfig, ModelConfig
+from haqagen_jax.config.schema import Config, DataConfig, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.agent_attention import AgentAttention
 from haqagen_jax.models.factory import generator_shapes, init_generator

@@ -17,7 +17,7 @@ import pytest
 
 import haqagen_jax
 from haqagen_jax import artifact
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.info import checkpoint_info
 from haqagen_jax.models.texture import TextureAutoencoder

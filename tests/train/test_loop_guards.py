@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from haqagen_jax import artifact
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.train import checkpoint, loop, setup
 from haqagen_jax.train.precision import compute_dtype

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from haqagen_jax.artifact import flatten
-from haqagen_jax.config import ModelConfig, OptimConfig
+from haqagen_jax.config.schema import ModelConfig, OptimConfig
 from haqagen_jax.models.factory import init_critic, init_generator
 from haqagen_jax.train.optimizer import decayed, make_optimizer, make_schedule
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from haqagen_jax import api, artifact, imageio
-from haqagen_jax.config import Config, DataConfig, ModelConfig
+from haqagen_jax.config.schema import Config, DataConfig, ModelConfig
 from haqagen_jax.data.folder import find_pairs, split_pairs
 from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.errors import InputError

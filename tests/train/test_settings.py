@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from haqagen_jax.artifact import TENSOR_FILE
-from haqagen_jax.config import Config, LossConfig
+from haqagen_jax.config.schema import Config, LossConfig
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.train.settings import data_settings, run_settings
 

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from haqagen_jax.artifact import flatten
-from haqagen_jax.config import Config, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from haqagen_jax.config.schema import (
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    TrainConfig,
+)
 from haqagen_jax.errors import InputError
 from haqagen_jax.models import factory
 from haqagen_jax.models.generator import Generator

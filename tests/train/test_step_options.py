@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from haqagen_jax.artifact import flatten
-from haqagen_jax.config import Config, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from haqagen_jax.config.schema import Config, LossConfig, ModelConfig, OptimConfig, TrainConfig
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.train.precision import GROW_AFTER, LEAST, START, LossScale
 from haqagen_jax.train.state import create_state

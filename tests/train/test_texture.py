@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.data.pipeline import TrainIterator
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.texture import TextureAutoencoder

@@ -8,7 +8,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from haqagen_jax import imageio
-from haqagen_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from haqagen_jax.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.ops.color import linear_to_srgb

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.train.loop import train
 from haqagen_jax.train.texture import pretrain_texture

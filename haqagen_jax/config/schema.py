@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from haqagen_jax import paper
-from haqagen_jax.config_values import build, require, require_known, require_one_of
+from haqagen_jax.config.checks import build, require, require_known, require_one_of
 
 ARCHITECTURES = (
     "haqagen",

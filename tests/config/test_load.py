@@ -6,14 +6,14 @@ from pathlib import Path
 import jax
 import pytest
 
-from haqagen_jax.config import Config
+from haqagen_jax.config.load import DEFAULT, SIZES, load_config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.factory import count_parameters
-from haqagen_jax.presets import DEFAULT, SIZES, load_config
 from haqagen_jax.train.state import create_state
 
 COLORMAMBA = "configs/colormamba.py:"
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_the_paper_preset_is_the_defaults():

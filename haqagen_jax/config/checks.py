@@ -1,6 +1,6 @@
 """Values of a configuration, checked: each mistake is named with its key.
 
-`haqagen_jax.config` says which keys there are.
+`haqagen_jax.config.schema` says which keys there are.
 """
 
 import dataclasses

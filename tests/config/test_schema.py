@@ -5,7 +5,14 @@ import json
 
 import pytest
 
-from haqagen_jax.config import Config, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from haqagen_jax.config.schema import (
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    TrainConfig,
+)
 from haqagen_jax.errors import InputError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from haqagen_jax.config import Config
+from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reason
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def recipe(size: str, spec: str = DEFAULT) -> "ConfigDict":
 
 
 def _find(name: str) -> Path:
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     # As given; inside an installed wheel; beside the package in a checkout.
     for path in (Path(name), package / name, package.parent / name):
         if path.is_file():

@@ -1,0 +1,1 @@
+"""What a run is told: dataclasses, their checks, and the files of configs/."""
