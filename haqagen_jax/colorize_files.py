@@ -16,10 +16,11 @@ from pathlib import Path
 
 from rich.progress import Progress, TaskID
 
-from haqagen_jax import api, imageio
+from haqagen_jax import api
 from haqagen_jax.errors import InputError, located, printable, reason
-from haqagen_jax.image_sink import Abandoned, FileSink, Writers
-from haqagen_jax.image_source import open_nir
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.sink import Abandoned, FileSink, Writers
+from haqagen_jax.images.source import open_nir
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.picture import Job
 from haqagen_jax.inference.postprocess import output_dtype
@@ -146,7 +147,7 @@ class _Run:
         opened = open_nir(source, self._rules.max_pixels)
         size, dtype = (opened.source.height, opened.source.width), output_dtype(opened.source.dtype)
         file.height, file.width = size
-        imageio.check_depth(target, dtype)
+        image_files.check_depth(target, dtype)
         sink = FileSink(
             source, target, size, dtype, opened.carried.tags, opened.check, self._writers
         )
@@ -168,7 +169,7 @@ class _Run:
             raise InputError(f"{target}: is a folder; choose another output")
         if self._rules.resume:
             remove_parts(target)
-            return imageio.is_complete(target, imageio.read_size(source))
+            return image_files.is_complete(target, image_files.read_size(source))
         if os.path.lexists(target) and not self._rules.overwrite:
             raise InputError(
                 f"{target}: exists; add --overwrite, or --resume, or choose another folder"

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from haqagen_jax import imageio
 from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.data.synthetic import Depth, write_pairs
-from haqagen_jax.levels import quantize
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.levels import quantize
 from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.selection import Rules, plan_outputs
 
@@ -69,7 +69,7 @@ def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> i
     jobs = plan_outputs(sources, out / "output")
     rows = [_row(*job, truth) for job, truth in zip(jobs, truths, strict=True)]
     sheet = out / "sheet.png"
-    imageio.write(sheet, draw_sheet(rows))
+    image_files.write(sheet, draw_sheet(rows))
     for _, target in jobs:
         print(f"coloured: {target}")
     print(f"before and after: {sheet}")
@@ -107,14 +107,14 @@ def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
 
 def _row(source: Path, target: Path, truth: Path | None) -> Row:
     """Read an image, what became of it, and its true colours if they are known."""
-    nir = imageio.read_nir(source)
+    nir = image_files.read_nir(source)
     bits = 8 * nir.dtype.itemsize
     captions = [f"{source.name}: {nir.shape[1]} x {nir.shape[0]}, {bits} bit", "coloured"]
     grey = np.repeat(prepare_nir(nir, equalize=False), 3, axis=-1)
-    pictures = [_display(grey), _display(imageio.read_rgb(target))]
+    pictures = [_display(grey), _display(image_files.read_rgb(target))]
     if truth is not None:
         captions.append("truth")
-        pictures.append(_display(imageio.read_rgb(truth)))
+        pictures.append(_display(image_files.read_rgb(truth)))
     return Row(tuple(captions), tuple(pictures))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.imageio import EXTENSIONS
+from haqagen_jax.images.files import EXTENSIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Rules:
     Attributes:
         overwrite: replace outputs that exist.
         resume: pass over outputs that are complete, and replace what is not.
-        max_pixels: the largest image to colour; see `haqagen_jax.image_source.open_nir`.
+        max_pixels: the largest image to colour; see `haqagen_jax.images.source.open_nir`.
         share: (i, n): every n-th file from the i-th, i from 0; n calls together colour all.
 
     Raises:

@@ -24,7 +24,7 @@ ROOMS = {
     "paper": "",
     "types": "",
     "system.strict_json": "",
-    "tiff_tags": "",
+    "images.tiff_tags": "",
     "system.device_memory": "errors",
     "system": "",
     "system.console": "errors",
@@ -35,41 +35,45 @@ ROOMS = {
     "quantiles": "",
     "preprocess": "errors quantiles",
     "network_input": "config.schema preprocess",
-    "levels": "",
-    "scaling": "levels",
+    "images": "",
+    "images.levels": "",
+    "images.resize": "images.levels",
     "config.load": "config.schema errors",
-    "formats": "errors",
-    "decoding": "errors formats",
+    "images.formats": "errors",
+    "images.decode": "errors images.formats",
     "system.files": "errors",
-    "srgb_profile": "",
-    "tiff": "errors formats srgb_profile",
-    "imageio": "decoding errors formats levels srgb_profile system.files tiff",
+    "images.icc": "",
+    "images.tiff": "errors images.formats images.icc",
+    "images.files": "errors images.decode images.formats images.icc images.levels images.tiff "
+    "system.files",
     "system.prefetch": "",
     "system.cache": "",
-    "data_uri": "",
+    "images.data_uri": "",
     "compile_cache": "system.cache",
-    "selection": "decoding errors imageio",
+    "selection": "errors images.decode images.files",
     "ops": "types",
     "models": "ops paper types",
     "metrics": "models ops types",
     "models.factory": "config.schema errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config.schema losses metrics ops paper types",
-    "data": "config.schema data_uri decoding errors imageio levels network_input paper "
-    "preprocess scaling system.console system.files system.strict_json types",
+    "data": "config.schema errors images.data_uri images.decode images.files images.levels "
+    "images.resize network_input paper preprocess system.console system.files "
+    "system.strict_json types",
     "artifact": "config.schema errors system.files system.strict_json version",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",
     "inference.postprocess": "errors ops paper types",
     "inference.forward": "ops paper types",
     "inference.settings": "errors inference.tiling ops paper types",
-    "inference": "config.schema errors inference.blend inference.forward inference.postprocess "
-    "inference.settings inference.tiling levels models models.factory "
-    "network_input ops paper preprocess scaling system.device_memory "
-    "system.prefetch types",
-    "image_source": "decoding errors formats imageio inference inference.postprocess tiff "
-    "tiff_tags",
-    "image_sink": "errors imageio inference levels",
+    "images.stream": "images.levels images.resize preprocess",
+    "inference": "config.schema errors images.levels images.resize images.stream "
+    "inference.blend inference.forward inference.postprocess inference.settings "
+    "inference.tiling models models.factory network_input ops paper preprocess "
+    "system.device_memory system.prefetch types",
+    "images.source": "errors images.decode images.files images.formats images.stream "
+    "images.tiff images.tiff_tags inference inference.postprocess",
+    "images.sink": "errors images.files images.levels images.stream inference",
     "outcomes": "errors selection system.files system.strict_json version",
     "interop": "artifact config.schema errors models models.factory ops paper system.files "
     "types version",
@@ -83,28 +87,29 @@ ROOMS = {
     "train.step": "config.schema losses losses.objective models models.factory ops paper "
     "train.guided train.optimizer train.precision train.state types",
     "train.texture_step": "config.schema models ops paper train.optimizer types",
-    "train": "artifact config.schema cost data errors imageio interop levels losses "
-    "losses.objective metrics models models.factory ops paper preprocess scaling "
-    "system.console system.device_memory system.files system.strict_json train.guided "
-    "train.optimizer train.precision train.state train.step train.texture_step types "
-    "version weights",
+    "train": "artifact config.schema cost data errors images.files images.levels images.resize "
+    "interop losses losses.objective metrics models models.factory ops paper "
+    "preprocess system.console system.device_memory system.files system.strict_json "
+    "train.guided train.optimizer train.precision train.state train.step "
+    "train.texture_step types version weights",
     "info": "artifact config.load config.schema cost models models.factory train train.state",
     "baselines": "config.schema errors ops paper preprocess system.strict_json types",
     "api": "artifact baselines config.schema errors inference inference.settings models "
     "models.factory paper types",
-    "colorize_files": "api errors image_sink image_source imageio inference "
+    "colorize_files": "api errors images.files images.sink images.source inference "
     "inference.postprocess inference.settings outcomes paper selection "
     "system.console system.files system.prefetch",
     "export": "api errors inference.settings network_input ops paper system.files types",
-    "demo": "colorize_files data errors imageio levels paper preprocess selection",
-    "evaluation": "api baselines config.schema data data_uri errors imageio inference "
-    "inference.settings inference.tiling levels metrics models models.factory "
-    "network_input ops paper preprocess scaling system.console system.files "
-    "system.prefetch system.strict_json types version weights",
+    "demo": "colorize_files data errors images.files images.levels paper preprocess selection",
+    "evaluation": "api baselines config.schema data errors images.data_uri images.files "
+    "images.levels images.resize images.stream inference inference.settings "
+    "inference.tiling metrics models models.factory network_input ops paper "
+    "preprocess system.console system.files system.prefetch system.strict_json "
+    "types version weights",
     "reproduce": "api artifact baselines config.load config.schema data errors evaluation "
-    "imageio inference inference.settings inference.tiling losses losses.objective "
-    "metrics ops paper preprocess system.console system.files system.strict_json "
-    "train types version weights",
+    "images.files inference inference.settings inference.tiling losses "
+    "losses.objective metrics ops paper preprocess system.console system.files "
+    "system.strict_json train types version weights",
 }
 # These may import anything of ours: they are the doors.
 DOORS = {
@@ -157,7 +162,7 @@ PURE_IMPORTS = {
 }
 PURE_FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 # Reading data must not wait for an accelerator, and its worker processes must not open one.
-NOT_IN = {"data": {"jax", "flax", "optax"}, "preprocess": {"jax"}, "imageio": {"jax"}}
+NOT_IN = {"data": {"jax", "flax", "optax"}, "preprocess": {"jax"}, "images.files": {"jax"}}
 
 
 class Module(NamedTuple):
@@ -395,7 +400,7 @@ def test_the_table_goes_one_way():
         (
             check_purity_of_what_pure_rooms_import,
             "ops.x",
-            "from haqagen_jax import imageio",
+            "from haqagen_jax.images import files as imageio",
             "pure",
         ),
         (check_writing, "train.x", "open(p, 'w').write(t)", "train.x.py:1: write through"),
@@ -417,7 +422,7 @@ def test_a_planted_fault_is_found(check, name, source, message):
     others = {
         "config.schema": "",
         "artifact": "from haqagen_jax.config.schema import Config",
-        "imageio": "",
+        "images.files": "",
     }
     modules = [parse(n, s) for n, s in others.items() if n != name]
     modules += [parse(n, "") for n in ("models", "models.factory", "losses", "data")]

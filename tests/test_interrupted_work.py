@@ -13,8 +13,8 @@ import tifffile
 from PIL import Image
 
 from haqagen_jax import colorize_files as module
-from haqagen_jax import imageio
 from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.images import files as image_files
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.selection import Rules
 
@@ -57,7 +57,7 @@ def damage(path, kind):
     elif kind == "empty":
         path.write_bytes(b"")
     elif kind == "another size":
-        imageio.write(path, np.zeros((9, 9, 3), np.uint8))
+        image_files.write(path, np.zeros((9, 9, 3), np.uint8))
     else:
         path.write_text("not a picture")
 

@@ -24,7 +24,7 @@ from haqagen_jax.data.pair import Encoded, Pair, check_pair
 from haqagen_jax.data.split import SPLITS, share_out
 from haqagen_jax.data.synthetic import render
 from haqagen_jax.errors import InputError
-from haqagen_jax.levels import quantize
+from haqagen_jax.images.levels import quantize
 
 Splits = Mapping[str, Sequence[Pair]]
 NAMES = "names"  # in metadata.json: the pairs of each split in the order of the records

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.imageio import EXTENSIONS
+from haqagen_jax.images.files import EXTENSIONS
 
 BANDS = ("nir", "rgb")
 TABLE = "pairs.csv"

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Real
 
-from haqagen_jax.decoding import decode_nir, decode_rgb
 from haqagen_jax.errors import InputError, located
-from haqagen_jax.imageio import read_bytes
-from haqagen_jax.levels import from_levels
+from haqagen_jax.images.decode import decode_nir, decode_rgb
+from haqagen_jax.images.files import read_bytes
+from haqagen_jax.images.levels import from_levels
 from haqagen_jax.preprocess import prepare_nir
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from haqagen_jax.data.layouts import BANDS, Half
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.errors import InputError
-from haqagen_jax.imageio import read_size
+from haqagen_jax.images.files import read_size
 
 _SHOWN = 3  # names in an error message
 

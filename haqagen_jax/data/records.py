@@ -15,10 +15,10 @@ from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data import transforms
 from haqagen_jax.data.pair import Pair, decode_stored
 from haqagen_jax.errors import located
-from haqagen_jax.levels import quantize
+from haqagen_jax.images.levels import quantize
+from haqagen_jax.images.resize import Window, clamp_size, resize
 from haqagen_jax.network_input import fit_input
 from haqagen_jax.preprocess import Preparation, to_unit
-from haqagen_jax.scaling import Window, clamp_size, resize
 
 CACHE_BYTES = 1 << 30  # of what is made of pairs, in each process that reads
 AS_STORED = 2.0  # times the clamped size, up to which a pair is kept as it is

@@ -7,7 +7,7 @@ the other. Values are float32 in [0, 1]. Not handled: batches.
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from haqagen_jax.scaling import Window
+from haqagen_jax.images.resize import Window
 
 SHORTEST = 0.55  # of an image's short side: the smallest square that `random_square` chooses
 

@@ -9,10 +9,10 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Real
 
-from haqagen_jax.data_uri import jpeg
-from haqagen_jax.levels import quantize
+from haqagen_jax.images.data_uri import jpeg
+from haqagen_jax.images.levels import quantize
+from haqagen_jax.images.resize import clamp_size, resize
 from haqagen_jax.preprocess import to_unit
-from haqagen_jax.scaling import clamp_size, resize
 
 SIDE = 512  # pixels of the long side as shown
 ERROR_SCALE = 0.5  # the error that gets the last colour of the map, in every picture

@@ -13,12 +13,12 @@ from jaxtyping import Float, Float32, Real
 
 from haqagen_jax.data.pair import Pair, decode_pair
 from haqagen_jax.errors import InputError, located, reason
+from haqagen_jax.images.resize import resize
+from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.picture import Job
-from haqagen_jax.inference.source import ArraySink, ArraySource
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.network_input import fit_input
-from haqagen_jax.scaling import resize
 from haqagen_jax.system.prefetch import prefetch
 
 MODES = ("whole", "sliding", "resize")

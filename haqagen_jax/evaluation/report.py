@@ -16,7 +16,7 @@ from matplotlib.colors import to_hex
 from haqagen_jax.errors import printable
 from haqagen_jax.evaluation.case import COLOURS, ERROR_SCALE, SIDE, Case
 from haqagen_jax.evaluation.tables import number
-from haqagen_jax.scaling import clamp_size
+from haqagen_jax.images.resize import clamp_size
 
 _STOPS = 9  # of the legend's gradient
 

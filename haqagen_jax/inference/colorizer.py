@@ -13,6 +13,15 @@ from numpy.typing import ArrayLike, DTypeLike
 from haqagen_jax import paper
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.images.resize import clamp_size
+from haqagen_jax.images.stream import (
+    ArraySink,
+    ArraySource,
+    ReducedSource,
+    Sink,
+    Source,
+    blocks,
+)
 from haqagen_jax.inference import forward
 from haqagen_jax.inference.detail import COEFFICIENTS, AffineSink
 from haqagen_jax.inference.engine import Engine
@@ -21,17 +30,8 @@ from haqagen_jax.inference.picture import Job, Progress
 from haqagen_jax.inference.postprocess import known_depth, output_dtype
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.inference.settings import MOSAIC, Settings
-from haqagen_jax.inference.source import (
-    ArraySink,
-    ArraySource,
-    ReducedSource,
-    Sink,
-    Source,
-    blocks,
-)
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.network_input import channels, fit_input
-from haqagen_jax.scaling import clamp_size
 
 _DEFAULT = Settings()
 

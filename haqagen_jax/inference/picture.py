@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.images.stream import Sink, Source
 from haqagen_jax.inference.blend import Blender
-from haqagen_jax.inference.source import Sink, Source
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.preprocess import Preparation
 

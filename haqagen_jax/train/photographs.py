@@ -14,12 +14,13 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image, ImageOps
 
-from haqagen_jax import artifact, imageio
+from haqagen_jax import artifact
 from haqagen_jax.errors import InputError, reachable, reason
-from haqagen_jax.levels import quantize
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.levels import quantize
+from haqagen_jax.images.resize import clamp_size, resize
 from haqagen_jax.models.efficientnet import MULTIPLE
 from haqagen_jax.models.factory import generator_shapes, make_generator
-from haqagen_jax.scaling import clamp_size, resize
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder
 
@@ -73,8 +74,8 @@ def make_pairs(
                     )
                 if not (nir.exists() and rgb.exists()):
                     color = read_photograph(path)
-                    imageio.write(rgb, quantize(color, np.uint8))
-                    imageio.write(nir, quantize(predict(color), np.uint8))
+                    image_files.write(rgb, quantize(color, np.uint8))
+                    image_files.write(nir, quantize(predict(color), np.uint8))
             except Unusable as error:
                 complain(str(error), display.console)
                 left_out.append(str(error))

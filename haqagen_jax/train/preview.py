@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image, ImageDraw, ImageFont
 
-from haqagen_jax import imageio
+from haqagen_jax.images import files as image_files
 from haqagen_jax.ops.color import hsv_to_rgb
 
 TITLES = ("NIR", "prediction", "HSV prediction", "truth")
@@ -90,7 +90,7 @@ def loss_curves(history: Mapping[str, Sequence[tuple[int, float]]], path: str | 
         axes.set_xlim(0, max(1, last_step) * 1.02)
         _curve(axes, term, points)
     canvas.draw()
-    imageio.write(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    image_files.write(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
 
 
 def _unit(image: AnyArray) -> np.ndarray:

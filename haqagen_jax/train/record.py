@@ -16,9 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from haqagen_jax import artifact, imageio
+from haqagen_jax import artifact
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reachable
+from haqagen_jax.images import files as image_files
 from haqagen_jax.train.preview import loss_curves, sample_sheet
 from haqagen_jax.train.processes import is_first
 from haqagen_jax.train.step import Metrics
@@ -180,7 +181,7 @@ class Record:
         writer.image(step, "samples", sheet)
         pictures = self._workdir / "samples"
         pictures.mkdir(exist_ok=True)
-        imageio.write(pictures / f"step_{step:07d}.png", sheet)
+        image_files.write(pictures / f"step_{step:07d}.png", sheet)
         loss_curves(writer.history(), self._workdir / "curves.png")
 
     def _restart_clock(self) -> None:

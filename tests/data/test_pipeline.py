@@ -18,7 +18,7 @@ from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.pipeline import EvaluationBatches, train_iterator
 from haqagen_jax.data.transforms import random_crop
 from haqagen_jax.errors import InputError
-from haqagen_jax.scaling import clamp_size, resize
+from haqagen_jax.images.resize import clamp_size, resize
 
 PLAIN = DataConfig(precrop=0, equalize=False, flip=0.0, rotate=False, saturation=0.0)
 

@@ -13,9 +13,9 @@ from scipy import ndimage
 
 from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
+from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.inference.source import ArraySink, ArraySource
 from haqagen_jax.network_input import prepare
 
 PLAIN = Config(data=DataConfig(equalize=False))

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
+from haqagen_jax.images.resize import enlarge
+from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.detail import AffineSink
 from haqagen_jax.inference.settings import MOSAIC, Settings
-from haqagen_jax.inference.source import ArraySink, ArraySource
 from haqagen_jax.ops.guided import guided_filter
 from haqagen_jax.preprocess import Preparation
-from haqagen_jax.scaling import enlarge
 
 PLAIN = Config(data=DataConfig(equalize=False))
 
@@ -268,7 +268,7 @@ def test_settings_out_of_range_are_refused(options, message):
 
 
 def test_a_georeferenced_file_is_a_mosaic(tmp_path):
-    from haqagen_jax.image_source import open_nir
+    from haqagen_jax.images.source import open_nir
 
     nir = (image(40, 30) * 255).astype(np.uint8)
     place = [(33550, 12, 3, (1.0, 1.0, 0.0), True), (33922, 12, 6, (0.0,) * 6, True)]

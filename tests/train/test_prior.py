@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from haqagen_jax import api, artifact, imageio
+from haqagen_jax import api, artifact
 from haqagen_jax.config.schema import Config, DataConfig, ModelConfig
 from haqagen_jax.data.folder import find_pairs, split_pairs
 from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import files as image_files
 from haqagen_jax.models.color_prior import NirFromColor
 from haqagen_jax.models.factory import init_generator
 from haqagen_jax.train import prior
@@ -84,11 +85,11 @@ def test_photographs_become_pairs_and_others_are_named(model, tmp_path, capsys):
         assert why in line
     pairs = find_pairs(out / "train")
     assert [pair.name for pair in pairs] == ["a", "b"]
-    color = imageio.read_rgb(pairs[0].rgb)
+    color = image_files.read_rgb(pairs[0].rgb)
     np.testing.assert_array_equal(color * 255, np.asarray(colorful(70, 90), np.float32))
-    nir = imageio.read_nir(pairs[0].nir) / 255
+    nir = image_files.read_nir(pairs[0].nir) / 255
     np.testing.assert_allclose(nir, color.mean(-1), rtol=0, atol=0.03)
-    assert imageio.read_nir(pairs[1].nir).shape == (37, 512)
+    assert image_files.read_nir(pairs[1].nir).shape == (37, 512)
     assert [pair.name for pair in split_pairs([out], "train")] == ["a", "b"]
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from haqagen_jax import imageio
 from haqagen_jax.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.images import files as image_files
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.ops.color import linear_to_srgb
 from haqagen_jax.preprocess import prepare_nir
@@ -53,8 +53,8 @@ def test_scores_are_means_over_the_pairs(stand_in, pairs, transfer):
 
     expected = []
     for pair in pairs:
-        nir = prepare_nir(imageio.read_nir(pair.nir), equalize=True)[:, 17:273]
-        truth = imageio.read_rgb(pair.rgb)[:, 17:273].astype(np.float64)
+        nir = prepare_nir(image_files.read_nir(pair.nir), equalize=True)[:, 17:273]
+        truth = image_files.read_rgb(pair.rgb)[:, 17:273].astype(np.float64)
         prediction = make_generator(config.model).apply(variables, nir[None]).rgb[0]
         if transfer == "linear":
             prediction = linear_to_srgb(prediction)
@@ -75,7 +75,7 @@ def test_scores_are_means_over_the_pairs(stand_in, pairs, transfer):
 
     # The first two pairs, sRGB-encoded in both cases.
     assert [x.shape for x in samples] == [(2, 256, 256, c) for c in (1, 3, 3, 3)]
-    second = imageio.read_rgb(pairs[1].rgb)[:, 17:273]
+    second = image_files.read_rgb(pairs[1].rgb)[:, 17:273]
     np.testing.assert_allclose(samples.rgb[1], second, atol=2e-3)
     np.testing.assert_allclose(
         psnr(samples.rgb_pred[0], samples.rgb[0]), expected[0]["psnr"], rtol=1e-3

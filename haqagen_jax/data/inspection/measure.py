@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Real
 
-from haqagen_jax.levels import from_levels
+from haqagen_jax.images.levels import from_levels
+from haqagen_jax.images.resize import resize
 from haqagen_jax.preprocess import to_unit
-from haqagen_jax.scaling import resize
 
 BINS = 64
 THUMBNAIL = 160  # pixels on the long side

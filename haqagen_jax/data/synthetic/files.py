@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from haqagen_jax import imageio
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.data.synthetic.scene import render
-from haqagen_jax.levels import quantize
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.levels import quantize
 from haqagen_jax.system.files import prepare_folder
 
 
@@ -70,7 +70,7 @@ def write_pairs(
         name = f"scene_{seed + index:04d}"
         nir_path = directory / f"{name}_nir{depth.suffix}"
         rgb_path = directory / f"{name}_rgb{depth.suffix}"
-        imageio.write(nir_path, quantize(scene.nir, depth.dtype)[..., 0])
-        imageio.write(rgb_path, quantize(scene.rgb, depth.dtype))
+        image_files.write(nir_path, quantize(scene.nir, depth.dtype)[..., 0])
+        image_files.write(rgb_path, quantize(scene.rgb, depth.dtype))
         pairs.append(FilePair(name, nir_path, rgb_path))
     return pairs

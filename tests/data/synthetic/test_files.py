@@ -4,10 +4,10 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from haqagen_jax import imageio
 from haqagen_jax.data.folder import find_pairs
 from haqagen_jax.data.synthetic import Depth, render, write_pairs
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import files as image_files
 
 DEPTHS = (Depth.PNG_8, Depth.PNG_16, Depth.TIFF_16)
 
@@ -18,7 +18,7 @@ def test_pairs_read_back_within_half_a_level(tmp_path: Path) -> None:
     for index, pair in enumerate(pairs):
         depth = DEPTHS[index % 3]
         scene = render(5 + index, *sizes[index % 2])
-        nir, rgb = imageio.read_nir(pair.nir), imagecodecs.imread(pair.rgb)
+        nir, rgb = image_files.read_nir(pair.nir), imagecodecs.imread(pair.rgb)
         top = np.iinfo(depth.dtype).max
         assert nir.dtype == rgb.dtype == depth.dtype
         # 0.01 for float32, which cannot place 16 bits more exactly.

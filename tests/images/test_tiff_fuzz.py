@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from haqagen_jax import image_source
 from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.images import source
 from haqagen_jax.selection import Rules
 
 IMAGE = np.random.default_rng(0).integers(0, 60_000, (40, 50), dtype=np.uint16)
@@ -81,7 +81,7 @@ def write_changed(folder: Path, number: int, *, seed: int) -> None:
 @pytest.mark.parametrize("number", [60, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_change_ends_a_run(tmp_path, monkeypatch, capfd, number, by_parts):
     if by_parts:  # as files of more than a megapixel are
-        monkeypatch.setattr(image_source, "BLOCK", 100)
+        monkeypatch.setattr(source, "BLOCK", 100)
     (tmp_path / "in").mkdir()
     write_changed(tmp_path / "in", number, seed=number + by_parts)
     # Sizes are changed, too: what claims to be large is not worth the time here.

@@ -1,9 +1,9 @@
 """Read and write image files: PNG, JPEG and TIFF, recognised by content, written by extension.
 
-Read: what `haqagen_jax.decoding` decodes. Written: grey or RGB, uint8 (all three), uint16 (PNG,
-TIFF), float32 (TIFF); a file appears under its name only when it is complete. Every failure is an
-`InputError` of one line that names the file. Not handled: images larger than memory, which
-`haqagen_jax.image_source` reads; the colour profiles of what is read.
+Read: what `haqagen_jax.images.decode` decodes. Written: grey or RGB, uint8 (all three), uint16
+(PNG, TIFF), float32 (TIFF); a file appears under its name only when it is complete. Every failure
+is an `InputError` of one line that names the file. Not handled: images larger than memory, which
+`haqagen_jax.images.source` reads; the colour profiles of what is read.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ import numpy as np
 import tifffile
 from jaxtyping import Float, Real
 
-from haqagen_jax import formats, srgb_profile, tiff
-from haqagen_jax.decoding import decode_nir, decode_rgb, upright_size
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.levels import from_levels
+from haqagen_jax.images import formats, icc, tiff
+from haqagen_jax.images.decode import decode_nir, decode_rgb, upright_size
+from haqagen_jax.images.levels import from_levels
 from haqagen_jax.system.files import replaced
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -68,7 +68,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
         (h, w).
 
     Raises:
-        InputError: all of `read_bytes`, and of `haqagen_jax.decoding.upright_size`.
+        InputError: all of `read_bytes`, and of `haqagen_jax.images.decode.upright_size`.
     """
     with _opened(path) as file:
         return upright_size(file, path)
@@ -136,7 +136,7 @@ def write_rows(
         size: (h, w).
         dtype: uint8, uint16 or float32; one that the format can hold.
         rows: from above; what they raise is raised, and there is no file.
-        tags: of a TIFF; see `haqagen_jax.tiff_tags.carried_tags`.
+        tags: of a TIFF; see `haqagen_jax.images.tiff_tags.carried_tags`.
 
     Raises:
         InputError: the file cannot be written.
@@ -157,10 +157,10 @@ def _encode(suffix: str, image: np.ndarray) -> bytes:
     colour = image.ndim == 3
     if suffix == ".png":
         data = bytes(imagecodecs.png_encode(image))
-        return srgb_profile.into_png(data) if colour else data
+        return icc.into_png(data) if colour else data
     if suffix in (".jpg", ".jpeg"):
         data = bytes(imagecodecs.jpeg8_encode(image, level=JPEG_QUALITY, subsampling="444"))
-        return srgb_profile.into_jpeg(data) if colour else data
+        return icc.into_jpeg(data) if colour else data
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
@@ -168,7 +168,7 @@ def _encode(suffix: str, image: np.ndarray) -> bytes:
         photometric="rgb" if colour else "minisblack",
         compression="zlib",
         predictor=True,
-        iccprofile=srgb_profile.profile() if colour else None,
+        iccprofile=icc.profile() if colour else None,
     )
     return buffer.getvalue()
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from haqagen_jax import imageio, srgb_profile
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images import icc
 
 
 def test_the_profile_is_srgb_and_the_same_every_day():
-    profile = ImageCms.getOpenProfile(io.BytesIO(srgb_profile.profile()))
+    profile = ImageCms.getOpenProfile(io.BytesIO(icc.profile()))
     assert "sRGB" in ImageCms.getProfileName(profile)
-    assert srgb_profile.profile()[24:36] == bytes(12)
+    assert icc.profile()[24:36] == bytes(12)
     # As a transform it does to colours what Little CMS's own profile does.
     colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     lab = ImageCms.createProfile("LAB")
@@ -29,9 +30,9 @@ def test_colours_carry_it_and_grey_does_not(tmp_path, suffix):
     smooth = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)
     colours = np.stack([smooth, 255 - smooth, smooth // 2], -1)
     path = tmp_path / f"a.{suffix}"
-    imageio.write(path, colours)
+    image_files.write(path, colours)
     with Image.open(path) as image:
-        assert image.info["icc_profile"] == srgb_profile.profile()
+        assert image.info["icc_profile"] == icc.profile()
         image.load()
         written = np.asarray(image)
     if suffix == "jpg":
@@ -39,7 +40,7 @@ def test_colours_carry_it_and_grey_does_not(tmp_path, suffix):
         colours = imagecodecs.jpeg8_decode(plain)
     np.testing.assert_array_equal(written, colours)
     np.testing.assert_array_equal(imagecodecs.imread(path), colours)
-    imageio.write(path, smooth)
+    image_files.write(path, smooth)
     with Image.open(path) as image:
         assert "icc_profile" not in image.info
 
@@ -49,6 +50,6 @@ def test_a_jpeg_without_jfif():
     assert data[2:4] == b"\xff\xe0"
     length = int.from_bytes(data[4:6], "big")
     bare = bytes(data[:2] + data[4 + length :])
-    with Image.open(io.BytesIO(srgb_profile.into_jpeg(bare))) as image:
-        assert image.info["icc_profile"] == srgb_profile.profile()
+    with Image.open(io.BytesIO(icc.into_jpeg(bare))) as image:
+        assert image.info["icc_profile"] == icc.profile()
         image.load()

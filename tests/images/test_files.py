@@ -12,8 +12,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import imageio
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import files as image_files
 from haqagen_jax.system import files
 
 RNG = np.random.default_rng(0)
@@ -24,7 +24,7 @@ RGB8 = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
 SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
 
 
-def refused(path, reader=imageio.read_nir):
+def refused(path, reader=image_files.read_nir):
     with pytest.raises(InputError) as info:
         reader(path)
     message = str(info.value)
@@ -37,7 +37,7 @@ def refused(path, reader=imageio.read_nir):
 @pytest.mark.parametrize("image", [GREY8, GREY16])
 def test_png_of_pillow(tmp_path, image):
     Image.fromarray(image).save(tmp_path / "a.png")
-    got = imageio.read_nir(tmp_path / "a.png")
+    got = image_files.read_nir(tmp_path / "a.png")
     assert got.dtype == image.dtype
     np.testing.assert_array_equal(got, image)
 
@@ -48,14 +48,14 @@ def test_png_of_pillow(tmp_path, image):
 )
 def test_tiff(tmp_path, image, options):
     tifffile.imwrite(tmp_path / "a.tif", image, **options)
-    got = imageio.read_nir(tmp_path / "a.tif")
+    got = image_files.read_nir(tmp_path / "a.tif")
     assert got.dtype == image.dtype
     np.testing.assert_array_equal(got, image)
 
 
 def test_tiff_with_white_as_zero(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY16, photometric="miniswhite")
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), 65_535 - GREY16)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), 65_535 - GREY16)
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
@@ -64,45 +64,45 @@ def test_tiff_with_equal_bands_and_opaque_alpha(tmp_path, planar):
     tifffile.imwrite(
         tmp_path / "a.tif", bands, photometric="rgb", planarconfig=planar, extrasamples=[2]
     )
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), GREY16)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), GREY16)
 
 
 def test_the_content_decides_not_the_extension(tmp_path):
     tifffile.imwrite(tmp_path / "a.png", GREY16)
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.png"), GREY16)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.png"), GREY16)
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA"])
 def test_png_modes_that_hold_a_grey_image(tmp_path, mode):
     grey = GREY8 if mode != "1" else np.where(GREY8 > 127, 255, 0).astype(np.uint8)
     Image.fromarray(grey).convert(mode).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.png"), grey)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.png"), grey)
 
 
 def test_grey_jpeg_saved_as_rgb(tmp_path):
     Image.fromarray(SMOOTH8).convert("RGB").save(tmp_path / "a.jpg", quality=90)
-    assert np.abs(imageio.read_nir(tmp_path / "a.jpg").astype(int) - SMOOTH8).max() < 8
+    assert np.abs(image_files.read_nir(tmp_path / "a.jpg").astype(int) - SMOOTH8).max() < 8
 
 
 def test_bad_camera_metadata_is_ignored(tmp_path):
     Image.fromarray(SMOOTH8).save(tmp_path / "a.jpg", exif=b"Exif\0\0nonsense")
-    assert imageio.read_nir(tmp_path / "a.jpg").shape == SMOOTH8.shape
+    assert image_files.read_nir(tmp_path / "a.jpg").shape == SMOOTH8.shape
 
 
 def test_rgb_is_scaled_by_its_depth(tmp_path):
     Image.fromarray(RGB8).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "a.tif", RGB8.astype(np.uint16) * 257, photometric="rgb")
     for name in ("a.png", "a.tif"):
-        got = imageio.read_rgb(tmp_path / name)
+        got = image_files.read_rgb(tmp_path / name)
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, RGB8 / 255, atol=1e-7)
 
 
 def test_rgb_of_another_kind(tmp_path):
     Image.fromarray(GREY8).save(tmp_path / "grey.png")
-    assert "give a colour image" in refused(tmp_path / "grey.png", imageio.read_rgb)
+    assert "give a colour image" in refused(tmp_path / "grey.png", image_files.read_rgb)
     tifffile.imwrite(tmp_path / "f.tif", RGB8.astype(np.float32), photometric="rgb")
-    assert "float in [0, 1]" in refused(tmp_path / "f.tif", imageio.read_rgb)
+    assert "float in [0, 1]" in refused(tmp_path / "f.tif", image_files.read_rgb)
 
 
 def test_not_a_file(tmp_path):
@@ -126,7 +126,7 @@ def test_unreadable(tmp_path, monkeypatch):
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.png")
-    for reader in (imageio.read_nir, imageio.read_size):
+    for reader in (image_files.read_nir, image_files.read_size):
         assert "is a pipe or a device" in refused(tmp_path / "a.png", reader)
 
 
@@ -173,7 +173,7 @@ def test_thumbnails_in_a_tiff_are_no_second_image(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(GREY8, metadata=None)
         file.write(GREY8[::2, ::2], subfiletype=1, metadata=None)
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), GREY8)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), GREY8)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_thumbnails_in_a_tiff_are_no_second_image(tmp_path):
 )
 def test_written_pixels_are_exact(tmp_path, name, dtype):
     image = RGB8.astype(dtype) * (257 if dtype == "uint16" else 1)
-    imageio.write(tmp_path / name, image)
+    image_files.write(tmp_path / name, image)
     got = imagecodecs.imread(tmp_path / name)
     assert got.dtype == dtype
     np.testing.assert_array_equal(got, image)
@@ -197,7 +197,7 @@ def test_written_pixels_are_exact(tmp_path, name, dtype):
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_others_can_read_what_we_write(tmp_path, name):
-    imageio.write(tmp_path / name, RGB8)
+    image_files.write(tmp_path / name, RGB8)
     with Image.open(tmp_path / name) as image:
         np.testing.assert_array_equal(np.asarray(image), RGB8)
 
@@ -206,7 +206,7 @@ def test_jpeg_keeps_colour_resolution(tmp_path):
     stripes = np.zeros((16, 16, 3), np.uint8)
     stripes[:, ::2] = 200, 30, 30
     stripes[:, 1::2] = 30, 30, 200
-    imageio.write(tmp_path / "a.jpg", stripes)
+    image_files.write(tmp_path / "a.jpg", stripes)
     with Image.open(tmp_path / "a.jpg") as image:
         assert np.abs(np.asarray(image).astype(int) - stripes).max() < 30
 
@@ -221,7 +221,7 @@ def test_jpeg_keeps_colour_resolution(tmp_path):
 )
 def test_types_a_format_cannot_hold(tmp_path, name, dtype, message):
     with pytest.raises(InputError, match=message):
-        imageio.write(tmp_path / name, RGB8.astype(dtype))
+        image_files.write(tmp_path / name, RGB8.astype(dtype))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -232,14 +232,14 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(b"before")
     monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(InputError, match=r"a\.png: cannot be written \(No space left on device\)"):
-        imageio.write(tmp_path / "a.png", RGB8)
+        image_files.write(tmp_path / "a.png", RGB8)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     assert (tmp_path / "a.png").read_bytes() == b"before"
 
 
 def test_a_missing_folder_is_one_line(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
-        imageio.write(tmp_path / "nowhere" / "a.png", RGB8)
+        image_files.write(tmp_path / "nowhere" / "a.png", RGB8)
 
 
 def test_killed_while_writing(tmp_path):

@@ -1,6 +1,6 @@
 """Where the pixels of a NIR image come from, some rows at a time, and where its colours go.
 
-Arrays here; files in `haqagen_jax.image_source` and `haqagen_jax.image_sink`.
+Arrays here; files in `haqagen_jax.images.source` and `haqagen_jax.images.sink`.
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Real
 
-from haqagen_jax.levels import quantize
+from haqagen_jax.images.levels import quantize
+from haqagen_jax.images.resize import reduce
 from haqagen_jax.preprocess import Preparation
-from haqagen_jax.scaling import reduce
 
 BLOCK = 1 << 20  # pixels that are looked at at once
 
@@ -113,7 +113,7 @@ class ArraySink:
 
         Args:
             image: filled from above; its type is that of the colours, see
-                `haqagen_jax.levels.quantize`.
+                `haqagen_jax.images.levels.quantize`.
         """
         self._image, self._next = image, 0
 

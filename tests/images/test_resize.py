@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.transform import resize as skimage_resize
 
-from haqagen_jax.scaling import Window, clamp_size, reduce, resize
+from haqagen_jax.images.resize import Window, clamp_size, reduce, resize
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import imageio
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import files as image_files
 
 RNG = np.random.default_rng(0)
 GREY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -15,7 +15,7 @@ SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
 
 def refused(path):
     with pytest.raises(InputError) as info:
-        imageio.read_size(path)
+        image_files.read_size(path)
     message = str(info.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -27,9 +27,9 @@ def test_the_size_is_in_the_header(tmp_path, kind, capfd):
     path = tmp_path / f"a.{kind}"
     image = Image.fromarray(SMOOTH8)
     image.save(path, **({"exif": b"Exif\0\0MM\0*\0\0\0\x08\xff"} if kind == "jpg" else {}))
-    assert imageio.read_size(path) == SMOOTH8.shape
+    assert image_files.read_size(path) == SMOOTH8.shape
     path.rename(tmp_path / "a.other")
-    assert imageio.read_size(tmp_path / "a.other") == SMOOTH8.shape
+    assert image_files.read_size(tmp_path / "a.other") == SMOOTH8.shape
     for end in (1, 5, 20, 22):
         path.write_bytes((tmp_path / "a.other").read_bytes()[:end])
         refused(path)
@@ -41,7 +41,7 @@ def test_the_size_of_a_huge_picture(tmp_path):
     data = bytearray((tmp_path / "a.png").read_bytes())
     data[16:24] = (70_000).to_bytes(4, "big") + (80_000).to_bytes(4, "big")
     (tmp_path / "a.png").write_bytes(data)
-    assert imageio.read_size(tmp_path / "a.png") == (80_000, 70_000)
+    assert image_files.read_size(tmp_path / "a.png") == (80_000, 70_000)
 
 
 def test_a_garbled_tiff_header_is_one_line(tmp_path, capfd):
@@ -52,7 +52,7 @@ def test_a_garbled_tiff_header_is_one_line(tmp_path, capfd):
         data[position] ^= 0xFF
         (tmp_path / "a.tif").write_bytes(data)
         try:
-            imageio.read_size(tmp_path / "a.tif")
+            image_files.read_size(tmp_path / "a.tif")
         except InputError:
             refused(tmp_path / "a.tif")
     assert capfd.readouterr() == ("", "")
@@ -60,5 +60,5 @@ def test_a_garbled_tiff_header_is_one_line(tmp_path, capfd):
 
 def test_an_orientation_that_is_no_number_counts_as_none(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", SMOOTH8, extratags=[(274, 3, 2, (6, 6), True)])
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), SMOOTH8)
-    assert imageio.read_size(tmp_path / "a.tif") == SMOOTH8.shape
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), SMOOTH8)
+    assert image_files.read_size(tmp_path / "a.tif") == SMOOTH8.shape

@@ -1,7 +1,7 @@
 """TIFF by parts: grey images are read some rows at a time, coloured ones written as they come.
 
 What is not plain (several samples, palettes, odd depths, turned or stacked images) is not read by
-parts: `windowed` says so, and `haqagen_jax.imageio` reads it whole.
+parts: `windowed` says so, and `haqagen_jax.images.files` reads it whole.
 """
 
 import io
@@ -14,8 +14,8 @@ import tifffile
 from jaxtyping import Real
 
 from haqagen_jax.errors import InputError, decodable, reason
-from haqagen_jax.formats import last_byte
-from haqagen_jax.srgb_profile import profile
+from haqagen_jax.images.formats import last_byte
+from haqagen_jax.images.icc import profile
 
 _LARGEST = 1 << 26  # pixels of a strip that is decoded at once
 _TILE = 256
@@ -24,7 +24,7 @@ _CLASSIC = 4_000_000_000  # bytes: beyond, only BigTIFF can address
 
 
 class TiffSource:
-    """A grey TIFF on disk, see `haqagen_jax.inference.source.Source`."""
+    """A grey TIFF on disk, see `haqagen_jax.images.stream.Source`."""
 
     def __init__(self, path: Path, page: tifffile.TiffPage) -> None:
         """Remembers where its parts are.
@@ -132,7 +132,7 @@ def write_rows(
         size: (h, w).
         dtype: uint8, uint16 or float32.
         rows: from above.
-        tags: of `haqagen_jax.tiff_tags.carried_tags`.
+        tags: of `haqagen_jax.images.tiff_tags.carried_tags`.
 
     Raises:
         OSError: they cannot be written.

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Real
 
-from haqagen_jax import formats
 from haqagen_jax.errors import InputError, decodable, located, reason
+from haqagen_jax.images import formats
 
 GREY_TOLERANCE = 4 / 255  # of the range: rounding of a grey JPEG that was saved as RGB
 

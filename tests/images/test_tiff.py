@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from haqagen_jax import tiff
 from haqagen_jax.errors import InputError
-from haqagen_jax.tiff_tags import carried_tags
+from haqagen_jax.images import tiff
+from haqagen_jax.images.tiff_tags import carried_tags
 
 LAYOUTS = {
     "strips": {"rowsperstrip": 7},

@@ -7,11 +7,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import image_source, imageio
 from haqagen_jax.errors import InputError
-from haqagen_jax.image_source import open_nir
-from haqagen_jax.inference.source import ArraySource
-from haqagen_jax.tiff import TiffSource
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images import source
+from haqagen_jax.images.source import open_nir
+from haqagen_jax.images.stream import ArraySource
+from haqagen_jax.images.tiff import TiffSource
 
 IMAGE = np.random.default_rng(0).integers(0, 60_000, (60, 50), dtype=np.uint16)
 
@@ -19,7 +20,7 @@ IMAGE = np.random.default_rng(0).integers(0, 60_000, (60, 50), dtype=np.uint16)
 @pytest.fixture
 def large(monkeypatch):
     """Counts all images as large."""
-    monkeypatch.setattr(image_source, "BLOCK", 100)
+    monkeypatch.setattr(source, "BLOCK", 100)
 
 
 @pytest.mark.parametrize("options", [{"tile": (16, 16), "compression": "zlib"}, {}])
@@ -39,7 +40,7 @@ def test_others_are_read_whole(tmp_path, large):
         opened = open_nir(tmp_path / name)
         assert isinstance(opened.source, ArraySource)
         assert opened.source.dtype == np.uint16
-        expected = imageio.read_nir(tmp_path / name)
+        expected = image_files.read_nir(tmp_path / name)
         np.testing.assert_array_equal(opened.source.rows(0, len(expected)), expected)
 
 
@@ -50,18 +51,18 @@ def test_small_ones_too(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
 def test_more_pixels_than_wanted(tmp_path, large, name):
-    imageio.write(tmp_path / name, IMAGE)
+    image_files.write(tmp_path / name, IMAGE)
     open_nir(tmp_path / name, 3000)
     with pytest.raises(InputError, match=r"a\.\w+: 60x50 pixels are more than 2,999; give --max-p"):
         open_nir(tmp_path / name, 2999)
 
 
 def test_the_default_limit_is_for_what_must_fit_into_memory(tmp_path, large, monkeypatch):
-    monkeypatch.setattr(image_source, "MAX_PIXELS", 2999)
-    imageio.write(tmp_path / "a.png", IMAGE)
-    imageio.write(tmp_path / "a.tif", IMAGE)
+    monkeypatch.setattr(source, "MAX_PIXELS", 2999)
+    image_files.write(tmp_path / "a.png", IMAGE)
+    image_files.write(tmp_path / "a.tif", IMAGE)
     open_nir(tmp_path / "a.tif")
-    monkeypatch.setattr(imageio, "read_bytes", lambda _: pytest.fail("read"))
+    monkeypatch.setattr(image_files, "read_bytes", lambda _: pytest.fail("read"))
     with pytest.raises(InputError, match="60x50 pixels are more than 2,999"):
         open_nir(tmp_path / "a.png")
 
@@ -91,15 +92,15 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, large, change, monkeypat
 
 def test_a_file_that_changes_while_it_is_read_whole(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
-    imageio.write(path, IMAGE)
-    read = imageio.read_bytes
+    image_files.write(path, IMAGE)
+    read = image_files.read_bytes
 
     def slow(name):
         data = read(name)
         change_length(path)
         return data
 
-    monkeypatch.setattr(imageio, "read_bytes", slow)
+    monkeypatch.setattr(image_files, "read_bytes", slow)
     with pytest.raises(InputError, match=r"a\.png: has changed while it was read"):
         open_nir(path)
 

@@ -5,8 +5,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import formats, imageio
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images import formats
 
 RNG = np.random.default_rng(0)
 GREY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -15,7 +16,7 @@ GREY32 = RNG.normal(size=(5, 7)).astype(np.float32)
 
 def refused(path):
     with pytest.raises(InputError) as info:
-        imageio.read_nir(path)
+        image_files.read_nir(path)
     message = str(info.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -50,7 +51,7 @@ def test_colour_files_of_extreme_floats(tmp_path):
     assert "colour photograph" in refused(tmp_path / "a.tif")
     below = -1 - np.abs(np.stack([GREY32] * 3, -1))
     tifffile.imwrite(tmp_path / "a.tif", below, photometric="rgb")
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), below[..., 0])
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), below[..., 0])
 
 
 def test_complex_numbers_are_no_picture(tmp_path):

@@ -5,9 +5,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from haqagen_jax import imageio
-from haqagen_jax.decoding import decode
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.decode import decode
 
 SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
 SMOOTH16 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint16) * 800
@@ -25,8 +25,8 @@ def test_pictures_are_turned_upright(tmp_path, orientation, extension):
         tifffile.imwrite(path, SMOOTH8, extratags=[(274, 3, 1, orientation, True)])
     else:
         stored.save(path, quality=100, exif=stored.getexif())
-    got = imageio.read_nir(path)
-    assert got.shape == want.shape == imageio.read_size(path)
+    got = image_files.read_nir(path)
+    assert got.shape == want.shape == image_files.read_size(path)
     assert np.abs(got.astype(int) - want).max() <= 1
 
 
@@ -37,7 +37,7 @@ def test_sixteen_bits_survive_every_lossless_tiff(tmp_path, byteorder, compressi
     options = {"byteorder": byteorder, "compression": compression, "tile": tile}
     predictor = compression in ("lzw", "deflate")
     tifffile.imwrite(tmp_path / "a.tif", SMOOTH16, predictor=predictor, **options)
-    got = imageio.read_nir(tmp_path / "a.tif")
+    got = image_files.read_nir(tmp_path / "a.tif")
     assert got.dtype == np.uint16
     np.testing.assert_array_equal(got, SMOOTH16)
 
@@ -50,9 +50,9 @@ def test_jpeg_in_a_tiff(tmp_path, mode):
     with Image.open(tmp_path / "a.tif") as file:
         want = np.asarray(file.convert(mode)) / 255
     if mode == "L":
-        got = imageio.read_nir(tmp_path / "a.tif") / 255
+        got = image_files.read_nir(tmp_path / "a.tif") / 255
     else:
-        got = imageio.read_rgb(tmp_path / "a.tif")
+        got = image_files.read_rgb(tmp_path / "a.tif")
     np.testing.assert_allclose(got, want, atol=2.01 / 255)
     np.testing.assert_allclose(got, image / 255, atol=0.05)
 
@@ -65,7 +65,7 @@ def test_a_jpeg_in_a_tiff_is_not_made_up(tmp_path):
     for share in (0.3, 0.7, 0.95):
         (tmp_path / "a.tif").write_bytes(data[: int(share * len(data))])
         with pytest.raises(InputError, match=r"a\.tif: (truncated|has a damaged|not)"):
-            imageio.read_nir(tmp_path / "a.tif")
+            image_files.read_nir(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
@@ -82,8 +82,8 @@ def test_a_thumbnail_before_the_image_is_passed_over(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(SMOOTH8[::4, ::4], subfiletype=1, metadata=None)
         file.write(SMOOTH8, metadata=None)
-    assert imageio.read_size(tmp_path / "a.tif") == SMOOTH8.shape
-    np.testing.assert_array_equal(imageio.read_nir(tmp_path / "a.tif"), SMOOTH8)
+    assert image_files.read_size(tmp_path / "a.tif") == SMOOTH8.shape
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), SMOOTH8)
 
 
 def test_a_colour_file_with_nan_is_counted(tmp_path):
@@ -91,14 +91,14 @@ def test_a_colour_file_with_nan_is_counted(tmp_path):
     floats[3, 4, 1] = np.nan
     tifffile.imwrite(tmp_path / "a.tif", floats, photometric="rgb")
     with pytest.raises(InputError, match="1 of 1536 pixels are NaN or infinite"):
-        imageio.read_rgb(tmp_path / "a.tif")
+        image_files.read_rgb(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("extension", ["png", "tif"])
 def test_a_palette_is_replaced_by_its_colours(tmp_path, extension):
     indexed = Image.fromarray(COLOURS).quantize(32)
     indexed.save(tmp_path / f"a.{extension}")
-    got = imageio.read_rgb(tmp_path / f"a.{extension}")
+    got = image_files.read_rgb(tmp_path / f"a.{extension}")
     np.testing.assert_allclose(got, np.asarray(indexed.convert("RGB")) / 255, atol=0.5 / 255)
 
 
@@ -107,7 +107,7 @@ def test_a_grey_palette_in_a_tiff_is_taken_for_nir(tmp_path, unit):
     """The standard has 16 bits in its palettes; programs write 8, or shift, or repeat them."""
     ramp = np.stack([np.arange(255, -1, -1) * unit] * 3).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", SMOOTH8, photometric="palette", colormap=ramp)
-    got = imageio.read_nir(tmp_path / "a.tif")
+    got = image_files.read_nir(tmp_path / "a.tif")
     assert got.dtype == np.uint8
     np.testing.assert_array_equal(got, 255 - SMOOTH8)
 
@@ -127,7 +127,7 @@ def test_other_colour_spaces_are_refused_by_name(tmp_path, name, mode, problem):
         tifffile.imwrite(tmp_path / name, COLOURS, photometric="cielab")
     else:
         image.convert(mode).save(tmp_path / name)
-    for read in (imageio.read_nir, imageio.read_rgb):
+    for read in (image_files.read_nir, image_files.read_rgb):
         with pytest.raises(InputError, match=problem) as caught:
             read(tmp_path / name)
         assert str(caught.value).startswith(str(tmp_path / name))

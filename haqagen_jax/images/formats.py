@@ -1,7 +1,7 @@
 """PNG, JPEG and TIFF, recognised by content: from their bytes to upright pixels, or to their size.
 
 uint8, uint16 or any TIFF number type, (h, w) or (h, w, c). What is wrong with a file is an
-`InputError` without the file's name, or whatever the decoders raise; `decoding` words both. Not
+`InputError` without the file's name, or whatever the decoders raise; `decode` words both. Not
 handled: TIFF stacks, colour profiles.
 """
 

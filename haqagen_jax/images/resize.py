@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Real
 from PIL import Image
 
-from haqagen_jax.levels import from_levels, full_scale
+from haqagen_jax.images.levels import from_levels, full_scale
 
 _TAPS = 2  # the reach of the cubic filter, in pixels of the coarser side
 _BLOCK = 1 << 20  # pixels that are reduced at once,

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import tifffile
 
-from haqagen_jax import imageio, tiff
-from haqagen_jax.decoding import decode_nir
 from haqagen_jax.errors import InputError, decodable, located
-from haqagen_jax.formats import only_page
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images import tiff
+from haqagen_jax.images.decode import decode_nir
+from haqagen_jax.images.formats import only_page
+from haqagen_jax.images.stream import BLOCK, ArraySource, Source
+from haqagen_jax.images.tiff_tags import Carried, carried_tags
 from haqagen_jax.inference.postprocess import known_depth
-from haqagen_jax.inference.source import BLOCK, ArraySource, Source
-from haqagen_jax.tiff_tags import Carried, carried_tags
 
 MAX_PIXELS = 1_000_000_000  # of a file that is decoded as a whole, unless the user says
 
@@ -44,9 +45,9 @@ def open_nir(path: Path, max_pixels: int | None = None) -> Opened:
         The file; not kept open.
 
     Raises:
-        InputError: an image of more pixels, and all of `haqagen_jax.imageio.read_nir`.
+        InputError: an image of more pixels, and all of `haqagen_jax.images.files.read_nir`.
     """
-    height, width = imageio.read_size(path)
+    height, width = image_files.read_size(path)
     before = _state(path)
     page, carried = _described(path)
     if height * width <= BLOCK:
@@ -60,7 +61,7 @@ def open_nir(path: Path, max_pixels: int | None = None) -> Opened:
     if page is not None:
         with located(path), decodable():
             return Opened(tiff.TiffSource(path, page), carried, lambda: _unchanged(path, before))
-    nir = decode_nir(imageio.read_bytes(path), path)
+    nir = decode_nir(image_files.read_bytes(path), path)
     with located(path):
         nir = known_depth(nir)
         _unchanged(path, before)

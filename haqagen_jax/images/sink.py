@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from haqagen_jax import imageio
 from haqagen_jax.errors import InputError, located
-from haqagen_jax.levels import quantize
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.levels import quantize
 
 _ROWS = 64  # that are handed over at once
 _WAITING = 4  # times as many may wait for the encoder
@@ -60,7 +60,7 @@ class Abandoned(Exception):  # noqa: N818 - nothing is wrong
 
 
 class FileSink:
-    """See `haqagen_jax.inference.source.Sink`.
+    """See `haqagen_jax.images.stream.Sink`.
 
     Attributes:
         saved: done when the file is there, or holds why it will not be.
@@ -83,7 +83,7 @@ class FileSink:
             target: the file; one of that name is replaced.
             size: (h, w).
             dtype: uint8, uint16 or float32.
-            tags: see `haqagen_jax.tiff.write_rows`.
+            tags: see `haqagen_jax.images.tiff.write_rows`.
             check: called before the file gets its name; what it raises is why it does not.
             writers: where it is encoded.
         """
@@ -131,7 +131,9 @@ class FileSink:
 
     def _save(self) -> None:
         try:
-            imageio.write_rows(self._target, self._size, self._dtype, self._arriving(), self._tags)
+            image_files.write_rows(
+                self._target, self._size, self._dtype, self._arriving(), self._tags
+            )
         except BaseException as error:  # whatever it is belongs to this file
             self.saved.set_exception(error)
         else:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from haqagen_jax.levels import from_levels, quantize
+from haqagen_jax.images.levels import from_levels, quantize
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from haqagen_jax import imageio
 from haqagen_jax.colorize_files import colorize_files
-from haqagen_jax.tiff_tags import carried_tags
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.tiff_tags import carried_tags
 
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 SCALE = (33550, 12, 3, (0.5, 0.5, 0.0), True)
@@ -71,7 +71,7 @@ def test_a_resolution_that_is_none_costs_the_tag_and_not_the_image(tmp_path, cha
     status = colorize_files([str(path)], str(tmp_path / "out"), "grey", progress=False)
     assert status == 0
     assert "a.tif: its tags of resolution are damaged" in capfd.readouterr().err
-    assert imageio.read_size(tmp_path / "out" / "a_rgb.tif") == (8, 8)
+    assert image_files.read_size(tmp_path / "out" / "a_rgb.tif") == (8, 8)
 
 
 def test_a_reference_system_that_is_not_ascii_ends_no_run(tmp_path, capfd):

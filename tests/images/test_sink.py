@@ -6,10 +6,10 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from haqagen_jax import imageio
 from haqagen_jax.errors import InputError
-from haqagen_jax.image_sink import Abandoned, FileSink, Writers
-from haqagen_jax.levels import quantize
+from haqagen_jax.images import files as image_files
+from haqagen_jax.images.levels import quantize
+from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 
 COLOURS = np.random.default_rng(0).random((150, 40, 3), dtype=np.float32)
 LIMIT = 30  # seconds
@@ -90,7 +90,7 @@ def test_a_disk_that_fills_up(tmp_path, writers, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(imageio.tiff, "write_rows", full)
+    monkeypatch.setattr(image_files.tiff, "write_rows", full)
     target = sink(tmp_path / "a.tif", writers)
     message = r"a\.tif: cannot be written \(No space left on device\); free the disk"
     # The encoder has died: writing to it does not wait for ever.

@@ -1,0 +1,1 @@
+"""Pixels in files: formats, bit depths, sizes, streams of rows; numpy alone."""
