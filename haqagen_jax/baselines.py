@@ -17,7 +17,7 @@ from jaxtyping import Float, Real
 
 from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
-from haqagen_jax.preprocess import prepare_nir
+from haqagen_jax.nir.preparation import prepare_nir
 from haqagen_jax.system import strict_json
 
 LEVELS = 256

@@ -16,7 +16,7 @@ from haqagen_jax.colorize_files import colorize_files
 from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.levels import quantize
-from haqagen_jax.preprocess import prepare_nir
+from haqagen_jax.nir.preparation import prepare_nir
 from haqagen_jax.selection import Rules, plan_outputs
 
 SIZES = ((480, 640), (683, 1024), (517, 333))

@@ -13,7 +13,7 @@ from jax import export
 
 from haqagen_jax import api, paper
 from haqagen_jax.errors import InputError
-from haqagen_jax.network_input import channels
+from haqagen_jax.nir.network_input import channels
 from haqagen_jax.ops.color import srgb_encoded
 from haqagen_jax.system.files import prepare_folder, write_bytes
 

@@ -32,9 +32,10 @@ ROOMS = {
     "config": "",
     "config.checks": "errors",
     "config.schema": "config.checks errors paper",
-    "quantiles": "",
-    "preprocess": "errors quantiles",
-    "network_input": "config.schema preprocess",
+    "nir": "",
+    "nir.quantiles": "",
+    "nir.preparation": "errors nir.quantiles",
+    "nir.network_input": "config.schema nir.preparation",
     "images": "",
     "images.levels": "",
     "images.resize": "images.levels",
@@ -58,7 +59,7 @@ ROOMS = {
     "losses": "ops paper types",
     "losses.objective": "config.schema losses metrics ops paper types",
     "data": "config.schema errors images.data_uri images.decode images.files images.levels "
-    "images.resize network_input paper preprocess system.console system.files "
+    "images.resize nir.network_input nir.preparation paper system.console system.files "
     "system.strict_json types",
     "artifact": "config.schema errors system.files system.strict_json version",
     "inference.tiling": "errors ops paper types",
@@ -66,11 +67,11 @@ ROOMS = {
     "inference.postprocess": "errors ops paper types",
     "inference.forward": "ops paper types",
     "inference.settings": "errors inference.tiling ops paper types",
-    "images.stream": "images.levels images.resize preprocess",
+    "images.stream": "images.levels images.resize nir.preparation",
     "inference": "config.schema errors images.levels images.resize images.stream "
     "inference.blend inference.forward inference.postprocess inference.settings "
-    "inference.tiling models models.factory network_input ops paper preprocess "
-    "system.device_memory system.prefetch types",
+    "inference.tiling models models.factory nir.network_input nir.preparation ops "
+    "paper system.device_memory system.prefetch types",
     "images.source": "errors images.decode images.files images.formats images.stream "
     "images.tiff images.tiff_tags inference inference.postprocess",
     "images.sink": "errors images.files images.levels images.stream inference",
@@ -88,28 +89,28 @@ ROOMS = {
     "train.guided train.optimizer train.precision train.state types",
     "train.texture_step": "config.schema models ops paper train.optimizer types",
     "train": "artifact config.schema cost data errors images.files images.levels images.resize "
-    "interop losses losses.objective metrics models models.factory ops paper "
-    "preprocess system.console system.device_memory system.files system.strict_json "
+    "interop losses losses.objective metrics models models.factory nir.preparation ops "
+    "paper system.console system.device_memory system.files system.strict_json "
     "train.guided train.optimizer train.precision train.state train.step "
     "train.texture_step types version weights",
     "info": "artifact config.load config.schema cost models models.factory train train.state",
-    "baselines": "config.schema errors ops paper preprocess system.strict_json types",
+    "baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
     "api": "artifact baselines config.schema errors inference inference.settings models "
     "models.factory paper types",
     "colorize_files": "api errors images.files images.sink images.source inference "
     "inference.postprocess inference.settings outcomes paper selection "
     "system.console system.files system.prefetch",
-    "export": "api errors inference.settings network_input ops paper system.files types",
-    "demo": "colorize_files data errors images.files images.levels paper preprocess selection",
+    "export": "api errors inference.settings nir.network_input ops paper system.files types",
+    "demo": "colorize_files data errors images.files images.levels nir.preparation paper selection",
     "evaluation": "api baselines config.schema data errors images.data_uri images.files "
     "images.levels images.resize images.stream inference inference.settings "
-    "inference.tiling metrics models models.factory network_input ops paper "
-    "preprocess system.console system.files system.prefetch system.strict_json "
-    "types version weights",
+    "inference.tiling metrics models models.factory nir.network_input "
+    "nir.preparation ops paper system.console system.files system.prefetch "
+    "system.strict_json types version weights",
     "reproduce": "api artifact baselines config.load config.schema data errors evaluation "
     "images.files inference inference.settings inference.tiling losses "
-    "losses.objective metrics ops paper preprocess system.console system.files "
-    "system.strict_json train types version weights",
+    "losses.objective metrics nir.preparation ops paper system.console "
+    "system.files system.strict_json train types version weights",
 }
 # These may import anything of ours: they are the doors.
 DOORS = {
@@ -162,7 +163,7 @@ PURE_IMPORTS = {
 }
 PURE_FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 # Reading data must not wait for an accelerator, and its worker processes must not open one.
-NOT_IN = {"data": {"jax", "flax", "optax"}, "preprocess": {"jax"}, "images.files": {"jax"}}
+NOT_IN = {"data": {"jax", "flax", "optax"}, "nir.preparation": {"jax"}, "images.files": {"jax"}}
 
 
 class Module(NamedTuple):

@@ -12,7 +12,7 @@ from haqagen_jax.errors import InputError, located
 from haqagen_jax.images.decode import decode_nir, decode_rgb
 from haqagen_jax.images.files import read_bytes
 from haqagen_jax.images.levels import from_levels
-from haqagen_jax.preprocess import prepare_nir
+from haqagen_jax.nir.preparation import prepare_nir
 
 
 class Encoded(NamedTuple):

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data import records, transforms
 from haqagen_jax.data.pair import Pair
-from haqagen_jax.network_input import channels
+from haqagen_jax.nir.network_input import channels
 from haqagen_jax.types import Batch
 
 THREADS = 8  # at most, in each process that reads: more would wait for Python's lock

@@ -17,8 +17,8 @@ from haqagen_jax.data.pair import Pair, decode_stored
 from haqagen_jax.errors import located
 from haqagen_jax.images.levels import quantize
 from haqagen_jax.images.resize import Window, clamp_size, resize
-from haqagen_jax.network_input import fit_input
-from haqagen_jax.preprocess import Preparation, to_unit
+from haqagen_jax.nir.network_input import fit_input
+from haqagen_jax.nir.preparation import Preparation, to_unit
 
 CACHE_BYTES = 1 << 30  # of what is made of pairs, in each process that reads
 AS_STORED = 2.0  # times the clamped size, up to which a pair is kept as it is

@@ -12,7 +12,7 @@ from jaxtyping import Float, Real
 from haqagen_jax.images.data_uri import jpeg
 from haqagen_jax.images.levels import quantize
 from haqagen_jax.images.resize import clamp_size, resize
-from haqagen_jax.preprocess import to_unit
+from haqagen_jax.nir.preparation import to_unit
 
 SIDE = 512  # pixels of the long side as shown
 ERROR_SCALE = 0.5  # the error that gets the last colour of the map, in every picture

@@ -18,7 +18,7 @@ from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.picture import Job
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.network_input import fit_input
+from haqagen_jax.nir.network_input import fit_input
 from haqagen_jax.system.prefetch import prefetch
 
 MODES = ("whole", "sliding", "resize")

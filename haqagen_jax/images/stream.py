@@ -11,7 +11,7 @@ from jaxtyping import Float32, Real
 
 from haqagen_jax.images.levels import quantize
 from haqagen_jax.images.resize import reduce
-from haqagen_jax.preprocess import Preparation
+from haqagen_jax.nir.preparation import Preparation
 
 BLOCK = 1 << 20  # pixels that are looked at at once
 

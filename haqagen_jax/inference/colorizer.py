@@ -31,7 +31,7 @@ from haqagen_jax.inference.postprocess import known_depth, output_dtype
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.network_input import channels, fit_input
+from haqagen_jax.nir.network_input import channels, fit_input
 
 _DEFAULT = Settings()
 
@@ -41,7 +41,7 @@ class Colorizer:
 
     Attributes:
         network: the Flax module (or baseline): `network.apply(variables, nir).rgb`, where nir is
-            `haqagen_jax.network_input.prepare`d.
+            `haqagen_jax.nir.network_input.prepare`d.
         variables: its variables, nested dicts of float32 arrays.
         config: the configuration it was trained with.
         name: what tables and messages call it.

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 
 from haqagen_jax.images.resize import enlarge
 from haqagen_jax.images.stream import BLOCK, Sink, Source
-from haqagen_jax.preprocess import Preparation
+from haqagen_jax.nir.preparation import Preparation
 
 COEFFICIENTS = 6  # a and b of red, green and blue
 _PIECE = 32  # rows of coefficients that are added at once: they are copied on the way

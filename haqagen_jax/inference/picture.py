@@ -11,7 +11,7 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.images.stream import Sink, Source
 from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.preprocess import Preparation
+from haqagen_jax.nir.preparation import Preparation
 
 _PIECE = 32  # rows that are prepared at once: on the way they need more memory
 Progress = Callable[[int, int], None]  # (tiles done, tiles in all)

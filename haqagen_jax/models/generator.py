@@ -40,8 +40,8 @@ class Generator(nn.Module):
         """Colours pictures.
 
         Args:
-            nir: prepared NIR (`haqagen_jax.preprocess.prepare_nir`) in [0, 1]; height and width
-                are multiples of 256.
+            nir: prepared NIR (`haqagen_jax.nir.preparation.prepare_nir`) in [0, 1]; height and
+                width are multiples of 256.
             train: update batch statistics and spectral norms; the collections "batch_stats" and
                 "spectral" must then be mutable.
 

@@ -14,7 +14,7 @@ from haqagen_jax.data.pipeline import EvaluationBatches, train_iterator
 from haqagen_jax.data.records import Picture, prepare
 from haqagen_jax.data.transforms import SHORTEST, jitter, random_square, whole_square
 from haqagen_jax.images.resize import Window, resize
-from haqagen_jax.preprocess import Preparation
+from haqagen_jax.nir.preparation import Preparation
 
 WHOLE = DataConfig(whole=True, equalize=False, precrop=0, flip=0.0, rotate=False, saturation=0.0)
 

@@ -16,7 +16,7 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.network_input import prepare
+from haqagen_jax.nir.network_input import prepare
 
 PLAIN = Config(data=DataConfig(equalize=False))
 TILINGS = ((8, 7), (8, 5), (8, 8), (5, 3))  # (tile, stride)

@@ -18,7 +18,7 @@ from haqagen_jax.inference.picture import Job, bands
 from haqagen_jax.inference.predictor import tiles_that_fit
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.preprocess import Preparation
+from haqagen_jax.nir.preparation import Preparation
 
 PLAIN = Config(data=DataConfig(equalize=False, clamp=256))
 

@@ -18,8 +18,8 @@ from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.detail import AffineSink
 from haqagen_jax.inference.settings import MOSAIC, Settings
+from haqagen_jax.nir.preparation import Preparation
 from haqagen_jax.ops.guided import guided_filter
-from haqagen_jax.preprocess import Preparation
 
 PLAIN = Config(data=DataConfig(equalize=False))
 

@@ -15,7 +15,7 @@ from haqagen_jax.interop.colormamba_files import export_checkpoint, import_check
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.interop.torch_writer import write_state_dict
 from haqagen_jax.models.colormamba import ColorMamba
-from haqagen_jax.network_input import prepare
+from haqagen_jax.nir.network_input import prepare
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from haqagen_jax.config.schema import Config, DataConfig, ModelConfig, TrainConf
 from haqagen_jax.data.synthetic import Depth, write_pairs
 from haqagen_jax.images import files as image_files
 from haqagen_jax.models.factory import init_generator, make_generator
+from haqagen_jax.nir.preparation import prepare_nir
 from haqagen_jax.ops.color import linear_to_srgb
-from haqagen_jax.preprocess import prepare_nir
 from haqagen_jax.train.sharding import make_mesh
 from haqagen_jax.train.validation import make_validation
 

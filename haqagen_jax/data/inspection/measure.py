@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, Real
 
 from haqagen_jax.images.levels import from_levels
 from haqagen_jax.images.resize import resize
-from haqagen_jax.preprocess import to_unit
+from haqagen_jax.nir.preparation import to_unit
 
 BINS = 64
 THUMBNAIL = 160  # pixels on the long side

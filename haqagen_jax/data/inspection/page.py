@@ -16,7 +16,7 @@ from haqagen_jax.data.inspection.measure import BINS, THUMBNAIL, PairMeasure
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.images.data_uri import data_uri, jpeg
 from haqagen_jax.images.levels import from_levels, quantize
-from haqagen_jax.preprocess import to_unit
+from haqagen_jax.nir.preparation import to_unit
 from haqagen_jax.system.files import write_bytes
 
 LOOSE = 1.0  # pixels of shift from where on a pair is badly registered

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from haqagen_jax.quantiles import counted_percentiles, percentiles_of
+from haqagen_jax.nir.quantiles import counted_percentiles, percentiles_of
 
 PLACES = (0.0, 0.3, 25.0, 50.0, 99.9, 100.0)
 

@@ -1,13 +1,13 @@
 """A NIR image as its network wants it: ours, or in ColorMamba's own way for its published weights.
 
-See `haqagen_jax.preprocess` for what is the same for both.
+See `haqagen_jax.nir.preparation` for what is the same for both.
 """
 
 import numpy as np
 from jaxtyping import Float, Real
 
 from haqagen_jax.config.schema import DataConfig
-from haqagen_jax.preprocess import Blocks, Preparation, fit
+from haqagen_jax.nir.preparation import Blocks, Preparation, fit
 
 _GUARD = 1e-3 / 255  # of the full scale: what the published code adds to a divisor
 
@@ -21,7 +21,7 @@ def fit_input(blocks: Blocks, dtype: np.dtype, data: DataConfig) -> Preparation:
     """Looks at all pixels of an image.
 
     Args:
-        blocks: see `haqagen_jax.preprocess.fit`.
+        blocks: see `haqagen_jax.nir.preparation.fit`.
         dtype: uint8, uint16 or float.
         data: says whose way it is.
 
@@ -29,7 +29,7 @@ def fit_input(blocks: Blocks, dtype: np.dtype, data: DataConfig) -> Preparation:
         The image's preparation.
 
     Raises:
-        InputError: see `haqagen_jax.preprocess.fit`.
+        InputError: see `haqagen_jax.nir.preparation.fit`.
 
     Reference: HAQAGen Sec. 4.1; ColorMamba's published code.
     """

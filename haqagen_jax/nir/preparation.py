@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Integer, Real
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.quantiles import counted_percentiles, percentiles_of
+from haqagen_jax.nir.quantiles import counted_percentiles, percentiles_of
 
 FLOAT_LEVELS = 65_536  # a float image is equalized as if it had 16 bits
 WHOLE = (0.0, 100.0)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.errors import InputError
-from haqagen_jax.network_input import channels, fit_input, prepare
-from haqagen_jax.preprocess import prepare_nir
+from haqagen_jax.nir.network_input import channels, fit_input, prepare
+from haqagen_jax.nir.preparation import prepare_nir
 
 OWN = DataConfig(preparation="colormamba", equalize=False)
 

@@ -1,0 +1,1 @@
+"""A NIR image as a network wants it; numpy alone."""
