@@ -8,17 +8,19 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Float, Real
 from numpy.typing import ArrayLike
 
 from haqagen_jax import artifact, baselines
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.system import strict_json
 
 NAMES = ("small", "grey", "table")
 DEFAULT = Settings()
 BUNDLED = Path(__file__).parent / "assets" / "small"
+TABLE_FILE = Path(__file__).parent / "assets" / "table.json"
 
 
 def load(
@@ -56,7 +58,7 @@ def load(
     settings = dataclasses.replace(settings, mode="sliding")
     if name == "grey":
         return Colorizer(baselines.Grey(), {}, baselines.CONFIG, name=name, settings=settings)
-    variables = {"params": {"table": baselines.load_table()}}
+    variables = {"params": {"table": load_table()}}
     return Colorizer(baselines.Table(), variables, baselines.CONFIG, name=name, settings=settings)
 
 
@@ -101,3 +103,15 @@ def _load_network(name: str, settings: Settings) -> Colorizer:
     network = make_generator(config.model, dtype=settings.precision)
     variables = jax.device_put(variables)
     return Colorizer(network, variables, config, name=directory.name, settings=settings)
+
+
+def load_table(path: str | Path = TABLE_FILE) -> Float[np.ndarray, "256 3"]:
+    """Reads a table.
+
+    Args:
+        path: of a JSON file whose "table" is what `baselines.fit_table` returned.
+
+    Returns:
+        float32 [256, 3], sRGB-encoded in [0, 1].
+    """
+    return np.asarray(strict_json.loads(Path(path).read_bytes())["table"], np.float32)

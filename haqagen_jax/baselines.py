@@ -7,7 +7,6 @@ network: float32, (b, h, w, 1) to (b, h, w, 3), sRGB-encoded in [0, 1].
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -18,10 +17,8 @@ from jaxtyping import Float, Real
 from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.nir.preparation import prepare_nir
-from haqagen_jax.system import strict_json
 
 LEVELS = 256
-TABLE_FILE = Path(__file__).parent / "assets" / "table.json"
 CONFIG = Config(data=DataConfig(equalize=False))
 
 
@@ -78,15 +75,3 @@ def fit_table(
     means = total[seen] / count[seen, None]
     table = [np.interp(np.arange(LEVELS), seen, means[:, channel]) for channel in range(3)]
     return np.stack(table, -1).astype(np.float32)
-
-
-def load_table(path: str | Path = TABLE_FILE) -> Float[np.ndarray, "256 3"]:
-    """Reads a table.
-
-    Args:
-        path: of a JSON file whose "table" is what `fit_table` returned.
-
-    Returns:
-        float32 [256, 3], sRGB-encoded in [0, 1].
-    """
-    return np.asarray(strict_json.loads(Path(path).read_bytes())["table"], np.float32)

@@ -96,7 +96,7 @@ ROOMS = {
     "info": "artifact config.load config.schema cost models models.factory train train.state",
     "baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
     "api": "artifact baselines config.schema errors inference inference.settings models "
-    "models.factory paper types",
+    "models.factory paper system.strict_json types",
     "colorize_files": "api errors images.files images.sink images.source inference "
     "inference.postprocess inference.settings outcomes paper selection "
     "system.console system.files system.prefetch",
