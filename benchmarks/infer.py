@@ -26,13 +26,13 @@ import numpy as np
 import tifffile
 
 import haqagen_jax
-from haqagen_jax.baselines import CONFIG, Grey
 from haqagen_jax.colorize_files import colour
 from haqagen_jax.config.load import load_config
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.detail import COEFFICIENTS
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.models.baselines import CONFIG, Grey
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.outcomes import Outcome
 

@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float, Real
 from numpy.typing import ArrayLike
 
-from haqagen_jax import artifact, baselines
+from haqagen_jax import artifact
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
+from haqagen_jax.models import baselines
 from haqagen_jax.system import strict_json
 
 NAMES = ("small", "grey", "table")

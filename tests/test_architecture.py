@@ -94,23 +94,23 @@ ROOMS = {
     "train.guided train.optimizer train.precision train.state train.step "
     "train.texture_step types version weights",
     "info": "artifact config.load config.schema cost models models.factory train train.state",
-    "baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
-    "api": "artifact baselines config.schema errors inference inference.settings models "
+    "models.baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
+    "api": "artifact config.schema errors inference inference.settings models models.baselines "
     "models.factory paper system.strict_json types",
     "colorize_files": "api errors images.files images.sink images.source inference "
     "inference.postprocess inference.settings outcomes paper selection "
     "system.console system.files system.prefetch",
     "export": "api errors inference.settings nir.network_input ops paper system.files types",
     "demo": "colorize_files data errors images.files images.levels nir.preparation paper selection",
-    "evaluation": "api baselines config.schema data errors images.data_uri images.files "
-    "images.levels images.resize images.stream inference inference.settings "
-    "inference.tiling metrics models models.factory nir.network_input "
+    "evaluation": "api config.schema data errors images.data_uri images.files images.levels "
+    "images.resize images.stream inference inference.settings inference.tiling "
+    "metrics models models.baselines models.factory nir.network_input "
     "nir.preparation ops paper system.console system.files system.prefetch "
     "system.strict_json types version weights",
-    "reproduce": "api artifact baselines config.load config.schema data errors evaluation "
-    "images.files inference inference.settings inference.tiling losses "
-    "losses.objective metrics nir.preparation ops paper system.console "
-    "system.files system.strict_json train types version weights",
+    "reproduce": "api artifact config.load config.schema data errors evaluation images.files "
+    "inference inference.settings inference.tiling losses losses.objective metrics "
+    "models.baselines nir.preparation ops paper system.console system.files "
+    "system.strict_json train types version weights",
 }
 # These may import anything of ours: they are the doors.
 DOORS = {
@@ -120,6 +120,7 @@ DOORS = {
 
 # Rooms without files, network, terminal or data libraries, and all that the pure ones may import.
 PURE = (
+    "nir",
     *(
         "ops",
         "models",

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import haqagen_jax
-from haqagen_jax import api, baselines
+from haqagen_jax import api
 from haqagen_jax.errors import InputError
+from haqagen_jax.models import baselines
 
 
 def ramp_pair(seed):
