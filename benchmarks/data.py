@@ -25,7 +25,7 @@ from haqagen_jax.data import build
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair, decode_pair
 from haqagen_jax.data.pipeline import read_in_batches, train_iterator
-from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.data.rendered import Depth, write_pairs
 
 SIZE = (768, 1024)
 BATCH = 8

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from haqagen_jax.colorize_files import colorize_files
-from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.data.rendered import Depth, write_pairs
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.levels import quantize
 from haqagen_jax.nir.preparation import prepare_nir

@@ -58,9 +58,10 @@ ROOMS = {
     "models.factory": "config.schema errors models ops paper types",
     "losses": "ops paper types",
     "losses.objective": "config.schema losses metrics ops paper types",
+    "synthetic": "",
     "data": "config.schema errors images.data_uri images.decode images.files images.levels "
-    "images.resize nir.network_input nir.preparation paper system.console system.files "
-    "system.strict_json types",
+    "images.resize nir.network_input nir.preparation paper synthetic system.console "
+    "system.files system.strict_json types",
     "artifact": "config.schema errors system.files system.strict_json version",
     "inference.tiling": "errors ops paper types",
     "inference.blend": "errors inference.tiling ops paper types",

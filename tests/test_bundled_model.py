@@ -8,9 +8,9 @@ import pytest
 import haqagen_jax
 from haqagen_jax import api, artifact
 from haqagen_jax.config.load import load_config
-from haqagen_jax.data.synthetic import render
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.models.factory import generator_shapes
+from haqagen_jax.synthetic import render
 
 MOST_BYTES = 12e6
 

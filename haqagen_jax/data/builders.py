@@ -22,9 +22,9 @@ from haqagen_jax.data import catalog, folder, pairing
 from haqagen_jax.data.catalog import PublishedSet
 from haqagen_jax.data.pair import Encoded, Pair, check_pair
 from haqagen_jax.data.split import SPLITS, share_out
-from haqagen_jax.data.synthetic import render
 from haqagen_jax.errors import InputError
 from haqagen_jax.images.levels import quantize
+from haqagen_jax.synthetic import render
 
 Splits = Mapping[str, Sequence[Pair]]
 NAMES = "names"  # in metadata.json: the pairs of each split in the order of the records
@@ -174,7 +174,7 @@ class Pairs(PairBuilder):
 
 @dataclasses.dataclass(frozen=True)
 class RenderedPair(Pair):
-    """A rendered scene; see `haqagen_jax.data.synthetic`."""
+    """A rendered scene; see `haqagen_jax.synthetic`."""
 
     seed: int
     height: int

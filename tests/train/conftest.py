@@ -8,7 +8,7 @@ import pytest
 from stand_in import StandIn
 
 from haqagen_jax.config.schema import Config, TrainConfig
-from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.data.rendered import Depth, write_pairs
 from haqagen_jax.models import factory
 from haqagen_jax.models.generator import Generator
 from haqagen_jax.train import setup

@@ -6,9 +6,9 @@ import pytest
 
 from haqagen_jax import metrics
 from haqagen_jax.config.load import load_config
-from haqagen_jax.data.synthetic import render
 from haqagen_jax.models.factory import make_generator
 from haqagen_jax.nir.preparation import prepare_nir
+from haqagen_jax.synthetic import render
 from haqagen_jax.train.state import create_state
 from haqagen_jax.train.step import make_train_step
 from haqagen_jax.types import Batch

@@ -8,7 +8,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from haqagen_jax.config.schema import Config, DataConfig, ModelConfig, TrainConfig
-from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.data.rendered import Depth, write_pairs
 from haqagen_jax.images import files as image_files
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.nir.preparation import prepare_nir

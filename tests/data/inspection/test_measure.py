@@ -10,7 +10,7 @@ from haqagen_jax.data.inspection.measure import (
     measure,
     registration_shift,
 )
-from haqagen_jax.data.synthetic import render
+from haqagen_jax.synthetic import render
 
 SCENE = render(1, 160, 200)
 

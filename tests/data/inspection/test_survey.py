@@ -8,7 +8,7 @@ from PIL import Image
 
 from haqagen_jax.data import build
 from haqagen_jax.data.inspection.survey import inspect
-from haqagen_jax.data.synthetic import Depth, write_pairs
+from haqagen_jax.data.rendered import Depth, write_pairs
 from haqagen_jax.errors import InputError
 
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from haqagen_jax.data.synthetic.camera import Canvas, Light, Vector
-from haqagen_jax.data.synthetic.ground import Shadow
-from haqagen_jax.data.synthetic.materials import Bands, Material
-from haqagen_jax.data.synthetic.texture import Field, Noise
+from haqagen_jax.synthetic.camera import Canvas, Light, Vector
+from haqagen_jax.synthetic.ground import Shadow
+from haqagen_jax.synthetic.materials import Bands, Material
+from haqagen_jax.synthetic.noise import Field, Noise
 
 _STOREY = 2.9
 _BAY = 2.7

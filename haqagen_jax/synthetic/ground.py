@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from haqagen_jax.data.synthetic.camera import Canvas, Plane, Window
-from haqagen_jax.data.synthetic.materials import Bands, Material
-from haqagen_jax.data.synthetic.texture import Field, Noise, smoothstep
+from haqagen_jax.synthetic.camera import Canvas, Plane, Window
+from haqagen_jax.synthetic.materials import Bands, Material
+from haqagen_jax.synthetic.noise import Field, Noise, smoothstep
 
 _FARTHEST = 4000.0  # Where the plane meets the horizon of a finite picture.
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from haqagen_jax.data.synthetic.texture import Noise, smoothstep
+from haqagen_jax.synthetic.noise import Noise, smoothstep
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from haqagen_jax.data.synthetic.camera import Canvas, Light, View
-from haqagen_jax.data.synthetic.materials import Material
+from haqagen_jax.synthetic.camera import Canvas, Light, View
+from haqagen_jax.synthetic.materials import Material
 
 VIEW = View(height=100, width=200, horizon=0.4, eye=2.0)
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haqagen_jax.data.synthetic.backdrop import Ridge, Sky
-from haqagen_jax.data.synthetic.buildings import House
-from haqagen_jax.data.synthetic.camera import Light, View
-from haqagen_jax.data.synthetic.ground import Lake, Land, Parcel, Road
-from haqagen_jax.data.synthetic.materials import Material, sample_reflectance
-from haqagen_jax.data.synthetic.plants import Plant
+from haqagen_jax.synthetic.backdrop import Ridge, Sky
+from haqagen_jax.synthetic.buildings import House
+from haqagen_jax.synthetic.camera import Light, View
+from haqagen_jax.synthetic.ground import Lake, Land, Parcel, Road
+from haqagen_jax.synthetic.materials import Material, sample_reflectance
+from haqagen_jax.synthetic.plants import Plant
 
 # Sun and sky on a white diffuser, after the camera's white balance: shadows are lit by the sky, so
 # they are blue, and darker still in the near infrared.

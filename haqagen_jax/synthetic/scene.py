@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from haqagen_jax.data.synthetic import buildings, plants
-from haqagen_jax.data.synthetic.backdrop import paint_ridge, paint_sky
-from haqagen_jax.data.synthetic.camera import Canvas
-from haqagen_jax.data.synthetic.ground import paint_ground, paint_lake
-from haqagen_jax.data.synthetic.plan import Plan, plan_scene
-from haqagen_jax.data.synthetic.texture import Noise
+from haqagen_jax.synthetic import buildings, plants
+from haqagen_jax.synthetic.backdrop import paint_ridge, paint_sky
+from haqagen_jax.synthetic.camera import Canvas
+from haqagen_jax.synthetic.ground import paint_ground, paint_lake
+from haqagen_jax.synthetic.noise import Noise
+from haqagen_jax.synthetic.plan import Plan, plan_scene
 
 _EXPOSURE = np.array([1.22, 1.22, 1.22, 1.20], np.float32)
 # Variance of the sensor's noise: a part that grows with the light (photons), a part that does not.

@@ -5,7 +5,6 @@ and textures are seeded noise, colours are published reflectances (see `material
 files only.
 """
 
-from haqagen_jax.data.synthetic.files import Depth, write_pairs
-from haqagen_jax.data.synthetic.scene import Scene, render
+from haqagen_jax.synthetic.scene import Scene, render
 
-__all__ = ["Depth", "Scene", "render", "write_pairs"]
+__all__ = ["Scene", "render"]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haqagen_jax.data.synthetic.camera import Canvas, Light, Window
-from haqagen_jax.data.synthetic.ground import Shadow
-from haqagen_jax.data.synthetic.materials import Bands, Material
-from haqagen_jax.data.synthetic.texture import Field, Noise, smoothstep
+from haqagen_jax.synthetic.camera import Canvas, Light, Window
+from haqagen_jax.synthetic.ground import Shadow
+from haqagen_jax.synthetic.materials import Bands, Material
+from haqagen_jax.synthetic.noise import Field, Noise, smoothstep
 
 
 @dataclass(frozen=True)

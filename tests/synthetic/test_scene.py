@@ -3,9 +3,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from haqagen_jax.data.synthetic.camera import Canvas
-from haqagen_jax.data.synthetic.materials import Material
-from haqagen_jax.data.synthetic.scene import Scene, paint, render
+from haqagen_jax.synthetic.camera import Canvas
+from haqagen_jax.synthetic.materials import Material
+from haqagen_jax.synthetic.scene import Scene, paint, render
 
 SEEDS = range(8)
 R, G, B = range(3)

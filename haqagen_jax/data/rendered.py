@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.data.synthetic.scene import render
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.levels import quantize
+from haqagen_jax.synthetic.scene import render
 from haqagen_jax.system.files import prepare_folder
 
 

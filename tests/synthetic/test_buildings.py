@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from haqagen_jax.data.synthetic.buildings import House, paint_house, shadow_of
-from haqagen_jax.data.synthetic.camera import Canvas, Light, View
-from haqagen_jax.data.synthetic.materials import Material, mean_reflectance
-from haqagen_jax.data.synthetic.texture import Noise
+from haqagen_jax.synthetic.buildings import House, paint_house, shadow_of
+from haqagen_jax.synthetic.camera import Canvas, Light, View
+from haqagen_jax.synthetic.materials import Material, mean_reflectance
+from haqagen_jax.synthetic.noise import Noise
 
 LIGHT = Light(
     sun_direction=np.array([0.0, 0.8, -0.6], np.float32),

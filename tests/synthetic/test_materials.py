@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from haqagen_jax.data.synthetic.materials import Material, mean_reflectance, sample_reflectance
+from haqagen_jax.synthetic.materials import Material, mean_reflectance, sample_reflectance
 
 R, G, B, NIR = range(4)
 

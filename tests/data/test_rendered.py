@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from haqagen_jax.data.folder import find_pairs
-from haqagen_jax.data.synthetic import Depth, render, write_pairs
+from haqagen_jax.data.rendered import Depth, write_pairs
 from haqagen_jax.errors import InputError
 from haqagen_jax.images import files as image_files
+from haqagen_jax.synthetic import render
 
 DEPTHS = (Depth.PNG_8, Depth.PNG_16, Depth.TIFF_16)
 

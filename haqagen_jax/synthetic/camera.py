@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from haqagen_jax.data.synthetic.materials import Bands, Material
-from haqagen_jax.data.synthetic.texture import Field
+from haqagen_jax.synthetic.materials import Bands, Material
+from haqagen_jax.synthetic.noise import Field
 
 Plane = Float[np.ndarray, "h w"]
 Spectral = Float[np.ndarray, "h w 4"]
