@@ -26,7 +26,8 @@ import numpy as np
 import tifffile
 
 import haqagen_jax
-from haqagen_jax.colorize_files import colour
+from haqagen_jax.batch.report import Outcome
+from haqagen_jax.batch.run import colour
 from haqagen_jax.config.load import load_config
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.detail import COEFFICIENTS
@@ -34,7 +35,6 @@ from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.models.baselines import CONFIG, Grey
 from haqagen_jax.models.factory import init_generator, make_generator
-from haqagen_jax.outcomes import Outcome
 
 SETTINGS = Settings(mode="sliding")
 SPEED = ("model", "tiles", "s a tile", "s a megapixel", "network alone, s a tile", "engine's share")

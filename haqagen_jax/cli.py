@@ -79,9 +79,9 @@ def _share(text: str) -> tuple[int, int]:
 
 def _colorize(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.colorize_files import colorize_files
+        from haqagen_jax.batch.run import colorize_files
+        from haqagen_jax.batch.select import Rules
         from haqagen_jax.compile_cache import keep_programs
-        from haqagen_jax.selection import Rules
 
         keep_programs()
         return colorize_files(

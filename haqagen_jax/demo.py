@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.batch.run import colorize_files
+from haqagen_jax.batch.select import Rules, plan_outputs
 from haqagen_jax.data.rendered import Depth, write_pairs
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.levels import quantize
 from haqagen_jax.nir.preparation import prepare_nir
-from haqagen_jax.selection import Rules, plan_outputs
 
 SIZES = ((480, 640), (683, 1024), (517, 333))
 DEPTHS = (Depth.PNG_8, Depth.TIFF_16, Depth.PNG_16)

@@ -17,10 +17,10 @@ import numpy as np
 import ray  # pyright: ignore[reportMissingImports] - an extra
 import ray.data  # pyright: ignore[reportMissingImports]
 
+from haqagen_jax.batch.report import Outcome, Record
+from haqagen_jax.batch.select import Rules, plan_outputs, select
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.outcomes import Outcome, Record
-from haqagen_jax.selection import Rules, plan_outputs, select
 from haqagen_jax.settings_cli import add_settings, chosen_settings
 from haqagen_jax.system.files import prepare_folder
 
@@ -34,7 +34,7 @@ class Worker:
         Args:
             model: see `haqagen_jax.load`.
             settings: see there.
-            rules: see `haqagen_jax.selection.Rules`.
+            rules: see `haqagen_jax.batch.select.Rules`.
         """
         import haqagen_jax
 
@@ -49,7 +49,7 @@ class Worker:
         Returns:
             Their numbers, and what became of them.
         """
-        from haqagen_jax.colorize_files import colour
+        from haqagen_jax.batch.run import colour
 
         outcomes = [Outcome(*pair) for pair in zip(files["input"], files["output"], strict=True)]
         colour(self._model, outcomes, self._rules, progress=False)
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         The exit status: 0 when every file was coloured, else 1.
 
     Raises:
-        InputError: see `haqagen_jax.colorize_files.colorize_files`.
+        InputError: see `haqagen_jax.batch.run.colorize_files`.
     """
     settings, rules = chosen_settings(args), Rules(args.overwrite, args.resume)
     selection = select(args.input)

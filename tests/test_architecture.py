@@ -51,7 +51,8 @@ ROOMS = {
     "system.cache": "",
     "images.data_uri": "",
     "compile_cache": "system.cache",
-    "selection": "errors images.decode images.files",
+    "batch": "",
+    "batch.select": "errors images.decode images.files",
     "ops": "types",
     "models": "ops paper types",
     "metrics": "models ops types",
@@ -76,7 +77,7 @@ ROOMS = {
     "images.source": "errors images.decode images.files images.formats images.stream "
     "images.tiff images.tiff_tags inference inference.postprocess",
     "images.sink": "errors images.files images.levels images.stream inference",
-    "outcomes": "errors selection system.files system.strict_json version",
+    "batch.report": "batch.select errors system.files system.strict_json version",
     "interop": "artifact config.schema errors models models.factory ops paper system.files "
     "types version",
     "weights": "artifact errors interop system.cache system.console system.files",
@@ -98,11 +99,11 @@ ROOMS = {
     "models.baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
     "api": "artifact config.schema errors inference inference.settings models models.baselines "
     "models.factory paper system.strict_json types",
-    "colorize_files": "api errors images.files images.sink images.source inference "
-    "inference.postprocess inference.settings outcomes paper selection "
-    "system.console system.files system.prefetch",
+    "batch.run": "api batch.report batch.select errors images.files images.sink images.source "
+    "inference inference.postprocess inference.settings paper system.console "
+    "system.files system.prefetch",
     "export": "api errors inference.settings nir.network_input ops paper system.files types",
-    "demo": "colorize_files data errors images.files images.levels nir.preparation paper selection",
+    "demo": "batch.run batch.select data errors images.files images.levels nir.preparation paper",
     "evaluation": "api config.schema data errors images.data_uri images.files images.levels "
     "images.resize images.stream inference inference.settings inference.tiling "
     "metrics models models.baselines models.factory nir.network_input "

@@ -12,12 +12,12 @@ import pytest
 
 import haqagen_jax.train.plan  # noqa: F401 - before a test replaces a part of it
 from haqagen_jax import cli
+from haqagen_jax.batch.select import Rules
 from haqagen_jax.config.load import load_config
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.reproduce.reproduce import Recipe
-from haqagen_jax.selection import Rules
 from haqagen_jax.version import __version__
 
 COMMANDS = (
@@ -90,7 +90,7 @@ def calls(monkeypatch):
     """The functions behind the commands, replaced by ones that note their arguments."""
     found = []
     functions = {
-        "colorize_files": "colorize_files",
+        "batch.run": "colorize_files",
         "evaluation.evaluate": "evaluate",
         "train.loop": "train",
         "train.texture": "pretrain_texture",

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.batch.run import colorize_files
+from haqagen_jax.batch.select import Rules
 from haqagen_jax.images import source
-from haqagen_jax.selection import Rules
 
 IMAGE = np.random.default_rng(0).integers(0, 60_000, (40, 50), dtype=np.uint16)
 PLACE = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.batch.run import colorize_files
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.tiff_tags import carried_tags
 

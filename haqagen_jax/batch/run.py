@@ -17,6 +17,8 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from haqagen_jax import api
+from haqagen_jax.batch.report import Outcome, Record
+from haqagen_jax.batch.select import Rules, plan_outputs, select
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
@@ -25,8 +27,6 @@ from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.picture import Job
 from haqagen_jax.inference.postprocess import output_dtype
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.outcomes import Outcome, Record
-from haqagen_jax.selection import Rules, plan_outputs, select
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder, remove_parts
 from haqagen_jax.system.prefetch import prefetch

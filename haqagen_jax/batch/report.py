@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from haqagen_jax.batch.select import Selection
 from haqagen_jax.errors import printable
-from haqagen_jax.selection import Selection
 from haqagen_jax.system import strict_json
 from haqagen_jax.system.files import write_bytes
 from haqagen_jax.version import __version__

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from haqagen_jax.batch.select import plan_outputs, select
 from haqagen_jax.errors import InputError
-from haqagen_jax.selection import plan_outputs, select
 
 
 @pytest.fixture

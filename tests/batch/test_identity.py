@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from haqagen_jax.colorize_files import colour
+from haqagen_jax.batch.report import Outcome
+from haqagen_jax.batch.run import colour
 from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.outcomes import Outcome
 
 PLAIN = Config(data=DataConfig(equalize=False, clamp=256))
 KINDS = [("png", "uint8"), ("png", "uint16"), ("tif", "uint8"), ("tif", "uint16"), ("tif", "f4")]

@@ -8,10 +8,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from haqagen_jax import colorize_files as module
-from haqagen_jax.colorize_files import colorize_files
+from haqagen_jax.batch import run as module
+from haqagen_jax.batch.run import colorize_files
+from haqagen_jax.batch.select import Rules
 from haqagen_jax.errors import InputError
-from haqagen_jax.selection import Rules
 from haqagen_jax.system import files
 
 

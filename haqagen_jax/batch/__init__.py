@@ -1,0 +1,1 @@
+"""Many files at once: which, one after another, and what became of each."""
