@@ -23,7 +23,7 @@ from haqagen_jax import paper
 from haqagen_jax.config.load import load_config
 from haqagen_jax.models.factory import make_generator
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.train.frozen import vgg_features
+from haqagen_jax.run.frozen import vgg_features
 from haqagen_jax.train.precision import compute_dtype
 from haqagen_jax.train.state import create_state
 from haqagen_jax.train.step import make_train_step

@@ -12,7 +12,7 @@ from haqagen_jax.config.schema import Config
 from haqagen_jax.models.factory import count_parameters
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg
-from haqagen_jax.train.checkpoint import read
+from haqagen_jax.run.checkpoint import read
 from haqagen_jax.train.state import create_state
 
 WIDTH = 110

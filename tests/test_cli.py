@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-import haqagen_jax.train.plan  # noqa: F401 - before a test replaces a part of it
+import haqagen_jax.run.dry_run  # noqa: F401 - before a test replaces a part of it
 from haqagen_jax import cli
 from haqagen_jax.batch.select import Rules
 from haqagen_jax.config.load import load_config
@@ -92,8 +92,8 @@ def calls(monkeypatch):
     functions = {
         "batch.run": "colorize_files",
         "evaluation.evaluate": "evaluate",
-        "train.loop": "train",
-        "train.texture": "pretrain_texture",
+        "run.loop": "train",
+        "run.texture": "pretrain_texture",
         "info": "info",
         "demo": "demo",
         "data.inspection.survey": "inspect",
@@ -267,8 +267,8 @@ def test_bad_input_is_one_line(calls, monkeypatch, capsys):
         *(
             ((command, "--data", "d", "--workdir", "w"), module, function, "; run the same command")
             for command, module, function in (
-                ("train", "train.loop", "train"),
-                ("pretrain-texture", "train.texture", "pretrain_texture"),
+                ("train", "run.loop", "train"),
+                ("pretrain-texture", "run.texture", "pretrain_texture"),
             )
         ),
     ],

@@ -23,10 +23,10 @@ from haqagen_jax.losses.objective import needs_texture
 from haqagen_jax.reproduce import layout
 from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
 from haqagen_jax.reproduce.layout import Result
+from haqagen_jax.run.loop import train
+from haqagen_jax.run.texture import pretrain_texture
 from haqagen_jax.system.console import complain
 from haqagen_jax.system.files import prepare_folder, write_bytes
-from haqagen_jax.train.loop import train
-from haqagen_jax.train.texture import pretrain_texture
 
 _PAPER = Settings(mode="sliding")  # Algorithm 1: stride 222, tiles by themselves
 

@@ -20,11 +20,11 @@ from haqagen_jax import artifact
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.images import files as image_files
-from haqagen_jax.train.preview import loss_curves, sample_sheet
-from haqagen_jax.train.processes import is_first
+from haqagen_jax.run.preview import loss_curves, sample_sheet
+from haqagen_jax.run.processes import is_first
+from haqagen_jax.run.validation import Samples
+from haqagen_jax.run.writer import VALIDATION, RunWriter
 from haqagen_jax.train.step import Metrics
-from haqagen_jax.train.validation import Samples
-from haqagen_jax.train.writer import VALIDATION, RunWriter
 
 SHOWN = ("generator", "critic", "mse_rgb", "cdf_rgb")  # of the terms, on the progress bar
 _NAMES = 16  # of a batch's pairs, in an error message

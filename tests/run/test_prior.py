@@ -14,9 +14,9 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.images import files as image_files
 from haqagen_jax.models.color_prior import NirFromColor
 from haqagen_jax.models.factory import init_generator
-from haqagen_jax.train import prior
-from haqagen_jax.train.photographs import make_pairs, read_photograph
-from haqagen_jax.train.prior import agreement, pretrain_prior
+from haqagen_jax.run import prior
+from haqagen_jax.run.photographs import make_pairs, read_photograph
+from haqagen_jax.run.prior import agreement, pretrain_prior
 
 REVERSE = Config(
     model=ModelConfig(architecture="nir_from_color", hsv_encoder="efficientnet_lite0"),

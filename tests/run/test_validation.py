@@ -13,8 +13,8 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.models.factory import init_generator, make_generator
 from haqagen_jax.nir.preparation import prepare_nir
 from haqagen_jax.ops.color import linear_to_srgb
+from haqagen_jax.run.validation import make_validation
 from haqagen_jax.train.sharding import make_mesh
-from haqagen_jax.train.validation import make_validation
 
 CONFIG = Config(
     model=ModelConfig(width=8, d_state=2, spade_hidden=4, hsv_width=4, critic_width=4),

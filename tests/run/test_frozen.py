@@ -16,8 +16,8 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.interop.torchvision import params
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg
-from haqagen_jax.train import texture
-from haqagen_jax.train.frozen import texture_features, vgg_features
+from haqagen_jax.run import texture
+from haqagen_jax.run.frozen import texture_features, vgg_features
 from haqagen_jax.weights import catalog, store
 
 

@@ -26,14 +26,14 @@ from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.models.texture import TextureAutoencoder
+from haqagen_jax.run.checkpoint import Checkpoints
+from haqagen_jax.run.identity import data_settings
+from haqagen_jax.run.workdir import require_workdir
+from haqagen_jax.run.writer import MetricsFile
 from haqagen_jax.system import strict_json
 from haqagen_jax.system.console import bars
 from haqagen_jax.system.device_memory import enough_memory
-from haqagen_jax.train.checkpoint import Checkpoints
-from haqagen_jax.train.settings import data_settings
 from haqagen_jax.train.texture_step import TextureState, create_texture_state, texture_step
-from haqagen_jax.train.workdir import require_workdir
-from haqagen_jax.train.writer import MetricsFile
 
 FORMAT = "haqagen-jax-texture"
 FORMAT_VERSION = 1

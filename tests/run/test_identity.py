@@ -8,7 +8,7 @@ import pytest
 from haqagen_jax.artifact import TENSOR_FILE
 from haqagen_jax.config.schema import Config, LossConfig
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.train.settings import data_settings, run_settings
+from haqagen_jax.run.identity import data_settings, run_settings
 
 
 def _pairs(*names: str) -> list[FilePair]:

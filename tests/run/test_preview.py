@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from haqagen_jax.train.preview import loss_curves, sample_sheet
+from haqagen_jax.run.preview import loss_curves, sample_sheet
 
 
 def pictures(sheet, h, w):

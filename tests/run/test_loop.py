@@ -21,10 +21,10 @@ from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.info import checkpoint_info
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.train import checkpoint, loop, setup, texture
-from haqagen_jax.train.checkpoint import Checkpoints
+from haqagen_jax.run import checkpoint, loop, setup, texture
+from haqagen_jax.run.checkpoint import Checkpoints
+from haqagen_jax.run.validation import Samples
 from haqagen_jax.train.state import create_state
-from haqagen_jax.train.validation import Samples
 
 
 def change(config: Config, section: str, **values) -> Config:

@@ -9,8 +9,8 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.run.writer import MetricsFile, RunWriter
 from haqagen_jax.system import files
-from haqagen_jax.train.writer import MetricsFile, RunWriter
 
 
 def lines(path):

@@ -23,7 +23,7 @@ from commands import (
 )
 from test_topologies import TOLERANCE, assert_equal
 
-from haqagen_jax.train.stopping import AGREE_EVERY
+from haqagen_jax.run.stopping import AGREE_EVERY
 
 INFO = (STAND_IN[0], "-m", "haqagen_jax", "info")
 SHORT = (*NO_F, "train.steps=60", "train.batch_size=2", "train.checkpoint_every=1")

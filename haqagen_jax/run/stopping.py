@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from haqagen_jax.train.processes import is_first
+from haqagen_jax.run.processes import is_first
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEARD = b"\nhaqagen: stopping: the step is finished and saved first; once more ends it at once\n"

@@ -7,8 +7,8 @@ import jax
 import pytest
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.run.dry_run import plan
 from haqagen_jax.train import sharding
-from haqagen_jax.train.plan import plan
 from haqagen_jax.train.state import create_state
 
 

@@ -22,7 +22,7 @@ from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, located
 from haqagen_jax.models.agent_attention import WindowBias
 from haqagen_jax.models.factory import generator_shapes
-from haqagen_jax.train.checkpoint import is_started, read
+from haqagen_jax.run.checkpoint import is_started, read
 
 Tensors = dict[str, Shaped[np.ndarray, "..."]]  # by their path in the variables, joined by "/"
 _BACKBONE = ("width", "d_state", "expand")

@@ -9,7 +9,7 @@ from commands import NO_F, command, environment, free_port, run
 JOIN = """
 import sys
 from haqagen_jax.ending import Ending
-from haqagen_jax.train.processes import Place, join
+from haqagen_jax.run.processes import Place, join
 with Ending() as ending:
     ending.at_once = True
     join(Place(sys.argv[1], 2, int(sys.argv[2])), joining=3)

@@ -6,9 +6,9 @@ import pytest
 
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
-from haqagen_jax.train.loop import train
-from haqagen_jax.train.texture import pretrain_texture
-from haqagen_jax.train.workdir import require_workdir
+from haqagen_jax.run.loop import train
+from haqagen_jax.run.texture import pretrain_texture
+from haqagen_jax.run.workdir import require_workdir
 
 
 @pytest.mark.parametrize("begin", [train, pretrain_texture])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.train.checkpoint import Checkpoints
+from haqagen_jax.run.checkpoint import Checkpoints
 
 
 def state(value):

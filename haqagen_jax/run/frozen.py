@@ -9,7 +9,7 @@ from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.losses.objective import Features, needs_texture, needs_vgg
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.models.vgg import Vgg
-from haqagen_jax.train.texture import load_texture
+from haqagen_jax.run.texture import load_texture
 
 
 def texture_features(loss: LossConfig, directory: Path) -> Features | None:

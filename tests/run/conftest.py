@@ -5,25 +5,11 @@ import functools
 from pathlib import Path
 
 import pytest
-from stand_in import StandIn
 
 from haqagen_jax.config.schema import Config, TrainConfig
 from haqagen_jax.data.rendered import Depth, write_pairs
 from haqagen_jax.models import factory
-from haqagen_jax.models.generator import Generator
-from haqagen_jax.train import setup
-
-
-@pytest.fixture(scope="session")
-def small_generator() -> type[Generator]:
-    """The small generator's class, for fixtures that outlive a test."""
-    return StandIn
-
-
-@pytest.fixture
-def stand_in(monkeypatch, small_generator) -> None:
-    """Puts the small generator in the place of the true one."""
-    monkeypatch.setattr(factory, "Generator", small_generator)
+from haqagen_jax.run import setup
 
 
 @pytest.fixture(scope="session")

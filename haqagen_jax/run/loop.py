@@ -21,14 +21,14 @@ from haqagen_jax import artifact
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
+from haqagen_jax.run.checkpoint import Checkpoints
+from haqagen_jax.run.processes import is_first, noticing_losses
+from haqagen_jax.run.record import Record
+from haqagen_jax.run.setup import KEPT, Setup, prepare, start
+from haqagen_jax.run.stopping import Stop
 from haqagen_jax.system.console import bars
-from haqagen_jax.train.checkpoint import Checkpoints
-from haqagen_jax.train.processes import is_first, noticing_losses
-from haqagen_jax.train.record import Record
-from haqagen_jax.train.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.sharding import place_batch
 from haqagen_jax.train.state import TrainState
-from haqagen_jax.train.stopping import Stop
 
 
 def train(

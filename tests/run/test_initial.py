@@ -13,9 +13,9 @@ from haqagen_jax.config.schema import Config, DataConfig, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.agent_attention import AgentAttention
 from haqagen_jax.models.factory import generator_shapes, init_generator
-from haqagen_jax.train import initial
-from haqagen_jax.train.checkpoint import Checkpoints
-from haqagen_jax.train.initial import read_initial
+from haqagen_jax.run import initial
+from haqagen_jax.run.checkpoint import Checkpoints
+from haqagen_jax.run.initial import read_initial
 from haqagen_jax.train.state import create_state
 
 OTHER = ModelConfig(

@@ -12,9 +12,9 @@ import numpy as np
 from haqagen_jax.config.schema import Config
 from haqagen_jax.cost import nbytes
 from haqagen_jax.models.factory import count_parameters
+from haqagen_jax.run.processes import is_first, noticing_losses
+from haqagen_jax.run.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.optimizer import make_schedule
-from haqagen_jax.train.processes import is_first, noticing_losses
-from haqagen_jax.train.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.sharding import place_batch
 
 TRIED = 3  # steps; the first is not counted
@@ -31,7 +31,7 @@ def plan(
     """Prints what `train` would do with the same arguments.
 
     Args:
-        directories: see `haqagen_jax.train.loop.train`; so are the others.
+        directories: see `haqagen_jax.run.loop.train`; so are the others.
         workdir: where the run would live.
         config: the run's configuration.
         vgg: weights of loss.vgg_network.

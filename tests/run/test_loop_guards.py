@@ -20,13 +20,13 @@ import pytest
 from haqagen_jax import artifact
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
-from haqagen_jax.train import checkpoint, loop, setup
+from haqagen_jax.run import checkpoint, loop, setup
+from haqagen_jax.run.processes import noticing_losses
+from haqagen_jax.run.stopping import Stop
+from haqagen_jax.run.validation import Samples
+from haqagen_jax.run.writer import RunWriter
 from haqagen_jax.train.precision import compute_dtype
-from haqagen_jax.train.processes import noticing_losses
 from haqagen_jax.train.state import TrainState
-from haqagen_jax.train.stopping import Stop
-from haqagen_jax.train.validation import Samples
-from haqagen_jax.train.writer import RunWriter
 
 
 def change(config: Config, section: str, **values) -> Config:

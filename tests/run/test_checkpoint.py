@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.train.checkpoint import Checkpoints, is_started
+from haqagen_jax.run.checkpoint import Checkpoints, is_started
 
 SETTINGS = {"optim.b1": 0.5, "data.nir_percentiles": [0.0, 100.0], "train.seed": 0}
 

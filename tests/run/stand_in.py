@@ -1,6 +1,6 @@
 """A generator of three layers, and the `haqagen` command with it, for runs in their own processes.
 
-    python tests/train/stand_in.py train --data DIR --workdir W ...
+    python tests/run/stand_in.py train --data DIR --workdir W ...
 
 What surrounds the networks does not look inside them, so it is tested without waiting for them.
 """

@@ -21,8 +21,8 @@ from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.factory import generator_shapes, make_generator
-from haqagen_jax.train.loop import train
-from haqagen_jax.train.photographs import Made, list_photographs, make_pairs
+from haqagen_jax.run.loop import train
+from haqagen_jax.run.photographs import Made, list_photographs, make_pairs
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -57,8 +57,8 @@ def pretrain_prior(
         What became of the photographs.
 
     Raises:
-        InputError: a configuration of another network; and see `haqagen_jax.train.loop.train` and
-            `haqagen_jax.train.photographs.make_pairs`.
+        InputError: a configuration of another network; and see `haqagen_jax.run.loop.train` and
+            `haqagen_jax.run.photographs.make_pairs`.
     """
     if config.model.architecture != "nir_from_color" or config.data.direction != "rgb_to_nir":
         raise InputError(

@@ -17,17 +17,17 @@ from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import TrainIterator, batch_names, train_iterator
 from haqagen_jax.errors import InputError
-from haqagen_jax.train.checkpoint import is_started
-from haqagen_jax.train.frozen import texture_features, vgg_features
-from haqagen_jax.train.initial import Initial, pretrained_trunk, read_initial
+from haqagen_jax.run.checkpoint import is_started
+from haqagen_jax.run.frozen import texture_features, vgg_features
+from haqagen_jax.run.identity import run_settings
+from haqagen_jax.run.initial import Initial, pretrained_trunk, read_initial
+from haqagen_jax.run.processes import is_first
+from haqagen_jax.run.validation import Validate, make_validation
+from haqagen_jax.run.workdir import require_room, require_workdir
 from haqagen_jax.train.precision import compute_dtype
-from haqagen_jax.train.processes import is_first
-from haqagen_jax.train.settings import run_settings
 from haqagen_jax.train.sharding import make_mesh, replicated, state_shardings
 from haqagen_jax.train.state import TrainState, create_state
 from haqagen_jax.train.step import TrainStep, make_train_step
-from haqagen_jax.train.validation import Validate, make_validation
-from haqagen_jax.train.workdir import require_room, require_workdir
 
 KEPT = 2  # of the latest checkpoints; the best stays, too
 
@@ -77,7 +77,7 @@ def prepare(
         config: the run's configuration.
         vgg: weights of loss.vgg_network; None for those in the cache folder.
         init_from: a model directory whose generator a new run starts with; see
-            `haqagen_jax.train.initial`.
+            `haqagen_jax.run.initial`.
 
     Returns:
         The run.

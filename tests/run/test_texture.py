@@ -15,7 +15,8 @@ from haqagen_jax.config.schema import Config
 from haqagen_jax.data.pipeline import TrainIterator
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.train import texture, texture_step
+from haqagen_jax.run import texture
+from haqagen_jax.train import texture_step
 from haqagen_jax.types import Batch
 
 CONFIG = Config.from_dict(
