@@ -19,9 +19,9 @@ import ray.data  # pyright: ignore[reportMissingImports]
 
 from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, plan_outputs, select
+from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.settings_cli import add_settings, chosen_settings
 from haqagen_jax.system.files import prepare_folder
 
 

@@ -28,7 +28,8 @@ ROOMS = {
     "system.device_memory": "errors",
     "system": "",
     "system.console": "errors",
-    "ending": "errors",
+    "cli": "",
+    "cli.ending": "errors",
     "config": "",
     "config.checks": "errors",
     "config.schema": "config.checks errors paper",
@@ -100,7 +101,8 @@ ROOMS = {
     "paper system.console system.device_memory system.files system.strict_json train "
     "train.guided train.optimizer train.precision train.state train.step "
     "train.texture_step types version weights",
-    "info": "artifact config.load config.schema cost models models.factory run train train.state",
+    "cli.info": "artifact config.load config.schema cost models models.factory run train "
+    "train.state",
     "models.baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
     "api": "artifact config.schema errors inference inference.settings models models.baselines "
     "models.factory paper system.strict_json types",
@@ -108,7 +110,8 @@ ROOMS = {
     "inference inference.postprocess inference.settings paper system.console "
     "system.files system.prefetch",
     "export": "api errors inference.settings nir.network_input ops paper system.files types",
-    "demo": "batch.run batch.select data errors images.files images.levels nir.preparation paper",
+    "cli.demo": "batch.run batch.select data errors images.files images.levels nir.preparation "
+    "paper",
     "evaluation": "api config.schema data errors images.data_uri images.files images.levels "
     "images.resize images.stream inference inference.settings inference.tiling "
     "metrics models models.baselines models.factory nir.network_input "
@@ -121,7 +124,7 @@ ROOMS = {
 }
 # These may import anything of ours: they are the doors.
 DOORS = {
-    *("", "cli", "dataset_cli", "evaluation_cli", "settings_cli", "train_cli", "weights_cli"),
+    *("", "cli.main", "cli.dataset", "cli.evaluate", "cli.settings", "cli.train", "cli.weights"),
     "__main__",
 }
 

@@ -200,7 +200,7 @@ def test_a_full_disk(tmp_path):
     limited = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-from haqagen_jax.cli import main
+from haqagen_jax.cli.main import main
 main(sys.argv[1:])
 """
     out = tmp_path / "out"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import haqagen_jax
-from haqagen_jax import cli
+from haqagen_jax.cli import main
 from haqagen_jax.config.schema import Config, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.colormamba_files import export_checkpoint, import_checkpoint
@@ -34,7 +34,7 @@ def model(file, tmp_path_factory) -> Path:
 
 def run(capsys, *words: object) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["weights", *map(str, words)])
+        main.main(["weights", *map(str, words)])
     assert isinstance(stopped.value.code, int)
     return stopped.value.code, *capsys.readouterr()
 

@@ -17,9 +17,9 @@ import pytest
 
 import haqagen_jax
 from haqagen_jax import artifact
+from haqagen_jax.cli.info import checkpoint_info
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
-from haqagen_jax.info import checkpoint_info
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.run import checkpoint, loop, setup, texture
 from haqagen_jax.run.checkpoint import Checkpoints

@@ -8,7 +8,7 @@ from commands import NO_F, command, environment, free_port, run
 
 JOIN = """
 import sys
-from haqagen_jax.ending import Ending
+from haqagen_jax.cli.ending import Ending
 from haqagen_jax.run.processes import Place, join
 with Ending() as ending:
     ending.at_once = True

@@ -11,7 +11,7 @@ import pytest
 from haqagen_jax.errors import InputError
 
 FULL = Path("/dev/full")
-START = "import signal, os, sys\nfrom haqagen_jax.ending import Ending\n"
+START = "import signal, os, sys\nfrom haqagen_jax.cli.ending import Ending\n"
 
 
 def python(code, **options):
@@ -79,7 +79,7 @@ def test_before_anything_is_loaded():
         "from haqagen_jax import __main__\n"
         "class Finder:\n"
         "    def find_spec(name, path, target=None):\n"
-        "        if name == 'haqagen_jax.cli':\n"
+        "        if name == 'haqagen_jax.cli.main':\n"
         "            raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Finder)\n"
         "__main__.main()"
@@ -89,7 +89,8 @@ def test_before_anything_is_loaded():
 
 
 def test_the_command_line_loads_nothing_heavy():
-    code = "import haqagen_jax.cli; sys.exit(bool({'numpy', 'ml_collections'} & set(sys.modules)))"
+    heavy = "{'numpy', 'ml_collections'}"
+    code = f"import haqagen_jax.cli.main; sys.exit(bool({heavy} & set(sys.modules)))"
     assert python(code).returncode == 0
 
 

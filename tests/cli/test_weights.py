@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from haqagen_jax import cli, weights
+from haqagen_jax import weights
+from haqagen_jax.cli import main
 
-HEADS = Path(__file__).parent / "golden" / "lpips" / "alex.pth"
+HEADS = Path(__file__).parents[1] / "golden" / "lpips" / "alex.pth"
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 def run(*words: str) -> int:
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["weights", *words])
+        main.main(["weights", *words])
     code = stopped.value.code
     assert isinstance(code, int)
     return code

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import haqagen_jax.run.dry_run  # noqa: F401 - before a test replaces a part of it
-from haqagen_jax import cli
 from haqagen_jax.batch.select import Rules
+from haqagen_jax.cli import main
 from haqagen_jax.config.load import load_config
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
@@ -36,7 +36,7 @@ COMMANDS = (
 
 def run(*words: str) -> int:
     with pytest.raises(SystemExit) as stopped:
-        cli.main(words)
+        main.main(words)
     code = stopped.value.code
     assert isinstance(code, int)
     return code
@@ -94,8 +94,8 @@ def calls(monkeypatch):
         "evaluation.evaluate": "evaluate",
         "run.loop": "train",
         "run.texture": "pretrain_texture",
-        "info": "info",
-        "demo": "demo",
+        "cli.info": "info",
+        "cli.demo": "demo",
         "data.inspection.survey": "inspect",
     }
 
@@ -256,14 +256,14 @@ def failing(monkeypatch, module: str, function: str, error: BaseException) -> No
 
 
 def test_bad_input_is_one_line(calls, monkeypatch, capsys):
-    failing(monkeypatch, "info", "info", InputError("x = 3: must be 4"))
+    failing(monkeypatch, "cli.info", "info", InputError("x = 3: must be 4"))
     assert complaint(capsys, "info") == "haqagen: x = 3: must be 4\n"
 
 
 @pytest.mark.parametrize(
     ("words", "module", "function", "hint"),
     [
-        (("info",), "info", "info", ""),
+        (("info",), "cli.info", "info", ""),
         *(
             ((command, "--data", "d", "--workdir", "w"), module, function, "; run the same command")
             for command, module, function in (
@@ -285,14 +285,14 @@ def test_an_interrupt_says_what_can_go_on(
 
 
 def test_the_status_is_passed_on(calls, monkeypatch):
-    monkeypatch.setattr(sys.modules["haqagen_jax.demo"], "demo", lambda *_a, **_k: 1)
+    monkeypatch.setattr(sys.modules["haqagen_jax.cli.demo"], "demo", lambda *_a, **_k: 1)
     assert run("demo") == 1
 
 
 def test_a_bug_is_not_dressed_up_as_bad_input(calls, monkeypatch):
-    failing(monkeypatch, "info", "info", ValueError("a bug"))
+    failing(monkeypatch, "cli.info", "info", ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
-        cli.main(["info"])
+        main.main(["info"])
 
 
 @pytest.mark.parametrize("command", ["train", "pretrain-texture"])

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax import dataset_cli, evaluation_cli, train_cli, weights_cli
+from haqagen_jax.cli import dataset, evaluate, train, weights
+from haqagen_jax.cli.ending import Ending
+from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import DEFAULT, SIZES
-from haqagen_jax.ending import Ending
 from haqagen_jax.errors import InputError
-from haqagen_jax.settings_cli import add_settings, chosen_settings
 from haqagen_jax.version import __version__
 
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with Ending() as ending:
         args = _parser().parse_args(argv)
         ending.hint = args.resume_hint or ""
-        ending.at_once = train_cli.has_others(args)
+        ending.at_once = train.has_others(args)
         _require_words(args)
         _quiet()
         sys.exit(args.run(args))
@@ -53,10 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"haqagen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _colorize(commands)
-    evaluation_cli.add(commands, _command)
-    train_cli.add(commands, _command)
-    dataset_cli.add(commands, _command)
-    weights_cli.add(commands, _command)
+    evaluate.add(commands, _command)
+    train.add(commands, _command)
+    dataset.add(commands, _command)
+    weights.add(commands, _command)
     for add in (_export, _info, _demo):
         add(commands)
     return parser
@@ -148,11 +148,11 @@ def _export(commands: argparse._SubParsersAction) -> None:
 def _info(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         if args.checkpoint is not None:
-            from haqagen_jax.info import checkpoint_info
+            from haqagen_jax.cli.info import checkpoint_info
 
             checkpoint_info(args.checkpoint)
             return 0
-        from haqagen_jax.info import info
+        from haqagen_jax.cli.info import info
 
         info(args.config or [f"{DEFAULT}:{size}" for size in SIZES])
         return 0
@@ -174,8 +174,8 @@ def _info(commands: argparse._SubParsersAction) -> None:
 
 def _demo(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.cli.demo import demo
         from haqagen_jax.compile_cache import keep_programs
-        from haqagen_jax.demo import demo
 
         keep_programs()
         return demo(

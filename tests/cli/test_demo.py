@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from haqagen_jax.demo import CAPTION, GAP, PANEL, Row, demo, draw_sheet
+from haqagen_jax.cli.demo import CAPTION, GAP, PANEL, Row, demo, draw_sheet
 
 
 def flat(height: int, width: int, colour: tuple[int, int, int]) -> np.ndarray:

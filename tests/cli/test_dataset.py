@@ -5,12 +5,12 @@ from types import ModuleType
 
 import pytest
 
-from haqagen_jax import cli
+from haqagen_jax.cli import main
 
 
 def run(*words: str) -> int:
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["dataset", *words])
+        main.main(["dataset", *words])
     code = stopped.value.code
     assert isinstance(code, int)
     return code

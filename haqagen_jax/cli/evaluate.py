@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Callable
 
+from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import SIZES
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.errors import InputError
-from haqagen_jax.settings_cli import add_settings, chosen_settings
 
 Command = Callable[..., argparse.ArgumentParser]
 EPILOG = """\

@@ -1,0 +1,1 @@
+"""The `haqagen` command: words in, one call, a status out."""
