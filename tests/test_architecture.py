@@ -38,7 +38,7 @@ ROOMS = {
     "nir.preparation": "errors nir.quantiles",
     "nir.network_input": "config.schema nir.preparation",
     "images": "",
-    "images.levels": "",
+    "images.levels": "errors",
     "images.resize": "images.levels",
     "config.load": "config.schema errors",
     "images.formats": "errors",
@@ -75,8 +75,9 @@ ROOMS = {
     "inference.blend inference.forward inference.postprocess inference.settings "
     "inference.tiling models models.factory nir.network_input nir.preparation ops "
     "paper system.device_memory system.prefetch types",
-    "images.source": "errors images.decode images.files images.formats images.stream "
-    "images.tiff images.tiff_tags inference inference.postprocess",
+    "images.source": "errors images.decode images.files images.formats images.levels "
+    "images.stream images.tiff images.tiff_tags inference "
+    "inference.postprocess",
     "images.sink": "errors images.files images.levels images.stream inference",
     "batch.report": "batch.select errors system.files system.strict_json version",
     "interop": "artifact config.schema errors models models.factory ops paper system.files "
@@ -106,9 +107,9 @@ ROOMS = {
     "models.baselines": "config.schema errors nir.preparation ops paper system.strict_json types",
     "api": "artifact config.schema errors inference inference.settings models models.baselines "
     "models.factory paper system.strict_json types",
-    "batch.run": "api batch.report batch.select errors images.files images.sink images.source "
-    "inference inference.postprocess inference.settings paper system.console "
-    "system.files system.prefetch",
+    "batch.run": "api batch.report batch.select errors images.files images.levels images.sink "
+    "images.source inference inference.postprocess inference.settings paper "
+    "system.console system.files system.prefetch",
     "export": "api errors inference.settings nir.network_input ops paper system.files types",
     "cli.demo": "batch.run batch.select data errors images.files images.levels nir.preparation "
     "paper",

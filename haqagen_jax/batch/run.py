@@ -21,11 +21,11 @@ from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, plan_outputs, select
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
+from haqagen_jax.images.levels import output_dtype
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 from haqagen_jax.images.source import open_nir
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.picture import Job
-from haqagen_jax.inference.postprocess import output_dtype
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder, remove_parts

@@ -12,9 +12,9 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.images import tiff
 from haqagen_jax.images.decode import decode_nir
 from haqagen_jax.images.formats import only_page
+from haqagen_jax.images.levels import known_depth
 from haqagen_jax.images.stream import BLOCK, ArraySource, Source
 from haqagen_jax.images.tiff_tags import Carried, carried_tags
-from haqagen_jax.inference.postprocess import known_depth
 
 MAX_PIXELS = 1_000_000_000  # of a file that is decoded as a whole, unless the user says
 

@@ -22,7 +22,7 @@ class Source(Protocol):
 
     Attributes:
         height, width: pixels.
-        dtype: uint8, uint16 or float; see `haqagen_jax.inference.postprocess.known_depth`.
+        dtype: uint8, uint16 or float; see `haqagen_jax.images.levels.known_depth`.
     """
 
     height: int

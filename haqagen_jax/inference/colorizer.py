@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from haqagen_jax import paper
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.images.levels import known_depth, output_dtype
 from haqagen_jax.images.resize import clamp_size
 from haqagen_jax.images.stream import (
     ArraySink,
@@ -27,7 +28,6 @@ from haqagen_jax.inference.detail import COEFFICIENTS, AffineSink
 from haqagen_jax.inference.engine import Engine
 from haqagen_jax.inference.forward import Network
 from haqagen_jax.inference.picture import Job, Progress
-from haqagen_jax.inference.postprocess import known_depth, output_dtype
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.tiling import TilePlan

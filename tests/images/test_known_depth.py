@@ -1,10 +1,12 @@
 """Integers without a depth get one."""
 
+import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.inference.postprocess import known_depth, output_dtype
+from haqagen_jax.images.levels import known_depth, output_dtype
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,18 @@ def test_depth(dtype, highest, want):
 def test_no_depth(image, message):
     with pytest.raises(InputError, match=message):
         known_depth(image)
+
+
+NAMES = [name for name in dir(ml_dtypes) if name[-1].isdigit()]
+FOREIGN = [name for name in NAMES if np.dtype(getattr(ml_dtypes, name)).kind == "V"]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_types_that_numpy_does_not_know(name):
+    dtype = np.dtype(getattr(ml_dtypes, name))
+    image = np.ones((1, 1), dtype)
+    if jnp.issubdtype(dtype, jnp.floating):
+        assert known_depth(image).dtype == np.float32
+    else:
+        with pytest.raises(InputError, match="give integers or floats"):
+            known_depth(image)
