@@ -37,8 +37,8 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.compile_cache import keep_programs
         from haqagen_jax.evaluation.evaluate import evaluate
+        from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
         return evaluate(
@@ -85,9 +85,9 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _reproduce(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.compile_cache import keep_programs
         from haqagen_jax.reproduce.reproduce import Recipe, named, reproduce
         from haqagen_jax.reproduce.stride import sweep
+        from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
         if args.table == _STRIDE_SWEEP:

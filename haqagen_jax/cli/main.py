@@ -81,7 +81,7 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.batch.run import colorize_files
         from haqagen_jax.batch.select import Rules
-        from haqagen_jax.compile_cache import keep_programs
+        from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
         return colorize_files(
@@ -175,7 +175,7 @@ def _info(commands: argparse._SubParsersAction) -> None:
 def _demo(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.cli.demo import demo
-        from haqagen_jax.compile_cache import keep_programs
+        from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
         return demo(

@@ -8,7 +8,7 @@ import pytest
 
 CODE = """
 import jax
-from haqagen_jax.compile_cache import keep_programs
+from haqagen_jax.system.cache import keep_programs
 keep_programs()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 print(jax.jit(lambda x: x @ x.T + 1)(jax.numpy.ones((9, 9))).sum())
