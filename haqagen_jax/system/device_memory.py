@@ -3,8 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 
-import jax
-
 from haqagen_jax.errors import InputError
 
 
@@ -21,7 +19,10 @@ def enough_memory(what: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+    except RuntimeError as error:
+        import jax  # here: it is there where it can fail, and costs nobody else time
+
+        full = isinstance(error, jax.errors.JaxRuntimeError)
+        if not full or "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise InputError(f"{what} needs more memory than the device has free; {remedy}") from None
