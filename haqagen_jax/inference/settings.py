@@ -7,12 +7,13 @@ import numpy as np
 from haqagen_jax import paper
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.ops.guided import LEAST_EPS
-from haqagen_jax.ops.windows import WINDOWS
 
 PRECISIONS = ("float32", "bfloat16")
 MODES = ("whole", "sliding")
 DETAILS = ("guided", "network")
+# As in `haqagen_jax.ops`, whose import takes as long as that of jax.
+LEAST_EPS = 1e-6
+WINDOWS = ("hann", "cosine", "triangle", "flat")
 MOSAIC = 24  # times the working size: longer images are mosaics, not photographs
 
 
