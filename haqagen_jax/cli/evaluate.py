@@ -37,6 +37,7 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
+        settings = chosen_settings(args)  # before the imports, which take seconds
         from haqagen_jax.evaluation.evaluate import evaluate
         from haqagen_jax.system.cache import keep_programs
 
@@ -48,7 +49,7 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
             modes=args.modes.split(","),
             lpips=args.lpips,
             out=args.out,
-            settings=chosen_settings(args),
+            settings=settings,
             overwrite=args.overwrite,
         )
 
@@ -85,6 +86,8 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _reproduce(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
+        if args.model is not None and args.table != _STRIDE_SWEEP:
+            raise InputError(f"model = {args.model}: is for stride-sweep; {args.table} trains")
         from haqagen_jax.reproduce.reproduce import Recipe, named, reproduce
         from haqagen_jax.reproduce.stride import sweep
         from haqagen_jax.system.cache import keep_programs
@@ -96,8 +99,6 @@ def _reproduce(commands: argparse._SubParsersAction, command: Command) -> None:
                 raise InputError(f"data = {' '.join(args.data)}: {args.table} takes one directory")
             [data] = sets.values()
             return sweep(data, args.workdir, model=args.model, lpips=args.lpips)
-        if args.model is not None:
-            raise InputError(f"model = {args.model}: is for stride-sweep; {args.table} trains")
         recipe = Recipe(args.size, tuple(args.set), args.vgg, args.lpips)
         return reproduce(args.table, args.data, args.workdir, recipe)
 

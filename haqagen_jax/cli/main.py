@@ -79,19 +79,16 @@ def _share(text: str) -> tuple[int, int]:
 
 def _colorize(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
-        from haqagen_jax.batch.run import colorize_files
+        settings, share = chosen_settings(args), _share(args.share)
         from haqagen_jax.batch.select import Rules
+
+        rules = Rules(args.overwrite, args.resume, args.max_pixels, share)
+        # Here, because what is wrong so far should be said before these imports of seconds.
+        from haqagen_jax.batch.run import colorize_files
         from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
-        return colorize_files(
-            args.input,
-            args.out,
-            args.model,
-            chosen_settings(args),
-            Rules(args.overwrite, args.resume, args.max_pixels, _share(args.share)),
-            report=args.report,
-        )
+        return colorize_files(args.input, args.out, args.model, settings, rules, report=args.report)
 
     parser = _command(commands, "colorize", "colour NIR photographs of any size", run)
     parser.add_argument(

@@ -116,23 +116,29 @@ def has_others(args: argparse.Namespace) -> bool:
     )
 
 
-def _join(args: argparse.Namespace) -> None:
-    if not has_others(args):
-        return
+def _require_whole(args: argparse.Namespace) -> None:
+    """Refuses a place among several processes that is given in part, or twice."""
     given = [args.coordinator, args.processes, args.process]
-    if given.count(None) != (len(given) if args.distributed else 0):
+    if has_others(args) and given.count(None) != (len(given) if args.distributed else 0):
         raise InputError(
             "--distributed, or all of --coordinator, --processes and --process: give one or the "
             "other"
         )
+
+
+def _join(args: argparse.Namespace) -> None:
+    if not has_others(args):
+        return
     from haqagen_jax.run.processes import Place, join
 
+    given = (args.coordinator, args.processes, args.process)
     join(None if args.distributed else Place(*given))
 
 
 def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)  # before the import, which takes seconds
+        _require_whole(args)
         from haqagen_jax.run.dry_run import plan
         from haqagen_jax.run.loop import train
         from haqagen_jax.run.processes import is_first
