@@ -1,1 +1,1 @@
-"""Files and numpy: pairs on disk, preprocessing, augmentation, streams; rendered scenes."""
+"""Files and numpy: pairs on disk, preprocessing, augmentation, streams."""

@@ -1,1 +1,1 @@
-"""Training: state, step, loop, and what a run writes down."""
+"""The mathematics of training: state, step, optimizer; no files, no terminal."""
