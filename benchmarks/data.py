@@ -3,7 +3,7 @@
     python benchmarks/data.py
 
 Each row is one way to read the same pairs: image files or ArrayRecord, with 0, 1 or 2 worker
-processes; in the first epoch, when every picture is decoded and prepared, and in later ones, when
+processes; in the first epoch, when every image is decoded and prepared, and in later ones, when
 those that fit into memory are prepared already. The ratios are to decoding alone, both images of
 a pair with the same libraries: in one thread ("thread"), and by the same threads and workers as the
 row's ("same"), each measured beside the row that it is for. The first batch of a stream, which

@@ -1,13 +1,13 @@
-"""What colouring costs: time a tile and beside the network, and memory.
+"""What coloring costs: time a tile and beside the network, and memory.
 
     launch/cpu.sh python benchmarks/infer.py            # speed
     python benchmarks/infer.py --memory sliding         # peak resident memory, takes minutes
     python benchmarks/infer.py --memory photograph      # an image that is seen as a whole
     python benchmarks/infer.py --memory mosaic          # one that is seen in windows, at its scale
 
-Speed: a row for each model, on one picture of 3 x 3 or more tiles; the network alone on the same
+Speed: a row for each model, on one image of 3 x 3 or more tiles; the network alone on the same
 tiles is measured by turns with the whole engine, and what the engine adds is its share of the time.
-Memory: coloring tiled TIFF files with the grey baseline, against the formula that `band` states;
+Memory: coloring tiled TIFF files with the gray baseline, against the formula that `band` states;
 what the smallest image needs beyond it counts as the program's own.
 """
 
@@ -27,13 +27,13 @@ import tifffile
 
 import haqagen_jax
 from haqagen_jax.batch.report import Outcome
-from haqagen_jax.batch.run import colour
+from haqagen_jax.batch.run import color
 from haqagen_jax.config.load import load_config
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.detail import COEFFICIENTS
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
-from haqagen_jax.models.baselines import CONFIG, Grey
+from haqagen_jax.models.baselines import CONFIG, Gray
 from haqagen_jax.models.factory import init_generator, make_generator
 
 SETTINGS = Settings(mode="sliding")
@@ -70,7 +70,7 @@ def main() -> None:
 def load(name: str) -> Colorizer:
     """A baseline, the bundled model, or random weights of another size."""
     if name == "grey":
-        return Colorizer(Grey(), {}, load_config("configs/haqagen.py:tiny"), settings=SETTINGS)
+        return Colorizer(Gray(), {}, load_config("configs/haqagen.py:tiny"), settings=SETTINGS)
     if name == "small":
         return haqagen_jax.load("small", SETTINGS)
     config = load_config(f"configs/haqagen.py:{name}")
@@ -161,7 +161,7 @@ def one(kind: str, source: str, target: str) -> None:
     """Colors a file with the grey baseline."""
     settings = SETTINGS if kind == "sliding" else WHOLE
     outcome = Outcome(source, target)
-    colour(Colorizer(Grey(), {}, CONFIG, settings=settings), [outcome], progress=False)
+    color(Colorizer(Gray(), {}, CONFIG, settings=settings), [outcome], progress=False)
     if outcome.status != "coloured":
         sys.exit(outcome.message)
 

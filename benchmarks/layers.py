@@ -122,7 +122,7 @@ def one_convolution(x: Array, kernel: Array) -> list[Array]:
 
 
 def gathered_bilinear(x: Array) -> Array:
-    """Twice the size, by fetching the four neighbours of each pixel."""
+    """Twice the size, by fetching the four neighbors of each pixel."""
     _, h, w, _ = x.shape
     for axis, n in ((1, h), (2, w)):
         place = np.arange(2 * n) * ((n - 1) / (2 * n - 1))

@@ -4,7 +4,7 @@
 
 A row for each number of bins and kernel, forward and with the gradient in the prediction, on 16
 pairs of 256x256x3: median seconds, temporaries to the bytes of the 16 predictions, and the time of
-a pair, for both colour spaces, to that of a training step of an image, measured in the same run.
+a pair, for both color spaces, to that of a training step of an image, measured in the same run.
 """
 
 import argparse

@@ -44,11 +44,11 @@ def main() -> None:
 
 def score(model: haqagen_jax.Colorizer, nir: np.ndarray, rgb: np.ndarray) -> tuple[float, ...]:
     """The cells of one pair."""
-    colours = model.colorize(nir, dtype=np.float32)
+    colors = model.colorize(nir, dtype=np.float32)
     plan = TilePlan(*nir.shape[:2], model.settings.tile, model.settings.stride)
-    scores = measure(colours, rgb)
+    scores = measure(colors, rgb)
     energies = [
-        seam_energy(colours, plan, reach) - seam_energy(rgb, plan, reach)
+        seam_energy(colors, plan, reach) - seam_energy(rgb, plan, reach)
         for reach in (1, 8, plan.tile - plan.stride)
     ]
     likeness = scores["PSNR sRGB"], scores["SSIM sRGB"]

@@ -23,7 +23,7 @@ SETTINGS = (
     *("data.precrop=0", "loss.delta=0", "train.steps=5", "train.batch_size=4"),
     *("train.log_every=1", "train.validate_every=5", "train.checkpoint_every=5", "train.ema=0.9"),
 )
-# Devices of each process, processes, neighbours that share the state.
+# Devices of each process, processes, neighbors that share the state.
 ONE = (1, 1, 1)
 TOPOLOGIES = {
     "2 processes of 2 devices, 2 share the state": (2, 2, 2),

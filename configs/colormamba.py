@@ -13,8 +13,8 @@ features and one minus the similarity over five scales, each of weight 1.
 
 What differs from its published training:
 
-* The features are those of the texture autoencoder f, after instance normalisation; its own
-  autoencoder takes six bands and is not normalised.
+* The features are those of the texture autoencoder f, after instance normalization; its own
+  autoencoder takes six bands and is not normalized.
 * Each scale of the similarity has the weight of Wang et al. (2003). Its code multiplies the last
   scale into each of the other four, and so gives it four times that weight. It also averages the
   similarities over the batch before they are multiplied; here each image has its own.

@@ -1,4 +1,4 @@
-"""OMSIV (`haqagen dataset build omsiv`): 580x320, so its crops come from the whole picture.
+"""OMSIV (`haqagen dataset build omsiv`): 580x320, so its crops come from the whole image.
 
 Its long side is reduced to 512 first, as everywhere (Sec. 3.3). `configs/omsiv.py:SIZE` takes the
 sizes of `configs/haqagen.py`; the paper's is the default.

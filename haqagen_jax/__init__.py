@@ -1,4 +1,4 @@
-"""HAQAGen in JAX: natural colour from near-infrared pictures.
+"""HAQAGen in JAX: natural color from near-infrared images.
 
     import haqagen_jax
     model = haqagen_jax.load()

@@ -34,11 +34,11 @@ def load(
     Args:
         name_or_dir: None or "small" for the bundled model, "grey" or "table" for a baseline, or a
             model directory.
-        settings: how pictures are cut, coloured and put together.
+        settings: how images are cut, colored and put together.
         **changes: single values of the settings: `load(stride=240, batch=8)`.
 
     Returns:
-        The model, ready to colour.
+        The model, ready to color.
 
     Raises:
         InputError: no such model, a damaged one, one of another version, or an option out of
@@ -58,13 +58,13 @@ def load(
     # A pixel's color depends on that pixel alone: there is nothing to see whole.
     settings = dataclasses.replace(settings, mode="sliding")
     if name == "grey":
-        return Colorizer(baselines.Grey(), {}, baselines.CONFIG, name=name, settings=settings)
+        return Colorizer(baselines.Gray(), {}, baselines.CONFIG, name=name, settings=settings)
     variables = {"params": {"table": load_table()}}
     return Colorizer(baselines.Table(), variables, baselines.CONFIG, name=name, settings=settings)
 
 
 def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
-    """Colours an image, or each image of a batch, with the bundled model.
+    """Colors an image, or each image of a batch, with the bundled model.
 
     Args:
         nir: (h, w), (h, w, 1) or (b, h, w, 1); integers or floats of any range.

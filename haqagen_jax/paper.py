@@ -19,7 +19,7 @@ LAMBDA_ADV = 1.0
 HISTOGRAM_BINS = 64
 HISTOGRAM_TAU = 0.02
 
-# Optimisation: Sec. 4, "Training protocol".
+# Optimization: Sec. 4, "Training protocol".
 LEARNING_RATE = 1e-4
 LEARNING_RATE_FINAL = 1e-6
 ADAM_B1 = 0.5

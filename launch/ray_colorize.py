@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Colours files on a Ray cluster whose machines share a file system.
+"""Colors files on a Ray cluster whose machines share a file system.
 
     pip install '.[ray]'
-    python launch/ray_colorize.py PHOTOS -o COLOURED --workers 4 --gpus 1
+    python launch/ray_colorize.py PHOTOS -o COLORED --workers 4 --gpus 1
 
 Each worker loads the model once and is given files as it becomes free.
 """
@@ -41,7 +41,7 @@ class Worker:
         self._model, self._rules = haqagen_jax.load(model, settings), rules
 
     def __call__(self, files: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Colours some files.
+        """Colors some files.
 
         Args:
             files: their numbers, inputs and outputs.
@@ -49,15 +49,15 @@ class Worker:
         Returns:
             Their numbers, and what became of them.
         """
-        from haqagen_jax.batch.run import colour
+        from haqagen_jax.batch.run import color
 
         outcomes = [Outcome(*pair) for pair in zip(files["input"], files["output"], strict=True)]
-        colour(self._model, outcomes, self._rules, progress=False)
+        color(self._model, outcomes, self._rules, progress=False)
         return {"number": files["number"], "outcome": [vars(outcome) for outcome in outcomes]}
 
 
 def main() -> None:
-    """Colours files and exits as `haqagen colorize` does."""
+    """Colors files and exits as `haqagen colorize` does."""
     parser = argparse.ArgumentParser(description="Colours files on a Ray cluster.")
     parser.add_argument("input", nargs="+", help="files, folders or globs")
     parser.add_argument("-o", "--out", required=True, help="folder")
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         args: parsed.
 
     Returns:
-        The exit status: 0 when every file was coloured, else 1.
+        The exit status: 0 when every file was colored, else 1.
 
     Raises:
         InputError: see `haqagen_jax.batch.run.colorize_files`.

@@ -36,7 +36,7 @@ def test_public_names():
     assert callable(haqagen_jax.losses.cdf_l1)
     assert set(haqagen_jax.__all__) == set(dir(haqagen_jax))
     with pytest.raises(AttributeError, match="colourise"):
-        haqagen_jax.colourise  # noqa: B018
+        haqagen_jax.colorise  # noqa: B018
 
 
 def test_the_import_alone_is_light():

@@ -1,4 +1,4 @@
-"""The model that the package ships: it loads, it is what the preset says, and it colours."""
+"""The model that the package ships: it loads, it is what the preset says, and it colors."""
 
 import json
 
@@ -45,10 +45,10 @@ def test_it_says_how_it_was_trained():
 
 
 @pytest.mark.slow
-def test_it_colours_a_rendered_scene(model):
+def test_it_colors_a_rendered_scene(model):
     scene = render(3, 64, 96)
     rgb = model.colorize(scene.nir[..., 0])
     assert rgb.shape == (64, 96, 3)
-    spread = rgb.max(-1) - rgb.min(-1)  # 0 everywhere in a grey picture
+    spread = rgb.max(-1) - rgb.min(-1)  # 0 everywhere in a gray image
     assert float(spread.mean()) > 0.02
-    assert float(rgb.std((0, 1)).min()) > 0.02  # nor is it one colour
+    assert float(rgb.std((0, 1)).min()) > 0.02  # nor is it one color

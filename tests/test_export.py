@@ -37,7 +37,7 @@ def directory(request, tmp_path_factory):
     return folder
 
 
-def test_the_same_colours_without_the_package(directory, tmp_path, capsys):
+def test_the_same_colors_without_the_package(directory, tmp_path, capsys):
     out = tmp_path / "made" / "m.stablehlo"
     assert export_model(str(directory), str(out)) == 0
     assert capsys.readouterr().out.startswith(f"{out}: m, ")

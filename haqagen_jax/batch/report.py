@@ -21,7 +21,7 @@ class Outcome:
 
     Attributes:
         input: as it was named or found; a folder that could not be listed counts as a file.
-        output: what it is coloured to; None where that is not known.
+        output: what it is colored to; None where that is not known.
         status: "coloured" now, "complete" before this run, "failed", or "left" when the run ended
             before it.
         message: why it failed.

@@ -1,4 +1,4 @@
-"""Colour files: which ones, under which names, and what is said about them.
+"""Color files: which ones, under which names, and what is said about them.
 
 Files in (PNG, JPEG, TIFF), files out with the same extension and bit depth. A file that fails is
 one line on stderr and does not stop the others; one that is finished is never lost. Not handled:
@@ -44,7 +44,7 @@ def colorize_files(
     report: str | None = None,
     progress: bool = True,
 ) -> int:
-    """Colours files and prints a summary.
+    """Colors files and prints a summary.
 
     Args:
         inputs: files, folders (their images, not their sub-folders) or globs.
@@ -56,7 +56,7 @@ def colorize_files(
         progress: show bars on stderr.
 
     Returns:
-        The exit status: 0 when every file was coloured, else 1.
+        The exit status: 0 when every file was colored, else 1.
 
     Raises:
         InputError: before any work: nothing to do, two inputs for one output, an output that is
@@ -77,7 +77,7 @@ def colorize_files(
     for refused in record.refused:
         complain(refused.message or "")
     try:
-        colour(colorizer, record.files, rules, progress=progress)
+        color(colorizer, record.files, rules, progress=progress)
     finally:
         if place is not None:
             record.write(place, said)
@@ -86,10 +86,10 @@ def colorize_files(
     return 1 if record.count("failed") else 0
 
 
-def colour(
+def color(
     model: Colorizer, files: list[Outcome], rules: Rules = _PLAIN, *, progress: bool = True
 ) -> None:
-    """Colours files with a model that is loaded already.
+    """Colors files with a model that is loaded already.
 
     Args:
         model: of any kind.
@@ -100,13 +100,13 @@ def colour(
     with bars(progress) as display:
         run = _Run(model, rules, display, len(files))
         try:
-            run.colour(files)
+            run.color(files)
         finally:
             run.close()
 
 
 class _Run:
-    """The files of one call: opened ahead, coloured, encoded behind; each ends in its `Outcome`."""
+    """The files of one call: opened ahead, colored, encoded behind; each ends in its `Outcome`."""
 
     def __init__(self, model: Colorizer, rules: Rules, display: Progress, total: int) -> None:
         self._model, self._rules, self._display = model, rules, display
@@ -116,7 +116,7 @@ class _Run:
         self._writers = Writers()
         self._sinks: list[FileSink] = []
 
-    def colour(self, files: list[Outcome]) -> None:
+    def color(self, files: list[Outcome]) -> None:
         """Colours all that can be."""
         with contextlib.closing(prefetch(self._jobs(files))) as jobs:
             self._model.run(jobs)

@@ -1,4 +1,4 @@
-"""Which files a user means, and what their coloured versions are called. Nothing is read here."""
+"""Which files a user means, and what their colored versions are called. Nothing is read here."""
 
 import dataclasses
 import glob
@@ -12,7 +12,7 @@ from haqagen_jax.images.files import EXTENSIONS
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """The files to colour, and how many were passed over.
+    """The files to color, and how many were passed over.
 
     Attributes:
         files: in the order given; a folder's or a glob's by name; each file once.
@@ -34,8 +34,8 @@ class Rules:
     Attributes:
         overwrite: replace outputs that exist.
         resume: pass over outputs that are complete, and replace what is not.
-        max_pixels: the largest image to colour; see `haqagen_jax.images.source.open_nir`.
-        share: (i, n): every n-th file from the i-th, i from 0; n calls together colour all.
+        max_pixels: the largest image to color; see `haqagen_jax.images.source.open_nir`.
+        share: (i, n): every n-th file from the i-th, i from 0; n calls together color all.
 
     Raises:
         InputError: a value out of range, or both `overwrite` and `resume`.
@@ -93,7 +93,7 @@ def select(inputs: Sequence[str]) -> Selection:
 
 
 def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Names the coloured version of every file.
+    """Names the colored version of every file.
 
     `X_nir.png` becomes `X_rgb.png`, any other `X.png` becomes `X_rgb.png` too.
 
@@ -117,7 +117,7 @@ def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
             f"{out}: is a file without an image extension; give a folder or NAME{EXTENSIONS[0]}"
         )
     else:
-        jobs = [(file, out / _coloured_name(file)) for file in files]
+        jobs = [(file, out / _colored_name(file)) for file in files]
     sources = {os.path.realpath(file): file for file in files}
     targets: dict[str, Path] = {}
     for source, target in jobs:
@@ -167,6 +167,6 @@ def _band(path: Path) -> str:
     return path.stem.lower().rpartition("_")[2] if "_" in path.stem else ""
 
 
-def _coloured_name(path: Path) -> str:
+def _colored_name(path: Path) -> str:
     stem = path.stem[: -len("_nir")] if _band(path) == "nir" else path.stem
     return f"{stem}_rgb{path.suffix}"

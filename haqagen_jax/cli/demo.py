@@ -1,6 +1,6 @@
-"""`make demo`: pictures to colour, their colours, and a sheet that shows them side by side.
+"""`make demo`: images to color, their colors, and a sheet that shows them side by side.
 
-Without an image of the user's own, three rendered scenes are coloured, whose true colours are
+Without an image of the user's own, three rendered scenes are colored, whose true colors are
 known. Everything goes through the same engine as `haqagen colorize`.
 """
 
@@ -24,7 +24,7 @@ DEPTHS = (Depth.PNG_8, Depth.TIFF_16, Depth.PNG_16)
 # The first of three scenes in a row that show a house, a road, trees and a lake.
 SEED = 46
 
-PANEL = (400, 300)  # the box that a picture is shrunk into, width and height
+PANEL = (400, 300)  # the box that an image is shrunk into, width and height
 GAP = 12
 CAPTION = 26
 _FONT_SIZE = 15
@@ -32,23 +32,23 @@ _PAPER, _INK = (250, 250, 248), (30, 30, 30)
 
 
 class Row(NamedTuple):
-    """One line of the sheet: pictures of one size, each with its caption."""
+    """One line of the sheet: images of one size, each with its caption."""
 
     captions: tuple[str, ...]
     pictures: tuple[UInt8[np.ndarray, "h w 3"], ...]
 
 
 def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> int:
-    """Colour rendered scenes, or one image of the user's own, and show the result.
+    """Color rendered scenes, or one image of the user's own, and show the result.
 
     Args:
-        out: Folder for everything that is written: `input` (rendered scenes), `output` (coloured)
+        out: Folder for everything that is written: `input` (rendered scenes), `output` (colored)
             and `sheet.png`; made if it does not exist, files of an earlier run are replaced.
         image: NIR image of the user's own; None renders three scenes.
         model: See `haqagen_jax.load`.
 
     Returns:
-        The exit status: 0, or 1 when an image could not be coloured (which has been said).
+        The exit status: 0, or 1 when an image could not be colored (which has been said).
 
     Raises:
         InputError: If a folder cannot be made or the model cannot be loaded.
@@ -77,13 +77,13 @@ def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> i
 
 
 def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
-    """Lay pictures out in rows, captions above them.
+    """Lay images out in rows, captions above them.
 
     Args:
-        rows: At least one; a row may have fewer pictures than another.
+        rows: At least one; a row may have fewer images than another.
 
     Returns:
-        The sheet, uint8. Every picture is shrunk (never enlarged) into a box of `PANEL`; boxes
+        The sheet, uint8. Every image is shrunk (never enlarged) into a box of `PANEL`; boxes
         are `GAP` apart, each below a caption of height `CAPTION`, cut where it is too long.
     """
     columns = max(len(row.pictures) for row in rows)
@@ -106,12 +106,12 @@ def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _row(source: Path, target: Path, truth: Path | None) -> Row:
-    """Read an image, what became of it, and its true colours if they are known."""
+    """Read an image, what became of it, and its true colors if they are known."""
     nir = image_files.read_nir(source)
     bits = 8 * nir.dtype.itemsize
     captions = [f"{source.name}: {nir.shape[1]} x {nir.shape[0]}, {bits} bit", "coloured"]
-    grey = np.repeat(prepare_nir(nir, equalize=False), 3, axis=-1)
-    pictures = [_display(grey), _display(image_files.read_rgb(target))]
+    gray = np.repeat(prepare_nir(nir, equalize=False), 3, axis=-1)
+    pictures = [_display(gray), _display(image_files.read_rgb(target))]
     if truth is not None:
         captions.append("truth")
         pictures.append(_display(image_files.read_rgb(truth)))
@@ -123,7 +123,7 @@ def _display(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _shrunk(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int]:
-    """Give the width and height of a picture inside the box, at least 1 x 1."""
+    """Give the width and height of an image inside the box, at least 1 x 1."""
     height, width = picture.shape[:2]
     scale = min(1.0, PANEL[0] / width, PANEL[1] / height)
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,4 +1,4 @@
-"""What every command that colours pictures takes, and the value that it becomes."""
+"""What every command that colors images takes, and the value that it becomes."""
 
 import argparse
 import dataclasses
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Adds what every command that colours pictures takes.
+    """Adds what every command that colors images takes.
 
     Args:
         parser: of the command.
@@ -86,7 +86,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_settings(args: argparse.Namespace) -> "Settings":
-    """Returns what a command that colours pictures was told about how.
+    """Returns what a command that colors images was told about how.
 
     Args:
         args: parsed, of a parser that `add_settings` was given.

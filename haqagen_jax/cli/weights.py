@@ -50,7 +50,7 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
         from haqagen_jax.weights.catalog import find
 
         place = store.import_file(args.name, Path(args.file))
-        print(f"{args.name}: {place} ({find(args.name).licence})")
+        print(f"{args.name}: {place} ({find(args.name).license})")
         return 0
 
     parser = command(

@@ -218,7 +218,7 @@ class TrainConfig:
     log_every: int = 20
     validate_every: int = 500
     checkpoint_every: int = 500
-    validation_samples: int = 4  # rows of the sample picture
+    validation_samples: int = 4  # rows of the sample image
     fsdp: int = 1  # devices that share each large parameter and its moments; data is over all
     microbatches: int = 1  # parts of a batch that are computed one after another
     remat: bool = False  # compute the blocks' insides again in the backward pass

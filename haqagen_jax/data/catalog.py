@@ -1,6 +1,6 @@
 """The paper's four data sets: what they are, where they come from, how they lie on disk.
 
-Counts and splits are those of the paper's Table 1. None of the sets states a licence with its
+Counts and splits are those of the paper's Table 1. None of the sets states a license with its
 copies unless it says so below; none may be shipped.
 """
 
@@ -28,13 +28,13 @@ class PublishedSet(NamedTuple):
     size: str
     bits: int
     year: int
-    licence: str
+    license: str
     source: str
     unpack: str  # what goes where below the raw directory
     nir: str  # regular expressions of the path below the raw directory; their groups, joined by _,
     rgb: str  # are the pair's name
     names: tuple[str, ...] = ()  # folders that a whole copy has
-    recordings: bool = False  # whether a folder holds many pictures of one scene
+    recordings: bool = False  # whether a folder holds many images of one scene
 
     @property
     def pairs(self) -> int:
@@ -52,7 +52,7 @@ VCIP2020 = PublishedSet(
     size="256x256",
     bits=8,
     year=2020,
-    licence="open research and education, within the challenge's terms",
+    license="open research and education, within the challenge's terms",
     source="https://jchenhkg.github.io/projects/NIR2RGB_VCIP_Challenge/",
     unpack="NIR_VCIP_Challenge_dataset: NIR/ and RGB-Registered/, Validation/, Testing/ "
     "(X_nir.png or X_nir_reg.png with X_rgb_reg.png); RGB-Online/ is not used",
@@ -67,7 +67,7 @@ FANVID = PublishedSet(
     size="2048x1536",
     bits=8,
     year=2024,
-    licence=_UNSTATED,
+    license=_UNSTATED,
     source="on request from its authors (the paper's reference [9])",
     unpack="nir/ and rgb/ (or NIR/ and RGB/, VIS/) with equal file names, or X_nir and X_rgb; "
     "where there are several folders of them, each is taken for one recording, and kept together",
@@ -84,7 +84,7 @@ OMSIV = PublishedSet(
     size="580x320",
     bits=8,
     year=2017,
-    licence=_UNSTATED,
+    license=_UNSTATED,
     source="https://github.com/xavysp/ssmid-dataset",
     unpack="its MATLAB file exported as images: nir/ and rgb/ with equal file names, or X_nir and "
     "X_rgb",
@@ -99,7 +99,7 @@ RGB2NIR = PublishedSet(
     size="up to 1024x768",
     bits=16,
     year=2011,
-    licence=_UNSTATED,
+    license=_UNSTATED,
     source="https://www.epfl.ch/labs/ivrl/research/downloads/rgb-nir-scene-dataset/",
     unpack="nirscene1: a folder a category with NNNN_nir.tiff and NNNN_rgb.tiff",
     nir=r"(?:.*/)?([a-z]+)/(\d{4})_nir\.tiff?",
@@ -127,7 +127,7 @@ def _paragraph(published: PublishedSet) -> str:
         "what": f"{published.kind}, {published.year}",
         "pairs": f"{published.pairs:,} ({counts} train / val / test)",
         "size": f"{published.size}, {published.bits} bit",
-        "licence": published.licence,
+        "licence": published.license,
         "from": published.source,
         "unpack": published.unpack,
         "build": f"haqagen dataset build {published.name} --raw DIR --out DIR",
@@ -222,7 +222,7 @@ def _halves(published: PublishedSet, raw: Path) -> list[Half]:
             match = pattern.fullmatch(place.as_posix())
             if match:
                 parts = [group for group in match.groups() if group]
-                # Official splits number their pictures each by itself.
+                # Official splits number their images each by itself.
                 parts[:0] = [
                     folder
                     for folder in place.parts[:-1]

@@ -81,7 +81,7 @@ def files_below(directory: Path) -> Iterator[Path]:
 
     Yields:
         Their paths; nothing that begins with a dot, and nothing of `__MACOSX`, in which archives
-        from a Mac keep what is no picture.
+        from a Mac keep what is no image.
 
     Raises:
         OSError: a folder cannot be listed.

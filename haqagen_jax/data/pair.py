@@ -26,7 +26,7 @@ class Encoded(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Pair(abc.ABC):
-    """A NIR image and the colour image of the same pixels."""
+    """A NIR image and the color image of the same pixels."""
 
     name: str  # unique within its split
 
@@ -89,7 +89,7 @@ def decode_stored(
 def decode_pair(
     encoded: Encoded,
 ) -> tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
-    """Decodes both images of a pair; the colours become float32 in [0, 1].
+    """Decodes both images of a pair; the colors become float32 in [0, 1].
 
     Args:
         encoded: their bytes.

@@ -69,7 +69,7 @@ def train_iterator(
         An iterator of `Batch` with nir (b, crop, crop, c) and rgb (b, crop, crop, 3).
 
     Raises:
-        InputError: from the iterator, when a file cannot be decoded or holds no picture.
+        InputError: from the iterator, when a file cannot be decoded or holds no image.
     """
     shards = grain.sharding.ShardByJaxProcess()
     return TrainIterator(_batches(pairs, data, batch_size=batch_size, seed=seed, shards=shards))
@@ -219,7 +219,7 @@ class EvaluationBatches:
         """Yield this process's batches; over all processes every pair is `real` exactly once.
 
         Raises:
-            InputError: a file cannot be decoded or holds no picture.
+            InputError: a file cannot be decoded or holds no image.
         """
         for _ in range(self._length):
             yield EvaluationBatch(**next(self._batches))

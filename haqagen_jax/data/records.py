@@ -84,7 +84,7 @@ def load(
         the NIR image has been through.
 
     Raises:
-        InputError: a file cannot be decoded, has other channels, holds no picture, or the two
+        InputError: a file cannot be decoded, has other channels, holds no image, or the two
             differ in size.
 
     Reference: Sec. 4.1, preprocessing; before any crop, over the whole image.
@@ -112,15 +112,15 @@ def prepare(pair: Pair, data: DataConfig) -> Picture:
     """
     nir, rgb, found = load(pair, data)
     size = clamp_size(nir.shape[:2], data.clamp)
-    # Most of a picture is not in the crop: resizing only what is takes a fraction of the time. But
+    # Most of an image is not in the crop: resizing only what is takes a fraction of the time. But
     # photographs of many megapixels would fill the memory.
     large_enough = data.whole or min(size) >= data.crop
     if large_enough and max(nir.shape) <= AS_STORED * max(size):
         return Picture(nir, rgb, size, found)
     least = 1 if data.whole else data.crop
     padded = [transforms.pad_to(resize(image, size), least) for image in (nir, rgb)]
-    small, colours = (quantize(image, np.uint16) for image in padded)
-    return Picture(small, colours, small.shape[:2], found)
+    small, colors = (quantize(image, np.uint16) for image in padded)
+    return Picture(small, colors, small.shape[:2], found)
 
 
 def central(pair: Pair, data: DataConfig) -> Float32[np.ndarray, "crop crop c"]:

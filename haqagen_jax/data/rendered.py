@@ -1,6 +1,6 @@
 """Rendered scenes as files: `NAME_nir.EXT` and `NAME_rgb.EXT` in one folder.
 
-NIR is written grey, RGB in colour, both sRGB-encoded integers over the whole range of their type.
+NIR is written gray, RGB in color, both sRGB-encoded integers over the whole range of their type.
 """
 
 from collections.abc import Sequence

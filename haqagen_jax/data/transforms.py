@@ -13,7 +13,7 @@ SHORTEST = 0.55  # of an image's short side: the smallest square that `random_sq
 
 
 def pad_to(image: Shaped[np.ndarray, "h w c"], side: int) -> Shaped[np.ndarray, "h2 w2 c"]:
-    """Grow an image by reflection, centred, until both sides reach a length.
+    """Grow an image by reflection, centered, until both sides reach a length.
 
     Args:
         image: any values.
@@ -194,7 +194,7 @@ def scale_saturation(rgb: Float[np.ndarray, "h w 3"], factor: float) -> Float[np
     r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     value = np.maximum(np.maximum(r, g), b)
     chroma = value - np.minimum(np.minimum(r, g), b)
-    # s * factor <= 1 means factor <= value / chroma. Grey has no chroma, and any factor will do.
+    # s * factor <= 1 means factor <= value / chroma. Gray has no chroma, and any factor will do.
     limit = np.divide(value, chroma, out=np.full_like(value, np.inf), where=chroma > 0)
     scale = np.minimum(np.float32(factor), limit)
     return np.maximum(value[..., None] - (value[..., None] - rgb) * scale[..., None], 0.0)

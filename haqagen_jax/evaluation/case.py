@@ -1,6 +1,6 @@
-"""One coloured image as the report shows it: reduced pictures and curves, nothing of the file.
+"""One colored image as the report shows it: reduced images and curves, nothing of the file.
 
-Colours are sRGB-encoded, float32 in [0, 1]. Not handled: NaN.
+Colors are sRGB-encoded, float32 in [0, 1]. Not handled: NaN.
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ from haqagen_jax.images.resize import clamp_size, resize
 from haqagen_jax.nir.preparation import to_unit
 
 SIDE = 512  # pixels of the long side as shown
-ERROR_SCALE = 0.5  # the error that gets the last colour of the map, in every picture
-COLOURS = "magma"  # of the map
+ERROR_SCALE = 0.5  # the error that gets the last color of the map, in every image
+COLORS = "magma"  # of the map
 POINTS = 64  # of a curve
 _QUALITY = 88  # of the JPEGs
 
@@ -60,19 +60,19 @@ def case(
     Returns:
         Pictures with a long side of at most `SIDE`. The error is that of each original pixel, the
         root mean square over R, G and B of the difference, reduced like the others: differences of
-        reduced pictures would hide fine ones.
+        reduced images would hide fine ones.
     """
     size = clamp_size(truth.shape[:2], SIDE)
     error = np.sqrt(np.square(prediction - truth).mean(-1, keepdims=True))
-    # The map takes 1.0, and what is more, for its last colour.
-    coloured = mpl.colormaps[COLOURS](resize(error, size)[..., 0] / ERROR_SCALE)[..., :3]
+    # The map takes 1.0, and what is more, for its last color.
+    colored = mpl.colormaps[COLORS](resize(error, size)[..., 0] / ERROR_SCALE)[..., :3]
     return Case(
         name=name,
         size=truth.shape[:2],
         nir=_picture(np.repeat(resize(to_unit(nir)[..., None], size), 3, -1)),
         prediction=_picture(resize(prediction, size)),
         truth=_picture(resize(truth, size)),
-        error=_picture(coloured),
+        error=_picture(colored),
         predicted=_shares(prediction),
         true=_shares(truth),
     )

@@ -1,6 +1,6 @@
 """Score models on pairs, baselines beside them: tables, every image's values, a page to look at.
 
-Predictions are the model's own float32 colours, neither rounded to 8 bits nor seen by an image
+Predictions are the model's own float32 colors, neither rounded to 8 bits nor seen by an image
 file. Metrics are taken in sRGB (as published evaluations do) and in linear light (the paper's
 protocol), per image at the size it has, and averaged over images.
 """
@@ -13,7 +13,7 @@ from haqagen_jax import api
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import results, scoring, tables
-from haqagen_jax.evaluation.colouring import MODES
+from haqagen_jax.evaluation.coloring import MODES
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import complain
 

@@ -1,4 +1,4 @@
-"""The worst and the best of many pictures, without keeping the others."""
+"""The worst and the best of many images, without keeping the others."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ class Extremes:
         self._kept: list[tuple[float, Case]] = []  # by rising score
 
     def add(self, score: float, make: Callable[[], Case]) -> None:
-        """Sees one more picture.
+        """Sees one more image.
 
         Args:
             score: of it.

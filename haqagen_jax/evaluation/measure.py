@@ -1,4 +1,4 @@
-"""What is measured of one coloured picture."""
+"""What is measured of one colored image."""
 
 from collections.abc import Callable
 
@@ -37,8 +37,8 @@ def measure(
         perceptual: LPIPS, from `lpips`.
 
     Returns:
-        PSNR (dB), SSIM and angular error (degrees), each for sRGB and for linear light; the colour
-        difference CIEDE2000, the prediction's colourfulness, and LPIPS if asked for.
+        PSNR (dB), SSIM and angular error (degrees), each for sRGB and for linear light; the color
+        difference CIEDE2000, the prediction's colorfulness, and LPIPS if asked for.
 
     Raises:
         ValueError: images of two sizes, or too small for SSIM (7 pixels) or LPIPS.
@@ -55,11 +55,11 @@ def measure(
     row["dE2000"] = float(_ciede2000(*srgb)[0])
     if perceptual is not None:
         row["LPIPS"] = float(perceptual(*srgb)[0])
-    row["colourfulness"] = colourfulness(prediction)
+    row["colourfulness"] = colorfulness(prediction)
     return row
 
 
-def colourfulness(image: Float[np.ndarray, "h w 3"]) -> float:
+def colorfulness(image: Float[np.ndarray, "h w 3"]) -> float:
     """Measures one image, as `haqagen_jax.metrics.colorfulness` does a batch.
 
     Args:

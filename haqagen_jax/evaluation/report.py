@@ -14,7 +14,7 @@ from jaxtyping import Float
 from matplotlib.colors import to_hex
 
 from haqagen_jax.errors import printable
-from haqagen_jax.evaluation.case import COLOURS, ERROR_SCALE, SIDE, Case
+from haqagen_jax.evaluation.case import COLORS, ERROR_SCALE, SIDE, Case
 from haqagen_jax.evaluation.tables import number
 from haqagen_jax.images.resize import clamp_size
 
@@ -72,7 +72,7 @@ def page(
         summary=summary,
         cases=cases,
         scale=ERROR_SCALE,
-        colours=[to_hex(mpl.colormaps[COLOURS](place)) for place in np.linspace(0, 1, _STOPS)],
+        colors=[to_hex(mpl.colormaps[COLORS](place)) for place in np.linspace(0, 1, _STOPS)],
     )
 
 

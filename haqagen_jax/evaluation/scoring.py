@@ -1,4 +1,4 @@
-"""The same pairs through several models: every image's values, and the pictures that stand out."""
+"""The same pairs through several models: every image's values, and the images that stand out."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ from haqagen_jax.data.pair import Pair
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import measure, tables
 from haqagen_jax.evaluation.case import case
-from haqagen_jax.evaluation.colouring import MODES, Coloured, colour_pairs
+from haqagen_jax.evaluation.coloring import MODES, Colored, color_pairs
 from haqagen_jax.evaluation.extremes import Extremes
 from haqagen_jax.evaluation.measure import Perceptual, Row
 from haqagen_jax.evaluation.tables import Summaries
@@ -18,7 +18,7 @@ from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import bars, complain
 
 BACKBONES = ("alex", "vgg")
-RANK = "PSNR sRGB"  # by which pictures are the worst and the best
+RANK = "PSNR sRGB"  # by which images are the worst and the best
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Evaluation:
 
     Attributes:
         scores: model -> image -> column -> value; all have the same images and columns.
-        extremes: model -> its worst and best pictures.
-        truth: image -> colourfulness of the true picture.
+        extremes: model -> its worst and best images.
+        truth: image -> colorfulness of the true image.
         refused: a line for each pair that counts for no model.
     """
 
@@ -128,13 +128,13 @@ def score(
         for label, (model, mode) in entries.items():
             task = display.add_task(printable(label), total=len(pairs))
 
-            def judge(one: Coloured, label: str = label, task=task) -> None:
+            def judge(one: Colored, label: str = label, task=task) -> None:
                 try:
                     row = measure.measure(one.prediction, one.truth, distance)
                 except ValueError as error:
                     raise InputError(str(error)) from None
                 scores[label][one.name] = row
-                truth.setdefault(one.name, measure.colourfulness(one.truth))
+                truth.setdefault(one.name, measure.colorfulness(one.truth))
                 extremes[label].add(row[RANK], functools.partial(case, *one))
                 display.advance(task)
 
@@ -144,7 +144,7 @@ def score(
                 display.advance(task)
 
             left = [pair for pair in pairs if pair.name not in refused]
-            colour_pairs(model, mode, left, judge, refuse)
+            color_pairs(model, mode, left, judge, refuse)
     kept = [name for name in truth if name not in refused]
     return Evaluation(
         {label: {name: rows[name] for name in kept} for label, rows in scores.items()},

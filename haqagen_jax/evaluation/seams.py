@@ -1,6 +1,6 @@
-"""How visible the borders between tiles are in a finished picture.
+"""How visible the borders between tiles are in a finished image.
 
-numpy, pictures (h, w, 3) of any range.
+numpy, images (h, w, 3) of any range.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ _NEAR = 8  # what lies within an eighth of a tile of a border counts as neither
 
 
 def seam_energy(image: Float[np.ndarray, "h w c"], plan: TilePlan, reach: int = 1) -> float:
-    """Measures the seams of one picture; see `metrics.seam_energy`.
+    """Measures the seams of one image; see `metrics.seam_energy`.
 
     A border lies in the middle of where two tiles overlap. A feathered step shows over the width of
     the overlap, `plan.tile - plan.stride`, more than from pixel to pixel.

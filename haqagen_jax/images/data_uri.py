@@ -21,7 +21,7 @@ def data_uri(data: bytes, kind: str) -> str:
 def jpeg(
     image: UInt8[np.ndarray, "h w 3"], most: tuple[int, int] | None = None, quality: int = 80
 ) -> str:
-    """Writes a picture as a JPEG in a URI.
+    """Writes an image as a JPEG in a URI.
 
     Args:
         image: sRGB-encoded.

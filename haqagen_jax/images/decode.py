@@ -1,6 +1,6 @@
-"""From the bytes of an image file to the pixels of a NIR or a colour image, or a refusal.
+"""From the bytes of an image file to the pixels of a NIR or a color image, or a refusal.
 
-Every failure is an `InputError` of one line that names the place. Not handled: colour profiles.
+Every failure is an `InputError` of one line that names the place. Not handled: color profiles.
 """
 
 import io
@@ -12,7 +12,7 @@ from jaxtyping import Real
 from haqagen_jax.errors import InputError, decodable, located, reason
 from haqagen_jax.images import formats
 
-GREY_TOLERANCE = 4 / 255  # of the range: rounding of a grey JPEG that was saved as RGB
+GRAY_TOLERANCE = 4 / 255  # of the range: rounding of a gray JPEG that was saved as RGB
 
 
 def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
@@ -68,28 +68,28 @@ def decode_nir(data: bytes, place: str | Path) -> Real[np.ndarray, "h w"]:
     """Decodes one NIR image.
 
     Args:
-        data: of a grey image, or of a colour file whose channels are equal (to 4 of 255 levels).
+        data: of a gray image, or of a color file whose channels are equal (to 4 of 255 levels).
         place: where they came from, for messages.
 
     Returns:
         (h, w), the file's own type and range.
 
     Raises:
-        InputError: a colour photograph, pixels that are not opaque, several bands, NaN or infinity
-            in a colour file, and all of `decode`.
+        InputError: a color photograph, pixels that are not opaque, several bands, NaN or infinity
+            in a color file, and all of `decode`.
     """
     image = _opaque(decode(data, place), place)
     if image.ndim == 2:
         return image
     if image.shape[2] == 3:
-        _refuse_colour(image, place)
+        _refuse_color(image, place)
     elif image.shape[2] != 1:
         raise InputError(f"{place}: has {image.shape[2]} channels; extract the NIR band first")
     return image[..., 0]
 
 
 def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
-    """Decodes one colour image.
+    """Decodes one color image.
 
     Args:
         data: of an sRGB image with 8 or 16 bits, or a float TIFF in [0, 1].
@@ -99,7 +99,7 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
         (h, w, 3): uint8 or uint16, or floats in [0, 1].
 
     Raises:
-        InputError: a grey image, another type or range, NaN or infinity, and all of `decode`.
+        InputError: a gray image, another type or range, NaN or infinity, and all of `decode`.
     """
     image = _opaque(decode(data, place), place)
     if image.ndim != 3 or image.shape[2] != 3:
@@ -137,12 +137,12 @@ def _require_numbers(image: np.ndarray, place: str | Path) -> None:
         )
 
 
-def _refuse_colour(image: np.ndarray, place: str | Path) -> None:
+def _refuse_color(image: np.ndarray, place: str | Path) -> None:
     _require_numbers(image, place)
     with np.errstate(over="ignore"):  # of the extremes of float64
         spread = image.max(-1).astype(np.float64) - image.min(-1)
     full = np.abs(image).max() if image.dtype.kind == "f" else np.iinfo(image.dtype).max
-    if spread.max() > GREY_TOLERANCE * full:
+    if spread.max() > GRAY_TOLERANCE * full:
         raise InputError(
             f"{place}: is a colour photograph (its channels differ by up to {spread.max():.3g}, "
             f"{spread.mean():.3g} on average, of {full:.5g}); give a near-infrared image"

@@ -1,9 +1,9 @@
-"""Read and write image files: PNG, JPEG and TIFF, recognised by content, written by extension.
+"""Read and write image files: PNG, JPEG and TIFF, recognized by content, written by extension.
 
-Read: what `haqagen_jax.images.decode` decodes. Written: grey or RGB, uint8 (all three), uint16
+Read: what `haqagen_jax.images.decode` decodes. Written: gray or RGB, uint8 (all three), uint16
 (PNG, TIFF), float32 (TIFF); a file appears under its name only when it is complete. Every failure
 is an `InputError` of one line that names the file. Not handled: images larger than memory, which
-`haqagen_jax.images.source` reads; the colour profiles of what is read.
+`haqagen_jax.images.source` reads; the color profiles of what is read.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def read_nir(path: str | Path) -> Real[np.ndarray, "h w"]:
 
 
 def read_rgb(path: str | Path) -> Float[np.ndarray, "h w 3"]:
-    """Reads one colour image; see `decode_rgb`.
+    """Reads one color image; see `decode_rgb`.
 
     Args:
         path: of the file.
@@ -110,8 +110,8 @@ def write(path: str | Path, image: Real[np.ndarray, "h w"] | Real[np.ndarray, "h
     """Writes an image; the name appears with the last byte or not at all.
 
     Args:
-        path: the extension chooses the format; JPEG has quality 95 and full colour resolution.
-        image: grey or RGB; uint8, uint16 or float32.
+        path: the extension chooses the format; JPEG has quality 95 and full color resolution.
+        image: gray or RGB; uint8, uint16 or float32.
 
     Raises:
         InputError: a type the format cannot hold, or the file cannot be written.
@@ -154,21 +154,21 @@ def write_rows(
 
 def _encode(suffix: str, image: np.ndarray) -> bytes:
     """Encodes grey, or sRGB with its profile."""
-    colour = image.ndim == 3
+    color = image.ndim == 3
     if suffix == ".png":
         data = bytes(imagecodecs.png_encode(image))
-        return icc.into_png(data) if colour else data
+        return icc.into_png(data) if color else data
     if suffix in (".jpg", ".jpeg"):
         data = bytes(imagecodecs.jpeg8_encode(image, level=JPEG_QUALITY, subsampling="444"))
-        return icc.into_jpeg(data) if colour else data
+        return icc.into_jpeg(data) if color else data
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
         image,
-        photometric="rgb" if colour else "minisblack",
+        photometric="rgb" if color else "minisblack",
         compression="zlib",
         predictor=True,
-        iccprofile=icc.profile() if colour else None,
+        iccprofile=icc.profile() if color else None,
     )
     return buffer.getvalue()
 

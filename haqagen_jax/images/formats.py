@@ -1,8 +1,8 @@
-"""PNG, JPEG and TIFF, recognised by content: from their bytes to upright pixels, or to their size.
+"""PNG, JPEG and TIFF, recognized by content: from their bytes to upright pixels, or to their size.
 
 uint8, uint16 or any TIFF number type, (h, w) or (h, w, c). What is wrong with a file is an
 `InputError` without the file's name, or whatever the decoders raise; `decode` words both. Not
-handled: TIFF stacks, colour profiles.
+handled: TIFF stacks, color profiles.
 """
 
 import io
@@ -35,7 +35,7 @@ def decode(data: bytes) -> Real[np.ndarray, "h w *c"]:
 
     Returns:
         (h, w) or (h, w, c), c counting an alpha channel; the file's own type and range. Palettes
-        are replaced by their colours.
+        are replaced by their colors.
 
     Raises:
         InputError: not an image, one of a kind that is not handled, or truncated.
@@ -142,7 +142,7 @@ def _segments(file: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
 
 
 def _decode_jpeg(data: bytes) -> np.ndarray:
-    """Decodes a JPEG; a missing end is refused, where libjpeg fills in grey."""
+    """Decodes a JPEG; a missing end is refused, where libjpeg fills in gray."""
     file = io.BytesIO(data)
     *_, orientation = _jpeg_header(file)
     if data.find(b"\xff\xd9", file.tell()) < 0:
@@ -158,7 +158,7 @@ def _exif_orientation(exif: bytes) -> int:
     try:
         with tifffile.TiffFile(io.BytesIO(exif)) as file:
             return _orientation(file.pages.first)
-    except Exception:  # broken camera metadata must not stop a good picture
+    except Exception:  # broken camera metadata must not stop a good image
         return 1
 
 
@@ -172,14 +172,14 @@ def _decode_tiff(data: bytes) -> np.ndarray:
             image = np.moveaxis(image, 0, -1)
         photometric = tifffile.PHOTOMETRIC(page.photometric)
         jpeg = page.compression == tifffile.COMPRESSION.JPEG
-        colours = page.colormap
+        colors = page.colormap
         orientation = _orientation(page)
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
-    if photometric == tifffile.PHOTOMETRIC.PALETTE and colours is not None:
+    if photometric == tifffile.PHOTOMETRIC.PALETTE and colors is not None:
         # 16 bits by the standard, of which programs fill the upper 8, or both halves alike; some
         # write 8 bits.
-        table = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)
+        table = (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
         image, photometric = np.moveaxis(table[:, image], 0, -1), tifffile.PHOTOMETRIC.RGB
     elif photometric == tifffile.PHOTOMETRIC.YCBCR and jpeg:  # libjpeg has made RGB of it
         photometric = tifffile.PHOTOMETRIC.RGB

@@ -78,5 +78,5 @@ def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
 
 
 def output_dtype(dtype: np.dtype) -> np.dtype:
-    """Returns the pixel type of the colours for a NIR type of `known_depth`."""
+    """Returns the pixel type of the colors for a NIR type of `known_depth`."""
     return np.dtype(np.float32) if dtype.kind == "f" else dtype

@@ -172,11 +172,11 @@ def _cubic(before: int, after: int, start: int, stop: int) -> tuple[np.ndarray, 
     """
     scale = before / after
     wide = max(1.0, scale)
-    centre = (np.arange(start, stop) + 0.5) * scale
-    first = np.maximum(0, np.floor(centre - _TAPS * wide + 0.5)).astype(int)
-    last = np.minimum(before, np.floor(centre + _TAPS * wide + 0.5)).astype(int)
+    center = (np.arange(start, stop) + 0.5) * scale
+    first = np.maximum(0, np.floor(center - _TAPS * wide + 0.5)).astype(int)
+    last = np.minimum(before, np.floor(center + _TAPS * wide + 0.5)).astype(int)
     places = first[:, None] + np.arange((last - first).max())
-    x = np.abs(places + 0.5 - centre[:, None]) / wide
+    x = np.abs(places + 0.5 - center[:, None]) / wide
     inner, outer = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
     weights = np.where(x < 1, inner, np.where(x < 2, outer, 0.0)) * (places < last[:, None])
     return first, weights / weights.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A colour image file as a sink of rows: TIFF is written as they come, PNG and JPEG at the end.
+"""A color image file as a sink of rows: TIFF is written as they come, PNG and JPEG at the end.
 
 Encoding runs in other threads. The file has its name with its last byte, and never before.
 """
@@ -79,7 +79,7 @@ class FileSink:
         """Begins; nothing is written before the first rows.
 
         Args:
-            source: what is coloured, for messages.
+            source: what is colored, for messages.
             target: the file; one of that name is replaced.
             size: (h, w).
             dtype: uint8, uint16 or float32.

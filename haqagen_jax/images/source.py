@@ -20,7 +20,7 @@ MAX_PIXELS = 1_000_000_000  # of a file that is decoded as a whole, unless the u
 
 
 class Opened(NamedTuple):
-    """A file that is about to be coloured.
+    """A file that is about to be colored.
 
     Attributes:
         source: its pixels.

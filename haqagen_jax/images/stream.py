@@ -1,4 +1,4 @@
-"""Where the pixels of a NIR image come from, some rows at a time, and where its colours go.
+"""Where the pixels of a NIR image come from, some rows at a time, and where its colors go.
 
 Arrays here; files in `haqagen_jax.images.source` and `haqagen_jax.images.sink`.
 """
@@ -59,7 +59,7 @@ class Sink(Protocol):
         ...
 
     def fail(self, error: Exception) -> None:
-        """Called instead of what would follow, when the image cannot be coloured.
+        """Called instead of what would follow, when the image cannot be colored.
 
         Args:
             error: why; raising it ends all work.
@@ -112,7 +112,7 @@ class ArraySink:
         """Begins at the top.
 
         Args:
-            image: filled from above; its type is that of the colours, see
+            image: filled from above; its type is that of the colors, see
                 `haqagen_jax.images.levels.quantize`.
         """
         self._image, self._next = image, 0

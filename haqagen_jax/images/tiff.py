@@ -1,4 +1,4 @@
-"""TIFF by parts: grey images are read some rows at a time, coloured ones written as they come.
+"""TIFF by parts: gray images are read some rows at a time, colored ones written as they come.
 
 What is not plain (several samples, palettes, odd depths, turned or stacked images) is not read by
 parts: `windowed` says so, and `haqagen_jax.images.files` reads it whole.
@@ -24,7 +24,7 @@ _CLASSIC = 4_000_000_000  # bytes: beyond, only BigTIFF can address
 
 
 class TiffSource:
-    """A grey TIFF on disk, see `haqagen_jax.images.stream.Source`."""
+    """A gray TIFF on disk, see `haqagen_jax.images.stream.Source`."""
 
     def __init__(self, path: Path, page: tifffile.TiffPage) -> None:
         """Remembers where its parts are.

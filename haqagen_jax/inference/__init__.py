@@ -1,1 +1,1 @@
-"""From NIR arrays to colour arrays: the sliding window of Sec. 3.3."""
+"""From NIR arrays to color arrays: the sliding window of Sec. 3.3."""

@@ -1,4 +1,4 @@
-"""Colour NIR images of any size: preprocess, reduce or tile, predict, blend, postprocess.
+"""Color NIR images of any size: preprocess, reduce or tile, predict, blend, postprocess.
 
 numpy in, numpy out, files nowhere: those have sources and sinks of their own.
 """
@@ -37,7 +37,7 @@ _DEFAULT = Settings()
 
 
 class Colorizer:
-    """A model that colours arrays.
+    """A model that colors arrays.
 
     Attributes:
         network: the Flax module (or baseline): `network.apply(variables, nir).rgb`, where nir is
@@ -45,7 +45,7 @@ class Colorizer:
         variables: its variables, nested dicts of float32 arrays.
         config: the configuration it was trained with.
         name: what tables and messages call it.
-        settings: how pictures are cut, coloured and put together.
+        settings: how images are cut, colored and put together.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Colorizer:
         name: str = "model",
         settings: Settings = _DEFAULT,
     ) -> None:
-        """Prepares a model; nothing is coloured before the first image.
+        """Prepares a model; nothing is colored before the first image.
 
         Args:
             network: see the class; it computes in the precision that was asked for.
@@ -89,7 +89,7 @@ class Colorizer:
         dtype: DTypeLike | None = None,
         progress: Progress | None = None,
     ) -> Real[np.ndarray, "... 3"]:
-        """Colours one image, or each image of a batch by itself.
+        """Colors one image, or each image of a batch by itself.
 
         Args:
             nir: (h, w), (h, w, 1) or (b, h, w, 1); h, w >= 1; integers or floats of any range.
@@ -118,8 +118,8 @@ class Colorizer:
             raise InputError(f"nir has shape {images.shape}: no images; give at least one")
         rgb = np.empty((*batch.shape, 3), out)
         self.run(
-            self.job(ArraySource(one), ArraySink(colours), progress)
-            for one, colours in zip(batch, rgb, strict=True)
+            self.job(ArraySource(one), ArraySink(colors), progress)
+            for one, colors in zip(batch, rgb, strict=True)
         )
         return rgb if images.ndim == 4 else rgb[0]
 
@@ -135,7 +135,7 @@ class Colorizer:
 
         Args:
             source: of the image; read two or three times, and up to four times more for floats.
-            sink: where its colours go.
+            sink: where its colors go.
             progress: see `colorize`.
             mosaic: it shows a stretch of land rather than a scene, and is seen in windows. Images
                 of more than `MOSAIC` times the working size always are.
@@ -173,7 +173,7 @@ class Colorizer:
         return Job(reduced, preparation.applied, plan, sink, COEFFICIENTS, progress)
 
     def run(self, jobs: Iterable[Job]) -> None:
-        """Colours images; their sinks hear how it went.
+        """Colors images; their sinks hear how it went.
 
         Args:
             jobs: from `job`; the next one is asked for before the last one is done.

@@ -1,8 +1,8 @@
-"""The tiles of many pictures through the network: batches that do not end where a picture does.
+"""The tiles of many images through the network: batches that do not end where an image does.
 
 Pixels are read and prepared ahead by other threads, the device computes one batch while the next is
 cut and the last is blended, and rows go to their sink as soon as they are finished. Memory holds a
-few rows of tiles of one picture and two batches, however high the pictures are.
+few rows of tiles of one image and two batches, however high the images are.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ class _Tile(NamedTuple):
 
 
 class Engine:
-    """Colours pictures, each to its own sink; used once."""
+    """Colors images, each to its own sink; used once."""
 
     def __init__(self, predictor: TilePredictor, window: str) -> None:
-        """Begins without a picture.
+        """Begins without an image.
 
         Args:
             predictor: of tiles.
@@ -42,7 +42,7 @@ class Engine:
         self._flight: deque[tuple[list[_Tile], jax.Array]] = deque()
 
     def run(self, jobs: Iterable[Job]) -> None:
-        """Colours pictures; their sinks hear how it went.
+        """Colors images; their sinks hear how it went.
 
         Args:
             jobs: the next one is asked for before the last one is done.
@@ -90,7 +90,7 @@ class Engine:
         results: Iterable[np.ndarray] = ()
         with _all_blamed(tiles):
             results = self._predictor.fetch(result)
-        # Outside: a sink that raises what ends a picture ends all work.
+        # Outside: a sink that raises what ends an image ends all work.
         for tile, values in zip(tiles, results, strict=False):
             if not tile.picture.failed:
                 with tile.picture.blamed():
@@ -109,7 +109,7 @@ def _tiles(picture: Picture) -> Generator[_Tile]:
 
 @contextlib.contextmanager
 def _all_blamed(tiles: list[_Tile]) -> Iterator[None]:
-    """Ends all pictures of a batch that cannot be computed."""
+    """Ends all images of a batch that cannot be computed."""
     try:
         yield
     except Exception as error:

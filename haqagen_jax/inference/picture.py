@@ -1,4 +1,4 @@
-"""One picture on its way through the engine: which rows it needs, and what becomes of its tiles."""
+"""One image on its way through the engine: which rows it needs, and what becomes of its tiles."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One picture to colour.
+    """One image to color.
 
     Attributes:
         source: its NIR pixels.
@@ -43,7 +43,7 @@ class Picture:
 
     Attributes:
         job: it.
-        failed: it cannot be coloured, and its sink knows.
+        failed: it cannot be colored, and its sink knows.
     """
 
     def __init__(self, job: Job, window: str) -> None:
@@ -79,7 +79,7 @@ class Picture:
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
-        """Ends this picture alone for whatever goes wrong with it; its sink words it."""
+        """Ends this image alone for whatever goes wrong with it; its sink words it."""
         try:
             yield
         except Exception as error:
@@ -87,7 +87,7 @@ class Picture:
 
 
 def bands(job: Job) -> Iterator[tuple[int, Float32[np.ndarray, "rows width 1"]]]:
-    """Yields, for each row of tiles, the prepared rows of the picture that it is cut from.
+    """Yields, for each row of tiles, the prepared rows of the image that it is cut from.
 
     Args:
         job: whose source is read once, from above.

@@ -1,4 +1,4 @@
-"""What a user chooses about colouring: one value for the library, the command and the scores."""
+"""What a user chooses about coloring: one value for the library, the command and the scores."""
 
 import dataclasses
 

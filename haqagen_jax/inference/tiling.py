@@ -24,7 +24,7 @@ class TilePlan:
     Attributes:
         height, width: of the image, pixels, at least 1.
         tile: side of a tile, pixels.
-        stride: distance of neighbouring tiles, pixels, at most `tile`: no pixel is left out.
+        stride: distance of neighboring tiles, pixels, at most `tile`: no pixel is left out.
         border: pixels at least that tiles cover beyond each side of the image, where the network
             should not see the image end.
     """

@@ -106,15 +106,15 @@ def _sizes(tensors: StateDict) -> ModelConfig:
 
 
 def _spectral(tensors: dict[str, np.ndarray], places: Sequence[Leaf]) -> dict[str, np.ndarray]:
-    """What spectral norms lack: singular vectors, and kernels that are stored normalised."""
+    """What spectral norms lack: singular vectors, and kernels that are stored normalized."""
     found: dict[str, np.ndarray] = {}
     for leaf in places:
         (first, *_) = leaf.names
         if not first.endswith(".weight_orig"):
             continue
         place = first.removesuffix("_orig")
-        normalised = first not in tensors and place in tensors
-        kernel = tensors.pop(place) if normalised else tensors.get(first)
+        normalized = first not in tensors and place in tensors
+        kernel = tensors.pop(place) if normalized else tensors.get(first)
         u, v = tensors.get(f"{place}_u"), tensors.get(f"{place}_v")
         if kernel is None or kernel.shape != leaf.published:
             continue  # which is reported with the others
@@ -126,7 +126,7 @@ def _spectral(tensors: dict[str, np.ndarray], places: Sequence[Leaf]) -> dict[st
             left, values, right = np.linalg.svd(matrix, full_matrices=False)
             u, v = left[:, 0], right[0]
             # A kernel that was divided before is divided by 1 from now on.
-            u = u / values[0] if normalised else u
+            u = u / values[0] if normalized else u
         else:
             v = u @ matrix
             v = v / np.linalg.norm(v)

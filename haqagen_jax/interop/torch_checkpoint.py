@@ -2,7 +2,7 @@
 
 The file holds `network.state_dict()`, or a dictionary in which it is the entry "state_dict", beside
 an epoch, an optimizer's state and the like, which are not read. Not handled: whole pickled
-networks, quantised or sparse tensors, and what `haqagen_jax.interop.torch_containers` lists.
+networks, quantized or sparse tensors, and what `haqagen_jax.interop.torch_containers` lists.
 """
 
 import math

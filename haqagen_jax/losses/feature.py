@@ -60,7 +60,7 @@ def cosine_distance(prediction: Images, target: Like) -> Float[Array, " b"]:
 
 
 def texture_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the squared distance of instance-normalised texture features.
+    """Return the squared distance of instance-normalized texture features.
 
     Args:
         prediction: the texture encoder's features of the prediction.
@@ -79,7 +79,7 @@ def texture_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
 
 
 def texture_cosine(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the cosine distance over channels of instance-normalised texture features.
+    """Return the cosine distance over channels of instance-normalized texture features.
 
     Args:
         prediction: the texture encoder's features of the prediction.

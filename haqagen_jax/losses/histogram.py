@@ -1,4 +1,4 @@
-"""Global colour prior: the distance between channel CDFs; `b h w c` in [0, 1], float32 inside."""
+"""Global color prior: the distance between channel CDFs; `b h w c` in [0, 1], float32 inside."""
 
 import jax.numpy as jnp
 from jax import Array
@@ -22,7 +22,7 @@ def cdf_l1(
     Args:
         prediction: values in [0, 1].
         target: the same shape.
-        bins: number of histogram centres over [0, 1], at least 2.
+        bins: number of histogram centers over [0, 1], at least 2.
         kernel: "triangular" or "logistic".
         tau: width of the kernel in units of the image, positive.
 

@@ -37,11 +37,11 @@ def reconstruction(
     vgg: Features | None,
     loss: LossConfig,
 ) -> Terms:
-    """Compute the terms of L_rec for one colour space.
+    """Compute the terms of L_rec for one color space.
 
     Args:
         prediction: RGB or HSV in [0, 1].
-        target: the same shape and colour space.
+        target: the same shape and color space.
         texture: image to features of the frozen autoencoder's encoder; None needs alpha = 0 and
             gamma = 0.
         vgg: image to VGG's relu4_2 features; None needs delta = 0.

@@ -1,4 +1,4 @@
-"""Colour as people see it: CIEDE2000 differences, and how colourful a picture is."""
+"""Color as people see it: CIEDE2000 differences, and how colorful an image is."""
 
 import math
 
@@ -14,7 +14,7 @@ Labs = Float[AnyArray, "*n 3"]
 
 
 def ciede2000(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the mean colour difference of corresponding pixels, as people see it.
+    """Return the mean color difference of corresponding pixels, as people see it.
 
     Args:
         prediction: sRGB-encoded values in [0, 1].
@@ -34,9 +34,9 @@ def ciede2000(prediction: Images, target: Like) -> Float[Array, " b"]:
 
 
 def delta_e_2000(first: Labs, second: Like) -> Float[Array, "*n"]:
-    """Return the CIEDE2000 difference of colours, with all three weights 1.
+    """Return the CIEDE2000 difference of colors, with all three weights 1.
 
-    A grey has no hue: its difference to any colour is one of lightness and chroma.
+    A gray has no hue: its difference to any color is one of lightness and chroma.
 
     Args:
         first: CIE Lab, channels last.
@@ -63,7 +63,7 @@ def delta_e_2000(first: Labs, second: Like) -> Float[Array, "*n"]:
     far = jnp.abs(turn) > math.pi  # the short way round leads through hue 0
     turn = jnp.where(far, turn - jnp.sign(turn) * 2 * math.pi, turn)  # (10)
     dl, dc = l2 - l1, c2 - c1  # (8, 9)
-    # (11): 0 where one colour is grey, so that a hue it does not have plays no part.
+    # (11): 0 where one color is gray, so that a hue it does not have plays no part.
     dh = 2 * jnp.sqrt(c1 * c2) * jnp.sin(turn / 2)
     l, c = (l1 + l2) / 2, (c1 + c2) / 2  # (12, 13)  # noqa: E741
     # (14): the middle of the short way; (16) takes angles from 0 to a whole turn.
@@ -82,24 +82,24 @@ def delta_e_2000(first: Labs, second: Like) -> Float[Array, "*n"]:
     dc = dc / (1 + 0.045 * c)  # (19)
     dh = dh / (1 + 0.015 * c * t)  # (20)
     rotation = -2 * jnp.sqrt(c7 / (c7 + 25.0**7)) * jnp.sin(2 * bend)  # (17, 21)
-    # (22); rounding can take the sum below zero where the colours are nearly equal.
+    # (22); rounding can take the sum below zero where the colors are nearly equal.
     return jnp.sqrt(jnp.maximum(dl**2 + dc**2 + dh**2 + rotation * dc * dh, 0.0))
 
 
 def colorfulness(image: Images) -> Float[Array, " b"]:
-    """Return how colourful images are.
+    """Return how colorful images are.
 
     Args:
         image: sRGB-encoded values in [0, 1].
 
     Returns:
-        M of the 0 to 255 scale, (b,): 0 for grey, about 15 for slightly colourful, 109 for
+        M of the 0 to 255 scale, (b,): 0 for gray, about 15 for slightly colorful, 109 for
         extremely.
 
     Raises:
         ValueError: there are not three channels.
 
-    Reference: Hasler and Süsstrunk, "Measuring colourfulness in natural images" (2003), Sec. 5.
+    Reference: Hasler and Süsstrunk, "Measuring colorfulness in natural images" (2003), Sec. 5.
     """
     image = at_least_float32(image)
     _require_colors(image, "colourfulness")

@@ -1,4 +1,4 @@
-"""Pixel by pixel: PSNR and the angle between colours."""
+"""Pixel by pixel: PSNR and the angle between colors."""
 
 import math
 
@@ -29,7 +29,7 @@ def psnr(prediction: Images, target: Like) -> Float[Array, " b"]:
 
 
 def angular_error(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the mean angle between the colours of corresponding pixels.
+    """Return the mean angle between the colors of corresponding pixels.
 
     Args:
         prediction: RGB values in [0, 1].
@@ -53,7 +53,7 @@ def angular_error(prediction: Images, target: Like) -> Float[Array, " b"]:
     target, target_lit = _unit_peak(target)
     dot = (prediction * target).sum(-1)
     cross = jnp.linalg.norm(jnp.cross(prediction, target), axis=-1)
-    # The arc tangent stays accurate where the arc cosine is flat: nearly parallel colours.
+    # The arc tangent stays accurate where the arc cosine is flat: nearly parallel colors.
     angle = jnp.where(lit & target_lit, jnp.arctan2(cross, dot), math.pi / 2)
     angle = jnp.where(lit | target_lit, angle, 0.0)
     return jnp.rad2deg(angle.mean((1, 2)))
@@ -62,6 +62,6 @@ def angular_error(prediction: Images, target: Like) -> Float[Array, " b"]:
 def _unit_peak(
     image: Float[Array, "b h w 3"],
 ) -> tuple[Float[Array, "b h w 3"], Bool[Array, "b h w"]]:
-    """Scale each colour to a largest magnitude of 1, so that no product of two underflows."""
+    """Scale each color to a largest magnitude of 1, so that no product of two underflows."""
     peak = jnp.abs(image).max(-1, keepdims=True)
     return image / jnp.where(peak > 0, peak, 1.0), peak[..., 0] > 0

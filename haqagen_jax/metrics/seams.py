@@ -1,4 +1,4 @@
-"""How visible the borders between tiles are in a picture that was put together from them."""
+"""How visible the borders between tiles are in an image that was put together from them."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +20,7 @@ def seam_energy(
     """Return how differences across the borders between tiles compare with those inside of tiles.
 
     A feathered step shows over the width of the overlap more than from pixel to pixel. Pictures
-    have edges of their own where borders lie: compare with the energy of the true picture under the
+    have edges of their own where borders lie: compare with the energy of the true image under the
     same borders.
 
     Args:

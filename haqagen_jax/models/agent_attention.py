@@ -43,7 +43,7 @@ class WindowBias(nn.Module):
             ("aw_bias", (1, heads, agents, 1, 1)),
         ):
             bias(name, *shape)
-        # Resized bilinearly to one sample, which is its centre.
+        # Resized bilinearly to one sample, which is its center.
         grid = bias("na_bias", heads, agents, 7, 7)[:, :, 3, 3]
         rows, columns = (bias(name, 1, heads, 1, 1, agents) for name in ("ha_bias", "wa_bias"))
         return grid + (rows + columns)[0, :, 0, 0]
@@ -92,7 +92,7 @@ class AgentAttention(nn.Module):
 
 
 class AgentBlock(nn.Module):
-    """Agent attention and an MLP, each normalised first and added to its input."""
+    """Agent attention and an MLP, each normalized first and added to its input."""
 
     heads: int
     agents: int

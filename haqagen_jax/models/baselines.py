@@ -1,4 +1,4 @@
-"""Two models that learn nothing or next to nothing; whoever claims colour must beat them.
+"""Two models that learn nothing or next to nothing; whoever claims color must beat them.
 
 `grey` repeats the NIR image three times; `table` looks every NIR level up in a table fitted on
 pairs. Both take the min-max NIR image, not equalized, and run through the same engine as any
@@ -29,7 +29,7 @@ class Output(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Grey:
+class Gray:
     """The NIR image three times."""
 
     def apply(self, variables: Mapping[str, Any], nir: Float[Array, "b h w 1"]) -> Output:
@@ -51,7 +51,7 @@ class Table:
 def fit_table(
     pairs: Iterable[tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]],
 ) -> Float[np.ndarray, "256 3"]:
-    """Averages the colours that go with each NIR level: the least-squares table.
+    """Averages the colors that go with each NIR level: the least-squares table.
 
     Args:
         pairs: (nir, rgb) images of equal size; NIR of any range, RGB sRGB-encoded in [0, 1].

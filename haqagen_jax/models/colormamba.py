@@ -25,15 +25,15 @@ STEERED = (2, 3, 4, 5)
 def line_edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
     """The edges that the published fusion sees.
 
-    Published: a two-dimensional Laplacian is meant, of a batch that OpenCV takes for one picture of
-    `b` rows, `h` columns and `w` channels. For one picture that is a second difference down the
-    columns; its neighbours in a batch, which would mix with it there, are kept out here.
+    Published: a two-dimensional Laplacian is meant, of a batch that OpenCV takes for one image of
+    `b` rows, `h` columns and `w` channels. For one image that is a second difference down the
+    columns; its neighbors in a batch, which would mix with it there, are kept out here.
 
     Args:
         nir: in [0, 1]; cut to 8 bits, borders reflected.
 
     Returns:
-        In [0, 1], each picture by its own extremes.
+        In [0, 1], each image by its own extremes.
     """
     levels = jnp.floor(nir * 255)
     x = jnp.pad(levels, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="reflect")
@@ -60,11 +60,11 @@ class ColorMamba(nn.Module):
         *,
         train: bool = False,
     ) -> GeneratorOutput:
-        """Colours pictures.
+        """Colors images.
 
         Args:
             nir: NIR in [0, 1]; height and width are multiples of 256.
-            nir_hsv: HSV of the NIR picture taken for grey, in [0, 1]: no hue, no saturation, and
+            nir_hsv: HSV of the NIR image taken for gray, in [0, 1]: no hue, no saturation, and
                 the value. None: the last channel of `nir`, which may be a second one, is the value.
             train: update batch statistics and spectral norms; the collections "batch_stats" and
                 "spectral" must then be mutable.

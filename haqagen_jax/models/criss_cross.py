@@ -1,6 +1,6 @@
 """Criss-cross attention: every pixel looks along its own row and column.
 
-The two directions are computed one line at a time, each with the logarithm of its normaliser, and
+The two directions are computed one line at a time, each with the logarithm of its normalizer, and
 joined exactly afterwards; no array of pixels x (height + width) is ever held, forward or backward.
 The attention is float32 inside, whatever the inputs; convolutions compute in `dtype`.
 
@@ -73,8 +73,8 @@ def criss_cross(
 
 
 def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Array, Array]:
-    """Attention within each row: outputs [b h w c] and log-normalisers [b h w 1]."""
-    # The loop goes over lines, with the pictures side by side: these may be on several devices.
+    """Attention within each row: outputs [b h w c] and log-normalizers [b h w 1]."""
+    # The loop goes over lines, with the images side by side: these may be on several devices.
     lines = tuple(at_least_float32(jnp.swapaxes(x, 0, 1)) for x in (q, k, v))
     attended: Any = _attend(skip_self, *lines)
     out, norm = attended
@@ -110,7 +110,7 @@ def _attend_fwd(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Any, Any
 
 
 def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array, Array, Array]:
-    """Recomputes the weights from the saved normaliser (Dao et al., FlashAttention, 2022)."""
+    """Recomputes the weights from the saved normalizer (Dao et al., FlashAttention, 2022)."""
 
     def line(parts: tuple[Array, ...]) -> tuple[Array, Array, Array]:
         q, k, v, out, norm, dout, dnorm = parts
@@ -125,7 +125,7 @@ def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array
 def _map_lines(line: Callable[[Any], Any], arrays: tuple[Array, ...]) -> Any:
     """Applies a function to each line of arrays [h b w c]."""
     pictures = arrays[0].shape[1]
-    # An exported program learns how many pictures there are when it is called.
+    # An exported program learns how many images there are when it is called.
     lines = LINES // pictures if isinstance(pictures, int) else 1
     return lax.map(jax.vmap(line), arrays, batch_size=max(1, lines))
 
@@ -134,9 +134,9 @@ _attend.defvjp(_attend_fwd, _attend_bwd)
 
 
 class CrissCrossFusion(nn.Module):
-    """Fuses features with a picture: features ask, the picture answers.
+    """Fuses features with an image: features ask, the image answers.
 
-    gamma * attention(features, picture) + convolutions of both; gamma starts at 0.
+    gamma * attention(features, image) + convolutions of both; gamma starts at 0.
     """
 
     dtype: DTypeLike = jnp.float32
@@ -149,7 +149,7 @@ class CrissCrossFusion(nn.Module):
 
         Args:
             features: the decoder's features.
-            picture: the map to fuse, at the same size.
+            image: the map to fuse, at the same size.
             train: batch statistics if true, running ones otherwise.
 
         Returns:

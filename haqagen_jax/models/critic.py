@@ -24,7 +24,7 @@ _LAST = "trunk_3"  # the convolution that gives the logits
 
 
 class CriticOutput(NamedTuple):
-    """One logit a patch, for each colour space; 30 x 30 patches for 256 x 256."""
+    """One logit a patch, for each color space; 30 x 30 patches for 256 x 256."""
 
     rgb: Float[Array, "b p q 1"]
     hsv: Float[Array, "b p q 1"]
@@ -40,7 +40,7 @@ class Critic(nn.Module):
     def __call__(
         self, rgb: Float[Array, "b h w 3"], hsv: Float[Array, "b h w 3"], *, train: bool = False
     ) -> CriticOutput:
-        """Judges pictures.
+        """Judges images.
 
         Args:
             rgb: in [0, 1].
@@ -69,7 +69,7 @@ class ColorMambaCritic(nn.Module):
     def __call__(
         self, rgb: Float[Array, "b h w 3"], hsv: Float[Array, "b h w 3"], *, train: bool = False
     ) -> CriticOutput:
-        """Judges pictures.
+        """Judges images.
 
         Args:
             rgb: in [0, 1].
@@ -84,7 +84,7 @@ class ColorMambaCritic(nn.Module):
 
 
 class _PatchGan(nn.Module):
-    """One network, whose first and last convolution are not normalised."""
+    """One network, whose first and last convolution are not normalized."""
 
     width: int
     dtype: DTypeLike

@@ -1,4 +1,4 @@
-"""The generator: G_B predicts HSV from the picture, G_A colours the picture under that prediction.
+"""The generator: G_B predicts HSV from the image, G_A colors the image under that prediction.
 
 Reference: HAQAGen Sec. 3.1.
 """
@@ -37,7 +37,7 @@ class Generator(nn.Module):
     def __call__(
         self, nir: Float[Array | np.ndarray, "b h w 1"], *, train: bool = False
     ) -> GeneratorOutput:
-        """Colours pictures.
+        """Colors images.
 
         Args:
             nir: prepared NIR (`haqagen_jax.nir.preparation.prepare_nir`) in [0, 1]; height and
@@ -46,7 +46,7 @@ class Generator(nn.Module):
                 "spectral" must then be mutable.
 
         Returns:
-            The colour picture (sRGB-encoded) and its HSV prior.
+            The color image (sRGB-encoded) and its HSV prior.
 
         Raises:
             ValueError: a height or width that is not a positive multiple of 256.

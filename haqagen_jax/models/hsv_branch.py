@@ -1,4 +1,4 @@
-"""G_B: the compact network that predicts hue, saturation and value from the NIR picture.
+"""G_B: the compact network that predicts hue, saturation and value from the NIR image.
 
 A U-shaped network of depthwise-separable convolutions: full resolution at both ends, four halvings
 between. Input in [0, 1], height and width multiples of 16; output in (0, 1).

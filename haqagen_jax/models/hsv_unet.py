@@ -1,6 +1,6 @@
 """netG_C of ColorMamba: a U-Net that predicts HSV, and whose features steer the RGB branch.
 
-A second, equal encoder reads the picture's edges alone. Height and width are multiples of 16.
+A second, equal encoder reads the image's edges alone. Height and width are multiples of 16.
 
 Reference: Zhai et al., "ColorMamba: Towards High-quality NIR-to-RGB Spectral Translation with
 Mamba" (2024), and its published code.
@@ -23,13 +23,13 @@ SCANS = (2, 3, 4)  # levels whose encoder stages hold a selective-scan group
 
 
 def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
-    """The 8-neighbour Laplacian, zeros outside the picture.
+    """The 8-neighbor Laplacian, zeros outside the image.
 
     Args:
         nir: in [0, 1].
 
     Returns:
-        8 times each pixel minus its neighbours, in [-8, 8].
+        8 times each pixel minus its neighbors, in [-8, 8].
     """
     _, h, w, _ = nir.shape
     x = jnp.pad(nir, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -82,7 +82,7 @@ class HsvUnet(nn.Module):
 
         Args:
             nir: in [0, 1].
-            nir_hsv: HSV of the NIR picture taken for grey, in [0, 1].
+            nir_hsv: HSV of the NIR image taken for gray, in [0, 1].
 
         Returns:
             Hue, saturation and value in (-1, 1), as the published network ends in tanh, float32;

@@ -1,6 +1,6 @@
 """Layers that several networks share.
 
-Channels last. Parameters, normalisation and spectral norms are float32; convolutions compute in
+Channels last. Parameters, normalization and spectral norms are float32; convolutions compute in
 `dtype`. Initial values follow the published networks' framework: uniform with variance
 1 / (3 fan_in), zero biases; transposed convolutions start as smooth upsampling (ours).
 """
@@ -178,7 +178,7 @@ class SpectralConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"], *, train: bool) -> Float[Array, "b H W o"]:
-        """Convolves with the normalised kernel.
+        """Convolves with the normalized kernel.
 
         Args:
             x: a map.

@@ -1,4 +1,4 @@
-"""G_A: the Mamba encoder-decoder that predicts the colour picture, ColorMamba's and ours.
+"""G_A: the Mamba encoder-decoder that predicts the color image, ColorMamba's and ours.
 
 Eight stride-2 levels with selective-scan groups in the first three, skip connections and
 multi-scale connections; decoder stages are modulated by maps of the other branch (all by its HSV
@@ -30,13 +30,13 @@ from haqagen_jax.ops.resample import resize_bilinear
 
 
 def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
-    """The Laplacian of each picture, scaled by its own extremes.
+    """The Laplacian of each image, scaled by its own extremes.
 
     Args:
-        nir: pictures in [0, 1]; borders are reflected.
+        nir: images in [0, 1]; borders are reflected.
 
     Returns:
-        4-neighbour Laplacian in [0, 1]; 0 for a constant picture.
+        4-neighbor Laplacian in [0, 1]; 0 for a constant image.
     """
     x = jnp.pad(nir, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     across = x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
@@ -73,17 +73,17 @@ class RgbBranch(nn.Module):
         *,
         train: bool,
     ) -> Float[Array, "b h w 3"]:
-        """Colours a picture.
+        """Colors an image.
 
         Args:
             nir: in [0, 1].
-            hsv: the HSV prediction for the same picture; constant to do without.
-            outlines: edges of the picture, in [0, 1], which guide the fusion.
+            hsv: the HSV prediction for the same image; constant to do without.
+            outlines: edges of the image, in [0, 1], which guide the fusion.
             maps: what modulates a decoder stage, by its level; the others are not modulated.
             train: whether batch statistics and spectral norms are updated.
 
         Returns:
-            sRGB-encoded colour, float32.
+            sRGB-encoded color, float32.
         """
         *skips, bottom = self._encode(nir)
         fine, coarser = self._decode(skips, bottom, maps, train=train)

@@ -1,4 +1,4 @@
-"""SPADE: normalisation whose scale and shift are painted by a conditioning map.
+"""SPADE: normalization whose scale and shift are painted by a conditioning map.
 
 Reference: Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization" (2019);
 HAQAGen Eq. (1), read with the block's own norm and with gamma = 1 + conv(map).
@@ -37,7 +37,7 @@ class Spade(nn.Module):
 
         Args:
             x: features.
-            condition: the conditioning map, resized to `x` by nearest neighbour.
+            condition: the conditioning map, resized to `x` by nearest neighbor.
 
         Returns:
             The modulated features.
@@ -53,7 +53,7 @@ class Spade(nn.Module):
 
 
 class SpadeResnetBlock(nn.Module):
-    """Two spectrally normalised convolutions behind SPADE norms, and a shortcut."""
+    """Two spectrally normalized convolutions behind SPADE norms, and a shortcut."""
 
     features: int
     hidden: int

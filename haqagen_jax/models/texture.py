@@ -3,7 +3,7 @@
 Images are [b h w c], channels last, in [0, 1], RGB and HSV alike; arithmetic is float32, on
 accelerators too. The number of channels in and out is the input's, three in the paper. Any height
 and width from 1 up: a stride-2 block rounds up, so features are [b ceil(h/8) ceil(w/8) 128], and
-the decoder drops the surplus row or column where it doubles. Features are not normalised here; the
+the decoder drops the surplus row or column where it doubles. Features are not normalized here; the
 loss does that.
 """
 
@@ -134,7 +134,7 @@ class TextureAutoencoder(nn.Module):
           image: in [0, 1]; any height and width.
 
         Returns:
-          The fourth block's activations, [b ceil(h/8) ceil(w/8) 128], un-normalised.
+          The fourth block's activations, [b ceil(h/8) ceil(w/8) 128], un-normalized.
         """
         return self.encoder(image)
 

@@ -44,7 +44,7 @@ def prepare(image: Real[np.ndarray, "h w"], data: DataConfig) -> Float[np.ndarra
 
 
 def _colormamba(blocks: Blocks, dtype: np.dtype) -> Preparation:
-    """Min-max of the picture; and the value of the picture taken for grey, over its maximum."""
+    """Min-max of the image; and the value of the image taken for gray, over its maximum."""
     extremes = [
         float(limit) for part in blocks() if part.size for limit in (part.min(), part.max())
     ]

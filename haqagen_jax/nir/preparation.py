@@ -3,7 +3,7 @@
 Input: uint8, uint16 or float of any range. Output: float32 in [0, 1]. What an image becomes depends
 on all of its pixels, so there are two steps: `fit` looks at them, block by block where they do not
 fit into memory, and `Preparation.apply` maps any part. numpy only, so that training and inference
-share it. Not handled here: colour images, batches. `haqagen_jax.ops.histogram.equalize` is the same
+share it. Not handled here: color images, batches. `haqagen_jax.ops.histogram.equalize` is the same
 equalization inside `jit`.
 """
 
@@ -32,7 +32,7 @@ class Preparation:
         table: of a float32 value for each level of an integer image, or for each of 65,536 levels
             between `low` and `high` of a float one; None: a straight line from `low` to `high`.
         black: HSV value of what becomes 0, in [0, 1), for networks that take the value of the
-            picture as well; None: they do not.
+            image as well; None: they do not.
     """
 
     low: float
@@ -61,7 +61,7 @@ class Preparation:
         return Preparation(0.0, 1.0, None, self.black)
 
     def planes(self, nir: Float[np.ndarray, "h w 1"]) -> Float[np.ndarray, "h w c"]:
-        """Adds the value of the picture, for networks that take it.
+        """Adds the value of the image, for networks that take it.
 
         Args:
             nir: prepared, any part and at any scale.
@@ -145,7 +145,7 @@ def prepare_nir(
 
 
 def equalize(image: Integer[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """Spread the grey levels of an integer image so that their distribution is even.
+    """Spread the gray levels of an integer image so that their distribution is even.
 
     Args:
         image: uint8 (256 levels) or uint16 (65,536 levels), any shape with at least one pixel.

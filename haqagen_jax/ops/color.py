@@ -1,8 +1,8 @@
-"""Colour spaces: sRGB and linear light, hexcone HSV, CIE Lab under D65.
+"""Color spaces: sRGB and linear light, hexcone HSV, CIE Lab under D65.
 
 Arrays are float, channels last, nominally in [0, 1] (Lab: L in [0, 100], a and b about +-110).
 Values outside the range are carried through by formula, not clipped. Gradients are finite for
-every finite input, grey, black and white included: each branch that would divide by zero or take
+every finite input, gray, black and white included: each branch that would divide by zero or take
 the root of zero is fed a safe value before the `where` that discards it. ICC profiles, gamuts other
 than sRGB and chromatic adaptation are not handled.
 """
@@ -89,7 +89,7 @@ def rgb_to_hsv(rgb: Colors) -> Float[Array, "*n 3"]:
         rgb: sRGB-encoded values in [0, 1], channels last.
 
     Returns:
-        Hue (in turns: 1/3 is green), saturation and value, each in [0, 1]. Hue is 0 at grey, and
+        Hue (in turns: 1/3 is green), saturation and value, each in [0, 1]. Hue is 0 at gray, and
         saturation 0 at black; their gradients are 0 there.
 
     Reference: Smith, "Color gamut transform pairs" (1978); HAQAGen Sec. 3.
@@ -98,14 +98,14 @@ def rgb_to_hsv(rgb: Colors) -> Float[Array, "*n 3"]:
     r, g, b = jnp.moveaxis(rgb, -1, 0)
     value = rgb.max(-1)
     chroma = value - rgb.min(-1)
-    coloured = chroma > _ACHROMATIC
+    colored = chroma > _ACHROMATIC
     lit = value > _ACHROMATIC
-    divisor = jnp.where(coloured, chroma, 1.0)
+    divisor = jnp.where(colored, chroma, 1.0)
     from_red = (g - b) / divisor + jnp.where(g < b, 6.0, 0.0)
     from_green = (b - r) / divisor + 2.0
     from_blue = (r - g) / divisor + 4.0
     sector = jnp.where(value == r, from_red, jnp.where(value == g, from_green, from_blue))
-    hue = jnp.where(coloured, sector / 6.0, 0.0)
+    hue = jnp.where(colored, sector / 6.0, 0.0)
     saturation = jnp.where(lit, chroma / jnp.where(lit, value, 1.0), 0.0)
     return jnp.stack([hue, saturation, value], -1)
 

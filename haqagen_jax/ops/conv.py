@@ -62,8 +62,8 @@ def zero_padded(
     return padded.reshape(b, h + sum(rows), w + sum(columns), c)
 
 
-def _neighbourhoods(ringed: Array, h: int, w: int) -> Array:
-    """Nine neighbours of each pixel side by side: [b h w (9 c)]."""
+def _neighborhoods(ringed: Array, h: int, w: int) -> Array:
+    """Nine neighbors of each pixel side by side: [b h w (9 c)]."""
     return jnp.concatenate([view for row in _shifted(ringed, h, w) for view in row], -1)
 
 
@@ -113,18 +113,18 @@ def _conv3x3_kernel_gradient(x: Array, dy: Array) -> Array:
 
 
 def _conv3x3_kernel_gradient_by_band(x: Array, dy: Array) -> Array:
-    """Products of the neighbourhoods of a few rows, which a CPU's cache holds."""
+    """Products of the neighborhoods of a few rows, which a CPU's cache holds."""
     b, h, w, i = x.shape
     ringed = _ringed(x)
 
     def add_band(total: Array, row: Array) -> tuple[Array, None]:
         near = lax.dynamic_slice_in_dim(ringed, row, _BAND + 2, axis=1)
-        near = _neighbourhoods(near, _BAND, w).reshape(b, _BAND * w, -1)
+        near = _neighborhoods(near, _BAND, w).reshape(b, _BAND * w, -1)
         lines = lax.dynamic_slice_in_dim(dy, row, _BAND, axis=1).reshape(b, _BAND * w, -1)
         part = jnp.einsum("bnk,bno->bko", near, lines, preferred_element_type=total.dtype)
         return total + part, None
 
-    # A sum for each picture, as these may be on several devices, and one that a low precision
+    # A sum for each image, as these may be on several devices, and one that a low precision
     # would not hold.
     zero = at_least_float32(jnp.zeros((b, 9 * i, dy.shape[-1]), dy.dtype))
     total, _ = lax.scan(add_band, zero, jnp.arange(0, h, _BAND))
@@ -139,7 +139,7 @@ def conv_transpose4x4(
 ) -> Float[Array, "b H W o"]:
     """Transposed convolution, 4x4, stride 2, padding 1: doubles height and width.
 
-    Each output sees a 2x2 neighbourhood of the input through one of four 2x2 kernels, by the
+    Each output sees a 2x2 neighborhood of the input through one of four 2x2 kernels, by the
     parity of its row and column. One 2x2 convolution with four times the channels computes all
     four; the outputs are then interleaved.
 

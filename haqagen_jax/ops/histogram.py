@@ -1,6 +1,6 @@
 """Soft histograms with a gradient, and their CDF.
 
-Images are `b h w c`; histograms are float32, one per image and channel, with `bins` centres spread
+Images are `b h w c`; histograms are float32, one per image and channel, with `bins` centers spread
 evenly over [0, 1], both ends included. Values outside [0, 1] are not clipped: they count as far as
 the kernel reaches. The array of pixels times bins is never stored, forward or backward: pixels are
 taken a few at a time, so temporaries stay below one copy of the image.
@@ -39,15 +39,15 @@ class Kernel(enum.StrEnum):
 def _responses(
     values: Float[Array, "*b n"], bins: int, kernel: Kernel, tau: float
 ) -> Float[Array, "*b m n"]:
-    """Evaluate the triangular kernel at each centre, or one sigmoid at each edge of a bin.
+    """Evaluate the triangular kernel at each center, or one sigmoid at each edge of a bin.
 
-    The logistic kernel is the difference of neighbouring sigmoids. As the average over pixels is
+    The logistic kernel is the difference of neighboring sigmoids. As the average over pixels is
     linear, the difference is taken of the averages, and each sigmoid is evaluated once.
     """
     spacing = 1.0 / (bins - 1)
-    centres = spacing * np.arange(bins)
+    centers = spacing * np.arange(bins)
     edges = spacing * (np.arange(bins + 1) - 0.5)
-    points = centres if kernel is Kernel.TRIANGULAR else edges
+    points = centers if kernel is Kernel.TRIANGULAR else edges
     points = points.astype(values.dtype).reshape((1,) * (values.ndim - 1) + (-1, 1))
     distance = (points - values[..., None, :]) / tau
     if kernel is Kernel.TRIANGULAR:
@@ -140,15 +140,15 @@ _mean_responses.defvjp(_mean_responses_forward, _mean_responses_backward)
 def soft_histogram(
     image: Images, *, bins: int, kernel: str, tau: float
 ) -> Float[Array, "b c {bins}"]:
-    """Return the share of the pixels around each of `bins` evenly spaced centres.
+    """Return the share of the pixels around each of `bins` evenly spaced centers.
 
     Args:
         image: values in [0, 1].
-        bins: number of centres, at least 2.
+        bins: number of centers, at least 2.
         kernel: "triangular", max(0, 1 - |d| / tau), or "logistic", the difference of two sigmoids
-            of temperature tau at the bin's edges, half a spacing to either side of its centre.
+            of temperature tau at the bin's edges, half a spacing to either side of its center.
         tau: width of the kernel in units of the image, positive. A triangular kernel narrower than
-            half the spacing 1 / (bins - 1) does not see pixels that fall between two centres.
+            half the spacing 1 / (bins - 1) does not see pixels that fall between two centers.
 
     Returns:
         Histogram (b, c, bins), divided by its sum over the bins; all zeros if no pixel is seen.
@@ -156,7 +156,7 @@ def soft_histogram(
     Raises:
         ValueError: `bins`, `kernel` or `tau` is out of range.
 
-    Reference: HAQAGen Sec. 3.2, "Differentiable histogram loss"; the normalisation is ours.
+    Reference: HAQAGen Sec. 3.2, "Differentiable histogram loss"; the normalization is ours.
     """
     if bins < 2:
         raise ValueError(f"bins is {bins}; a histogram over [0, 1] needs at least 2")
@@ -174,7 +174,7 @@ def soft_cdf(image: Images, *, bins: int, kernel: str, tau: float) -> Float[Arra
 
     Args:
         image: values in [0, 1].
-        bins: number of centres, at least 2.
+        bins: number of centers, at least 2.
         kernel: "triangular" or "logistic".
         tau: width of the kernel in units of the image, positive.
 

@@ -56,7 +56,7 @@ def resize_bilinear(
     return _bilinear(x.shape[1:3], (height, width), x)
 
 
-# Neighbours are fetched on the way forward; backward that would be a scatter, and a product with
+# Neighbors are fetched on the way forward; backward that would be a scatter, and a product with
 # the weights of all samples is faster.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _bilinear(old: tuple[int, int], new: tuple[int, int], x: Array) -> Array:

@@ -54,7 +54,7 @@ def _forward(
 ) -> tuple[Array, Array]:
     """Returns y and the states before every STRIDE-th step, [t s b k n d]."""
     inputs = [(u, "channels"), (delta, "channels"), (A, "A"), (B, "inner")]
-    (last,) = _call(_summarise, interpret, inputs, ["state"])
+    (last,) = _call(_summarize, interpret, inputs, ["state"])
     h = entering(whole_decay(delta, A), last, reverse=False)
     inputs += [(C, "inner"), (h, "state")]
     y, kept = _call(_walk, interpret, inputs, ["channels", "kept"])
@@ -71,7 +71,7 @@ def _scan_fwd(
 def _scan_bwd(interpret: bool, residuals: tuple[Array, ...], dy: Array) -> tuple[Array, ...]:
     u, delta, A, B, C, kept = residuals
     inputs = [(delta, "channels"), (A, "A"), (C, "inner"), (dy, "channels")]
-    (first,) = _call(_summarise_back, interpret, inputs, ["state"])
+    (first,) = _call(_summarize_back, interpret, inputs, ["state"])
     m = entering(whole_decay(delta, A), first, reverse=True)
     inputs = [(u, "channels"), (delta, "channels"), (A, "A"), (B, "inner"), (C, "inner")]
     inputs += [(dy, "channels"), (kept, "kept"), (m, "state")]
@@ -125,7 +125,7 @@ def _call(
     return list(run(*(x for x, _ in inputs)))
 
 
-def _summarise(u: Any, delta: Any, A: Any, B: Any, last: Any) -> None:
+def _summarize(u: Any, delta: Any, A: Any, B: Any, last: Any) -> None:
     """What leaves the segment if nothing enters it."""
     decays = A[...]
 
@@ -157,7 +157,7 @@ def _walk(u: Any, delta: Any, A: Any, B: Any, C: Any, enters: Any, y: Any, kept:
     lax.fori_loop(0, u.shape[0] // STRIDE, stretch, enters[...])
 
 
-def _summarise_back(delta: Any, A: Any, C: Any, dy: Any, first: Any) -> None:
+def _summarize_back(delta: Any, A: Any, C: Any, dy: Any, first: Any) -> None:
     """What the adjoint hands to the segment before, if nothing comes from the one behind."""
     decays, steps = A[...], delta.shape[0]
 

@@ -92,11 +92,11 @@ def _entering(u: Array, delta: Array, A: Array, B: Array) -> Array:
     if u.shape[1] == 1:
         return h
 
-    def summarise(h: Array, x: tuple[Array, ...]) -> tuple[Array, None]:
+    def summarize(h: Array, x: tuple[Array, ...]) -> tuple[Array, None]:
         u, delta, B = x
         return _advance(h, _decay(delta, A), u, delta, B), None
 
-    last, _ = lax.scan(summarise, h, (u, delta, B))
+    last, _ = lax.scan(summarize, h, (u, delta, B))
     return entering(whole_decay(delta, A), last, reverse=False)
 
 
@@ -154,11 +154,11 @@ def _scan_bwd(residuals: tuple[Array, ...], dy: Array) -> tuple[Array, ...]:
     m = _zero_state(u, B)
     if u.shape[1] > 1:
 
-        def summarise(m: Array, x: tuple[Array, ...]) -> tuple[Array, None]:
+        def summarize(m: Array, x: tuple[Array, ...]) -> tuple[Array, None]:
             delta, C, dy = x
             return _decay(delta, A) * (m + C[..., :, None] * dy[..., None, :]), None
 
-        last, _ = lax.scan(summarise, m, (delta, C, dy), reverse=True)
+        last, _ = lax.scan(summarize, m, (delta, C, dy), reverse=True)
         m = entering(whole_decay(delta, A), last, reverse=True)
 
     def recompute(h: Array, x: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:

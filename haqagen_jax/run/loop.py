@@ -5,7 +5,7 @@ A run lives in its work directory:
     texture/          the frozen f, from `haqagen pretrain-texture`
     checkpoints/      to continue from
     metrics.jsonl     losses and validation scores; tensorboard/ has the same
-    curves.png        their curves;  samples/ has pictures of validation samples
+    curves.png        their curves;  samples/ has images of validation samples
     model/            the best model so far by validation PSNR; `haqagen colorize --model` takes it
 """
 

@@ -26,7 +26,7 @@ from haqagen_jax.system.files import prepare_folder
 
 LONGEST = 512  # pixels of a photograph that is used; longer ones are reduced
 SHORTEST = 64  # pixels; smaller ones show too little
-GREYEST = 4 / 255  # mean distance of a pixel's channels, below which a photograph has no color
+GRAYEST = 4 / 255  # mean distance of a pixel's channels, below which a photograph has no color
 
 
 class Unusable(InputError):  # noqa: N818 - nothing is wrong with the command
@@ -52,7 +52,7 @@ def make_pairs(
         progress: show a bar.
 
     Returns:
-        How many pairs there are, and a line for each photograph that was left out: broken, grey,
+        How many pairs there are, and a line for each photograph that was left out: broken, gray,
         smaller than `SHORTEST`, or of another's name.
 
     Raises:
@@ -137,7 +137,7 @@ def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
         raise Unusable(f"{path}: left out, as {few}; {SHORTEST} a side is the least")
     color = resize(pixels, clamp_size(pixels.shape[:2], LONGEST))
     spread = float((color.max(-1) - color.min(-1)).mean())
-    if spread < GREYEST:
+    if spread < GRAYEST:
         raise Unusable(f"{path}: left out, as it has no color; give color photographs")
     return color
 

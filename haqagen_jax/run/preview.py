@@ -21,7 +21,7 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.ops.color import hsv_to_rgb
 
 TITLES = ("NIR", "prediction", "HSV prediction", "truth")
-_GAP = 6  # pixels between the pictures
+_GAP = 6  # pixels between the images
 _FONT = 16  # pixels
 _COLUMNS = 3  # of the curves
 _DECADES = 1000  # ratio of largest to smallest up to which 2 and 5 are marked too
@@ -42,15 +42,15 @@ def sample_sheet(
     Args:
         nir: inputs.
         rgb_pred: predictions of G_A.
-        hsv_pred: predictions of G_B, h, s and v in [0, 1]; drawn in the colours they stand for.
+        hsv_pred: predictions of G_B, h, s and v in [0, 1]; drawn in the colors they stand for.
         rgb: truth.
 
     Returns:
         The sheet, pixel for pixel on a white ground.
     """
-    grey, colour, hsv, truth = (_unit(image) for image in (nir, rgb_pred, hsv_pred, rgb))
-    columns = (np.repeat(grey, 3, axis=-1), colour, np.asarray(hsv_to_rgb(hsv)), truth)
-    rows, h, w = grey.shape[:3]
+    gray, color, hsv, truth = (_unit(image) for image in (nir, rgb_pred, hsv_pred, rgb))
+    columns = (np.repeat(gray, 3, axis=-1), color, np.asarray(hsv_to_rgb(hsv)), truth)
+    rows, h, w = gray.shape[:3]
     top = _GAP + _FONT + _GAP
     size = (_GAP + (w + _GAP) * len(columns), top + (h + _GAP) * rows)
     sheet = Image.new("RGB", size, "white")
@@ -73,7 +73,7 @@ def loss_curves(history: Mapping[str, Sequence[tuple[int, float]]], path: str | 
     Args:
         history: term to (step, value), in order of the steps; values that are not finite are left
             out and counted in the diagram's title.
-        path: of the PNG; it is replaced when the new picture is complete.
+        path: of the PNG; it is replaced when the new image is complete.
 
     Raises:
         ValueError: no terms.

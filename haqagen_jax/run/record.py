@@ -1,4 +1,4 @@
-"""What a run tells: terms, rates, scores and pictures, as files and as lines; and its best model.
+"""What a run tells: terms, rates, scores and images, as files and as lines; and its best model.
 
 Every process keeps the numbers, so that all of them stop together; process 0 writes.
 """
@@ -145,12 +145,12 @@ class Record:
         samples: Samples,
         variables: Callable[[], Any],
     ) -> str:
-        """Records scores and pictures, exports the model if it is the best; returns a line.
+        """Records scores and images, exports the model if it is the best; returns a line.
 
         Args:
             step: that was validated, and saved before.
             scores: of the validation split; a PSNR that is not finite is never the best.
-            samples: pictures of it.
+            samples: images of it.
             variables: gives the generator's variables as numpy arrays; called by all processes
                 when the model is the best so far.
         """

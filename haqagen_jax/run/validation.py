@@ -1,7 +1,7 @@
 """Scores of a model while it trains: on the central crop of every validation pair.
 
-One forward pass a picture, so that validating often stays cheap; `haqagen evaluate` scores whole
-pictures through the inference engine.
+One forward pass an image, so that validating often stays cheap; `haqagen evaluate` scores whole
+images through the inference engine.
 """
 
 import functools
@@ -82,7 +82,7 @@ def make_validation(
             found, pictures, real = predict(variables, placed, mask)
             real = jax.device_get(real)
             scores.append({name: x[real] for name, x in jax.device_get(found).items()})
-            if shown < wanted:  # pictures are large: those that nobody sees stay on the devices
+            if shown < wanted:  # images are large: those that nobody sees stay on the devices
                 samples.append(jax.tree.map(lambda x, real=real: x[real], jax.device_get(pictures)))
                 shown += int(real.sum())
         values, shown_pictures = (

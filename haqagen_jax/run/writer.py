@@ -112,7 +112,7 @@ class RunWriter:
             self._board.add_scalar(name, value, step)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """Writes a uint8 picture (h, w, 3) for TensorBoard."""
+        """Writes a uint8 image (h, w, 3) for TensorBoard."""
         self._board.add_image(name, image, step, dataformats="HWC")
 
     def history(self) -> History:

@@ -1,7 +1,7 @@
-"""Rendered natural scenes: near-infrared and colour pictures together, from a seed.
+"""Rendered natural scenes: near-infrared and color images together, from a seed.
 
 For tests, for the demonstration and for people without data. No photograph goes into them: shapes
-and textures are seeded noise, colours are published reflectances (see `materials`). numpy
+and textures are seeded noise, colors are published reflectances (see `materials`). numpy
 only.
 """
 

@@ -23,7 +23,7 @@ def paint_sky(canvas: Canvas, sky: Sky, noise: Noise) -> None:
 
     Args:
         canvas: Painted in place, wholly.
-        sky: Its colours and clouds.
+        sky: Its colors and clouds.
         noise: Shapes of the clouds.
     """
     view, light = canvas.view, canvas.light

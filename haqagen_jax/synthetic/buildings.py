@@ -19,7 +19,7 @@ _BAY = 2.7
 
 @dataclass(frozen=True)
 class House:
-    """A box with its nearest corner region at (`x`, `z`), turned by `angle`; lengths in metres.
+    """A box with its nearest corner region at (`x`, `z`), turned by `angle`; lengths in meters.
 
     A `pitch` of 0 gives a flat roof; otherwise the ridge stands `pitch` times half the depth above
     the eaves.
@@ -222,7 +222,7 @@ def _gable(house: House, width: float, gable: float, u: Field, v: Field, pixel: 
 
 
 def _bricks(clay: Bands, noise: Noise, u: Field, v: Field, pixel: float) -> Field:
-    """Lay courses of bricks, 25 x 8 cm, half a brick apart, in grey mortar."""
+    """Lay courses of bricks, 25 x 8 cm, half a brick apart, in gray mortar."""
     course = np.floor(v / 0.08)
     along = u / 0.25 + 0.5 * np.mod(course, 2)
     tint = noise.cells(along, course)

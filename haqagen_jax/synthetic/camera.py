@@ -1,6 +1,6 @@
 """The camera, the light and the canvas of a rendered scene.
 
-World: metres, X right, Y up, Z forward, ground at Y = 0, camera at (0, eye, 0) looking along Z with
+World: meters, X right, Y up, Z forward, ground at Y = 0, camera at (0, eye, 0) looking along Z with
 focal length 1. Screen: x right from the middle, y down from the top, both in view heights. Radiance
 is linear, float32, bands R, G, B, NIR last; 1 is a sunlit white diffuser.
 """
@@ -85,7 +85,7 @@ class View:
         """Find where points of the world fall on the screen.
 
         Args:
-            points: X, Y, Z in metres; Z > 0.
+            points: X, Y, Z in meters; Z > 0.
 
         Returns:
             x, y in view heights.
@@ -97,7 +97,7 @@ class View:
         """Cut the pixels of the box around some points of the world.
 
         Args:
-            points: X, Y, Z in metres; Z > 0.
+            points: X, Y, Z in meters; Z > 0.
             margin: Added on each side, in view heights.
 
         Returns:
@@ -141,7 +141,7 @@ class Light:
             albedo: Reflectance, linear.
             sunlit: Cosine of the sun's incidence times its visibility.
             openness: Part of the sky that the surface sees.
-            distance: Metres of air between the surface and the camera.
+            distance: Meters of air between the surface and the camera.
 
         Returns:
             Radiance, linear.
@@ -158,7 +158,7 @@ class Light:
 
 
 class Canvas:
-    """The picture being painted, from the back to the front."""
+    """The image being painted, from the back to the front."""
 
     def __init__(self, view: View, light: Light) -> None:
         self.view = view

@@ -1,6 +1,6 @@
 """The ground of a rendered scene: fields, meadow, furrows, a road, a lake, shadows.
 
-Lengths in metres, on the plane Y = 0 of `camera`. Everything is flat; slopes are not handled.
+Lengths in meters, on the plane Y = 0 of `camera`. Everything is flat; slopes are not handled.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from haqagen_jax.synthetic.camera import Canvas, Plane, Window
 from haqagen_jax.synthetic.materials import Bands, Material
 from haqagen_jax.synthetic.noise import Field, Noise, smoothstep
 
-_FARTHEST = 4000.0  # Where the plane meets the horizon of a finite picture.
+_FARTHEST = 4000.0  # Where the plane meets the horizon of a finite image.
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Road:
-    """A winding strip: centre at X = `start` + `drift` Z + `bend` sin(Z / `period`)."""
+    """A winding strip: center at X = `start` + `drift` Z + `bend` sin(Z / `period`)."""
 
     start: float
     drift: float
@@ -42,7 +42,7 @@ class Road:
 
 @dataclass(frozen=True)
 class Lake:
-    """Water between the distances `near` and `far`, metres, with wavering shores."""
+    """Water between the distances `near` and `far`, meters, with wavering shores."""
 
     near: float
     far: float
@@ -124,14 +124,14 @@ def _grain(x: Plane, z: Float[np.ndarray, "h 1"], eye: float, pixel: float, nois
     """Give the texture of blades and clods, which stand upright on the ground.
 
     It is laid on the screen, octave by octave, and each octave shows only where perspective makes
-    it finer than half a metre; laid on the ground it would be drawn out by the slant of the view.
+    it finer than half a meter; laid on the ground it would be drawn out by the slant of the view.
     """
     y = eye / z
     total = np.zeros_like(x)
     frequency = 6.0
     while frequency * pixel < 0.6:
-        metres = z / frequency
-        strength = smoothstep(0.5, 0.1, metres)
+        meters = z / frequency
+        strength = smoothstep(0.5, 0.1, meters)
         if strength.max() > 0:
             total += noise.smooth(x * frequency + 0.21 * y, y * (0.6 * frequency)) * strength
         frequency *= 1.9
@@ -147,8 +147,8 @@ def _pave(
     pixel: float,
 ) -> None:
     """Lay a road over the fields, in place."""
-    centre = road.start + road.drift * z + road.bend * np.sin(z / road.period)
-    beside = np.abs(x - centre)
+    center = road.start + road.drift * z + road.bend * np.sin(z / road.period)
+    beside = np.abs(x - center)
     edge = pixel * z
     cover = np.clip((road.width / 2 - beside) / edge + 0.5, 0, 1)[..., None]
     wear = 1 + 0.15 * np.cos(beside * (9.5 / road.width))[..., None]

@@ -1,7 +1,7 @@
 """Endless seeded noise: the source of every texture of a rendered scene.
 
 Coordinates are float32 arrays of any shape that broadcast together, in units of the coarsest
-wavelength; results are float32, centred on 0, within [-1, 1]. The pattern repeats after 256 cells.
+wavelength; results are float32, centered on 0, within [-1, 1]. The pattern repeats after 256 cells.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ class Noise:
         self._table = rng.random(1 << 2 * _BITS, dtype=np.float32) * 2 - 1
 
     def cells(self, x: Field, y: Field) -> Field:
-        """Give one number for each unit square: the colour of a brick, of a field.
+        """Give one number for each unit square: the color of a brick, of a field.
 
         Args:
             x: Horizontal coordinate.
@@ -77,7 +77,7 @@ class Noise:
             gain: Strength of an octave relative to the one before.
 
         Returns:
-            In [-1, 1], of the broadcast shape; weights are normalised before fading.
+            In [-1, 1], of the broadcast shape; weights are normalized before fading.
         """
         cos, sin = 2 * np.float32(np.cos(_TURN)), 2 * np.float32(np.sin(_TURN))
         weight = np.float32((1 - gain) / (1 - gain**octaves))

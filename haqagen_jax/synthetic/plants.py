@@ -12,10 +12,10 @@ from haqagen_jax.synthetic.noise import Field, Noise, smoothstep
 
 @dataclass(frozen=True)
 class Plant:
-    """A plant at (`x`, `z`) on the ground; lengths in metres.
+    """A plant at (`x`, `z`) on the ground; lengths in meters.
 
     `trunk` is the bare height below the crown; a shrub has none. `blobs` are the clumps of a broad
-    crown: centre (x, y, z) and radius relative to half the crown's width and height; a conifer
+    crown: center (x, y, z) and radius relative to half the crown's width and height; a conifer
     has none.
     """
 

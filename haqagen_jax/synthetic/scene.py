@@ -1,4 +1,4 @@
-"""Rendered natural scenes: a near-infrared picture and its colour picture, from one seed.
+"""Rendered natural scenes: a near-infrared image and its color image, from one seed.
 
 A scene is painted as linear radiance in four bands (R, G, B, NIR) and taken by two noisy cameras,
 both sRGB-encoded (a photographic camera with its infrared filter taken out encodes its near
@@ -41,7 +41,7 @@ def render(seed: int, height: int, width: int) -> Scene:
         width: Pixels, at least 1.
 
     Returns:
-        Near infrared (height, width, 1) and colour (height, width, 3), float32, sRGB-encoded.
+        Near infrared (height, width, 1) and color (height, width, 3), float32, sRGB-encoded.
 
     Raises:
         ValueError: If the seed is negative or a side is below 1.

@@ -25,7 +25,7 @@ def make_mesh(train: TrainConfig, devices: Sequence[Any] | None = None) -> Mesh:
     """Arranges the devices of all processes in a grid.
 
     Args:
-        train: `fsdp` neighbours share the state; the batch is split over all.
+        train: `fsdp` neighbors share the state; the batch is split over all.
         devices: by default all there are.
 
     Returns:

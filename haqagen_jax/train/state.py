@@ -38,7 +38,7 @@ class TrainState:
 def create_state(
     key: Array, config: Config, *, steps: int, dtype: DTypeLike = jnp.float32
 ) -> TrainState:
-    """Initialises both networks and both optimizers.
+    """Initializes both networks and both optimizers.
 
     Args:
         key: typed random key.

@@ -77,7 +77,7 @@ def make_train_step(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         scale = jnp.ones(()) if state.loss_scale is None else state.loss_scale.scale
-        # Comparisons in float64 keep their parameters so; the pictures follow.
+        # Comparisons in float64 keep their parameters so; the images follow.
         kind = jax.tree.leaves(state.generator["params"])[0].dtype
         batch = jax.tree.map(lambda x: jnp.asarray(x, kind), batch)
         parts = config.train.microbatches
@@ -219,7 +219,7 @@ def _means(terms: Mapping[str, Array]) -> Metrics:
 
 def _averaged(function: Callable[[Batch], Any], batch: Batch, parts: int) -> Any:
     """The mean of a function over equal parts of a batch, one after another."""
-    # Neighbours go to different parts: so each device keeps its own pictures.
+    # Neighbors go to different parts: so each device keeps its own images.
     split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
 
     def add(total: Any, part: Batch) -> tuple[Any, None]:

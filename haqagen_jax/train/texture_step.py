@@ -34,7 +34,7 @@ class TextureState:
 
 
 def create_texture_state(key: Array, config: TextureConfig) -> TextureState:
-    """Initialise f and its optimizer.
+    """Initialize f and its optimizer.
 
     Args:
       key: typed random key.

@@ -30,7 +30,7 @@ class Weights:
         url: of the file.
         size: of it, bytes.
         sha256: of it, in hexadecimal.
-        licence: a line.
+        license: a line.
         members: of a package, the files with the weights, by which its unpacked folder is known.
         carries: names of other entries whose weights this file holds, too.
     """
@@ -40,7 +40,7 @@ class Weights:
     url: str
     size: int
     sha256: str
-    licence: str
+    license: str
     members: tuple[Member, ...] = ()
     carries: tuple[str, ...] = ()
 

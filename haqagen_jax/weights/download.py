@@ -22,7 +22,7 @@ def download_all(names: Sequence[str]) -> int:
     """Fetches what of the named weights is not in the cache yet.
 
     Args:
-        names: of the catalogue, or `ALL` alone.
+        names: of the catalog, or `ALL` alone.
 
     Returns:
         The exit status: 0 when all are there, else 1; one that is not costs a line on stderr.
@@ -36,7 +36,7 @@ def download_all(names: Sequence[str]) -> int:
         try:
             if not store.available(entry.name):
                 _download_with_bar(entry)
-            print(f"{entry.name}: {store.path(entry.name)} ({entry.licence})")
+            print(f"{entry.name}: {store.path(entry.name)} ({entry.license})")
         except InputError as error:
             missing += 1
             complain(str(error))

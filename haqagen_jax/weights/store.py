@@ -1,6 +1,6 @@
 """Published weights in the cache folder: `weights/NAME.safetensors`, as our networks take them.
 
-Only the layers that are used are kept. A file is there whole and from the file that the catalogue
+Only the layers that are used are kept. A file is there whole and from the file that the catalog
 names, or it is not there. One of a package that carries several weights serves for each of them.
 """
 
@@ -36,7 +36,7 @@ def path(name: str) -> Path:
     """Returns the file of weights that are in the cache: their own, or that of what carries them.
 
     Args:
-        name: of the catalogue.
+        name: of the catalog.
 
     Raises:
         InputError: no such name, or they are not there; the message says how to get them.
@@ -51,7 +51,7 @@ def available(name: str) -> bool:
     """Says whether weights are in the cache.
 
     Args:
-        name: of the catalogue.
+        name: of the catalog.
 
     Raises:
         InputError: no such name.
@@ -63,14 +63,14 @@ def load(name: str) -> dict[str, Any]:
     """Reads weights from the cache.
 
     Args:
-        name: of the catalogue.
+        name: of the catalog.
 
     Returns:
         Parameters of the network, nested dicts of float32 numpy arrays; of a package that carries
         several weights, those by name.
 
     Raises:
-        InputError: no such name, not there, damaged, or of another file than the catalogue names.
+        InputError: no such name, not there, damaged, or of another file than the catalog names.
     """
     place, holder = path(name), _holder(name)
     prefix = "" if holder.name == name else f"{name}/"
@@ -121,7 +121,7 @@ def import_file(name: str, source: Path) -> Path:
     """Puts weights into the cache from a file of the user's.
 
     Args:
-        name: of the catalogue.
+        name: of the catalog.
         source: the file as it was published; for a package, also the folder with its files.
 
     Returns:
@@ -175,7 +175,7 @@ def keep(weights: Weights, source: Path) -> Path:
         InputError: other tensors, or nothing can be written; the cache is as it was.
     """
     params = _read(weights.name, source)
-    facts = {"sha256": weights.sha256, "source": weights.url, "licence": weights.licence}
+    facts = {"sha256": weights.sha256, "source": weights.url, "licence": weights.license}
     place = _place(weights)
     prepare_folder(place.parent, remedy=ELSEWHERE)
     remove_parts(place)
@@ -194,10 +194,10 @@ def _read(name: str, source: Path) -> dict[str, Any]:
 
 
 def listing() -> str:
-    """Returns the catalogue, and what of it is in the cache, as lines."""
+    """Returns the catalog, and what of it is in the cache, as lines."""
     rows = [("", "MB", "cached", "for", "licence")]
     rows += [
-        (w.name, f"{w.size / 1e6:.3f}", "yes" if available(w.name) else "no", w.purpose, w.licence)
+        (w.name, f"{w.size / 1e6:.3f}", "yes" if available(w.name) else "no", w.purpose, w.license)
         for w in catalog.CATALOG
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from haqagen_jax.batch.report import Outcome
-from haqagen_jax.batch.run import colour
+from haqagen_jax.batch.run import color
 from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
@@ -65,7 +65,7 @@ def test_every_kind_of_file_comes_back(model, height, width, seed):
                 tifffile.imwrite(path, nir)
             written.append(nir)
             files.append(Outcome(str(path), str(path.with_stem(f"{dtype}_rgb"))))
-        colour(model, files, progress=False)
+        color(model, files, progress=False)
         for nir, file in zip(written, files, strict=True):
             assert file.status == "coloured", file.message
             rgb = imagecodecs.imread(Path(file.output or ""))

@@ -21,7 +21,7 @@ from haqagen_jax.inference.settings import Settings
 RNG = np.random.default_rng(0)
 
 
-def colour(folder, out, *, report=None, **rules):
+def color(folder, out, *, report=None, **rules):
     return colorize_files(
         [str(folder)],
         str(out),
@@ -35,7 +35,7 @@ def colour(folder, out, *, report=None, **rules):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Three small pictures and one of another kind."""
+    """Three small images and one of another kind."""
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "b.png", "c.png"):
@@ -66,13 +66,13 @@ def damage(path, kind):
 @pytest.mark.parametrize("name", ["b_rgb.png", "d_rgb.tif"])
 def test_resume_skips_what_is_complete(pictures, tmp_path, capsys, kind, name):
     out = tmp_path / "out"
-    assert colour(pictures, out) == 0
+    assert color(pictures, out) == 0
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     stamps = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     damage(out / name, kind)
     (out / "a_rgb.png").unlink()
     capsys.readouterr()
-    assert colour(pictures, out, resume=True) == 0
+    assert color(pictures, out, resume=True) == 0
     assert capsys.readouterr().out.startswith("2 coloured, 2 complete before, 0 failed; ")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     kept = {other for other in OUTPUTS if other not in ("a_rgb.png", name)}
@@ -84,7 +84,7 @@ def test_resume_clears_what_a_killed_run_left(pictures, tmp_path):
     out.mkdir()
     (out / ".b_rgb.png.123.part").touch()
     (out / ".x_rgb.png.123.part").touch()  # another run's
-    assert colour(pictures, out, resume=True) == 0
+    assert color(pictures, out, resume=True) == 0
     assert names(out) == [".x_rgb.png.123.part", *OUTPUTS]
 
 
@@ -135,13 +135,13 @@ def test_an_interrupt_keeps_what_is_finished_and_reports_the_rest(pictures, tmp_
     with monkeypatch.context() as patch:
         patch.setattr(module, "open_nir", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            colour(pictures, out, report=str(report))
+            color(pictures, out, report=str(report))
     found = {os.path.basename(f["input"]): f for f in json.loads(report.read_text())["files"]}
     done = {name for name, file in found.items() if file["status"] == "coloured"}
     assert "a.png" in done
     assert {file["status"] for name, file in found.items() if name not in done} == {"left"}
     assert names(out) == [name.replace(".", "_rgb.") for name in sorted(done)]
-    assert colour(pictures, out, resume=True) == 0
+    assert color(pictures, out, resume=True) == 0
     assert names(out) == OUTPUTS
 
 
@@ -150,7 +150,7 @@ def test_processes_share_the_files(pictures, tmp_path, share):
     out, done = tmp_path / "out", []
     for number in range(share):
         report = tmp_path / "r.json"
-        assert colour(pictures, out, share=(number, share), report=str(report)) == 0
+        assert color(pictures, out, share=(number, share), report=str(report)) == 0
         files = json.loads((tmp_path / f"r.{number}.json").read_text())["files"]
         done += [os.path.basename(file["input"]) for file in files]
     assert sorted(done) == ["a.png", "b.png", "c.png", "d.tif"]
@@ -192,7 +192,7 @@ def test_a_signal_in_the_middle_of_a_picture(tmp_path, number):
 
 
 def test_a_full_disk(tmp_path):
-    """No file may grow beyond a megabyte: the large picture fails, the small one is done."""
+    """No file may grow beyond a megabyte: the large image fails, the small one is done."""
     (tmp_path / "in").mkdir()
     large_picture(tmp_path / "in" / "a.tif", 1000)
     large_picture(tmp_path / "in" / "b.tif", 200)

@@ -1,4 +1,4 @@
-"""Whole runs over files with the grey baseline: the identity, so pixels can be compared."""
+"""Whole runs over files with the gray baseline: the identity, so pixels can be compared."""
 
 import os
 
@@ -21,7 +21,7 @@ def full_range(dtype, shape=(20, 30)):
     return np.random.default_rng(0).permutation(values).reshape(shape).astype(dtype)
 
 
-def colour(*inputs, out, report=None, progress=True, **rules):
+def color(*inputs, out, report=None, progress=True, **rules):
     names = [str(i) for i in inputs]
     report = None if report is None else str(report)
     rules = Rules(**rules)
@@ -52,7 +52,7 @@ def test_bit_depth_and_extension_are_kept(tmp_path, name, dtype):
         Image.fromarray(nir).save(tmp_path / name)
     else:
         tifffile.imwrite(tmp_path / name, nir)
-    assert colour(tmp_path / name, out=tmp_path / "out") == 0
+    assert color(tmp_path / name, out=tmp_path / "out") == 0
     got = imagecodecs.imread(tmp_path / "out" / name.replace("_nir", "_rgb"))
     assert got.dtype == dtype
     np.testing.assert_allclose(got, np.repeat(nir[..., None], 3, -1), rtol=0, atol=1e-6)
@@ -61,7 +61,7 @@ def test_bit_depth_and_extension_are_kept(tmp_path, name, dtype):
 def test_jpeg_stays_a_good_jpeg(tmp_path):
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None], 16, 0)
     Image.fromarray(ramp).save(tmp_path / "X.jpg", quality=100)
-    assert colour(tmp_path / "X.jpg", out=tmp_path) == 0
+    assert color(tmp_path / "X.jpg", out=tmp_path) == 0
     with Image.open(tmp_path / "X_rgb.jpg") as image:
         assert image.format == "JPEG"
         assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3  # 4:4:4
@@ -71,7 +71,7 @@ def test_jpeg_stays_a_good_jpeg(tmp_path):
 def test_odd_types_become_what_can_be_written(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", full_range("uint16").astype(np.int32))
     tifffile.imwrite(tmp_path / "b.tif", full_range("float64"))
-    assert colour(tmp_path / "a.tif", tmp_path / "b.tif", out=tmp_path / "out") == 0
+    assert color(tmp_path / "a.tif", tmp_path / "b.tif", out=tmp_path / "out") == 0
     assert imagecodecs.imread(tmp_path / "out" / "a_rgb.tif").dtype == np.uint16
     assert imagecodecs.imread(tmp_path / "out" / "b_rgb.tif").dtype == np.float32
 
@@ -80,7 +80,7 @@ def test_odd_types_become_what_can_be_written(tmp_path):
 def test_small_and_narrow_images(tmp_path, shape):
     nir = np.full((1, 1), 77, np.uint8) if shape == (1, 1) else full_range("uint8", shape)
     Image.fromarray(nir).save(tmp_path / "a.png")
-    assert colour(tmp_path / "a.png", out=tmp_path / "b.png") == 0
+    assert color(tmp_path / "a.png", out=tmp_path / "b.png") == 0
     np.testing.assert_array_equal(imagecodecs.imread(tmp_path / "b.png")[..., 1], nir)
 
 
@@ -115,7 +115,7 @@ def test_every_bad_file_is_one_line_and_the_good_ones_are_done(good, tmp_path, c
     expected = bad_files(good)
     missing = good / "missing.png"
     out = tmp_path / "out"
-    assert colour(good, missing, out=out, progress=False) == 1
+    assert color(good, missing, out=out, progress=False) == 1
     stdout, stderr = capfd.readouterr()
     lines = stderr.splitlines()
     assert len(lines) == len(expected) + 1
@@ -132,7 +132,7 @@ def test_every_bad_file_is_one_line_and_the_good_ones_are_done(good, tmp_path, c
 def test_long_names_stay_on_one_line(tmp_path, capfd):
     path = tmp_path / ("x" * 200 + ".png")
     path.write_text("[bold]:smile:")
-    assert colour(path, out=tmp_path / "out") == 1
+    assert color(path, out=tmp_path / "out") == 1
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("haqagen:")]
     assert line.endswith("convert it to one of them")
 
@@ -141,17 +141,17 @@ def test_existing_outputs_need_overwrite(good, tmp_path, capfd):
     target = tmp_path / "out" / "good_rgb.png"
     target.parent.mkdir()
     target.write_bytes(b"mine")
-    assert colour(good, out=tmp_path / "out", progress=False) == 1
+    assert color(good, out=tmp_path / "out", progress=False) == 1
     assert f"haqagen: {target}: exists; add --overwrite" in capfd.readouterr().err
     assert target.read_bytes() == b"mine"
-    assert colour(good, out=tmp_path / "out", overwrite=True, progress=False) == 0
+    assert color(good, out=tmp_path / "out", overwrite=True, progress=False) == 0
     assert imagecodecs.imread(target).shape == (20, 30, 3)
 
 
 def test_depth_is_checked_before_the_work(good, tmp_path, capfd, monkeypatch):
     Image.fromarray(full_range("uint16")).save(good / "deep.png")
     monkeypatch.setattr(module.Colorizer, "job", lambda *_, **__: pytest.fail("worked"))
-    assert colour(good / "deep.png", out=tmp_path / "a.jpg", progress=False) == 1
+    assert color(good / "deep.png", out=tmp_path / "a.jpg", progress=False) == 1
     assert ".jpg cannot hold uint16" in capfd.readouterr().err
     assert not (tmp_path / "a.jpg").exists()
 
@@ -159,14 +159,14 @@ def test_depth_is_checked_before_the_work(good, tmp_path, capfd, monkeypatch):
 def test_collisions_are_refused_before_the_work(good, tmp_path):
     Image.fromarray(full_range("uint8")).save(good / "good.png")
     with pytest.raises(InputError, match=r"would both become .*good_rgb\.png"):
-        colour(good / "good.png", good / "good_nir.png", out=tmp_path / "out")
+        color(good / "good.png", good / "good_nir.png", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_output_folder_that_cannot_be_made(good, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"file/out: cannot be made .*another folder"):
-        colour(good, out=tmp_path / "file" / "out")
+        color(good, out=tmp_path / "file" / "out")
 
 
 def test_an_output_folder_that_cannot_be_written_into(good, tmp_path, monkeypatch):
@@ -176,13 +176,13 @@ def test_an_output_folder_that_cannot_be_written_into(good, tmp_path, monkeypatc
     monkeypatch.setattr(files.tempfile, "TemporaryFile", deny)
     monkeypatch.setattr(module, "open_nir", lambda *_: pytest.fail("worked"))
     with pytest.raises(InputError, match=r"out: cannot be written into \(Perm.*another folder"):
-        colour(good, out=tmp_path / "out")
+        color(good, out=tmp_path / "out")
 
 
 def test_a_folder_in_the_way_is_seen_before_the_work(good, tmp_path, capfd, monkeypatch):
     (tmp_path / "out" / "good_rgb.png").mkdir(parents=True)
     monkeypatch.setattr(module, "open_nir", lambda *_: pytest.fail("worked"))
-    assert colour(good, out=tmp_path / "out", overwrite=True, progress=False) == 1
+    assert color(good, out=tmp_path / "out", overwrite=True, progress=False) == 1
     assert "good_rgb.png: is a folder; choose another output" in capfd.readouterr().err
 
 
@@ -191,7 +191,7 @@ def test_what_is_no_picture_is_a_line_each(good, tmp_path, capfd):
     (good / "loop.png").symlink_to("loop.png")
     os.mkfifo(good / "pipe.png")
     (good / "a\n[bold]b.png").touch()
-    assert colour(good, tmp_path / "empty", out=tmp_path / "out") == 1
+    assert color(good, tmp_path / "empty", out=tmp_path / "out") == 1
     out, err = capfd.readouterr()
     lines = [line for line in err.splitlines() if line.startswith("haqagen: ")]
     assert len(lines) == 4
@@ -207,14 +207,14 @@ def test_what_is_no_picture_is_a_line_each(good, tmp_path, capfd):
 
 def test_nothing_but_an_empty_folder(tmp_path, capfd):
     (tmp_path / "empty").mkdir()
-    assert colour(tmp_path / "empty", out=tmp_path / "a.png", progress=False) == 1
+    assert color(tmp_path / "empty", out=tmp_path / "a.png", progress=False) == 1
     assert capfd.readouterr().out.startswith("0 coloured, 1 failed; ")
 
 
 def test_the_summary_tells_what_was_left_alone(good, tmp_path, capfd):
     Image.fromarray(full_range("uint8")).save(good / "good_rgb.png")
     (good / "notes.txt").touch()
-    assert colour(good, out=tmp_path / "out") == 0
+    assert color(good, out=tmp_path / "out") == 0
     stdout, stderr = capfd.readouterr()
     assert "1 images beside *_nir ones were left alone (a data set)" in stdout
     assert "1 files that are not images were skipped" in stdout

@@ -1,4 +1,4 @@
-"""Which files are meant, and what their coloured versions are called."""
+"""Which files are meant, and what their colored versions are called."""
 
 import os
 from pathlib import Path

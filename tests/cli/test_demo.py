@@ -8,8 +8,8 @@ from PIL import Image
 from haqagen_jax.cli.demo import CAPTION, GAP, PANEL, Row, demo, draw_sheet
 
 
-def flat(height: int, width: int, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.full((height, width, 3), colour, np.uint8)
+def flat(height: int, width: int, color: tuple[int, int, int]) -> np.ndarray:
+    return np.full((height, width, 3), color, np.uint8)
 
 
 def test_the_sheet_has_a_row_an_image_and_a_column_a_kind() -> None:
@@ -22,8 +22,8 @@ def test_the_sheet_has_a_row_an_image_and_a_column_a_kind() -> None:
     # 800 x 600 shrinks to 400 x 300, 5 x 7 stays.
     assert sheet.shape == (GAP + CAPTION + 300 + GAP + CAPTION + 7 + GAP, 4 * GAP + 3 * 400, 3)
     top, left = GAP + CAPTION, GAP
-    for colour in (red, green, blue):
-        assert (sheet[top : top + 300, left : left + 400] == colour).all()
+    for color in (red, green, blue):
+        assert (sheet[top : top + 300, left : left + 400] == color).all()
         assert (sheet[top : top + 300, left - 1] > 240).all()
         assert (sheet[top - CAPTION : top, left : left + 40] < 100).any(), "no caption"
         left += PANEL[0] + GAP
@@ -54,11 +54,11 @@ def test_three_scenes_at_their_depths_beside_the_truth(
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     heights = [300, 267, 300]
     assert sheet.shape == (sum(heights) + 3 * CAPTION + 4 * GAP, 3 * 412 + GAP, 3)
-    nir, coloured, truth = (
+    nir, colored, truth = (
         sheet[GAP + CAPTION :, GAP + 412 * column :][:300, :400].astype(int) for column in range(3)
     )
     np.testing.assert_array_equal(nir[..., 0], nir[..., 2])
-    assert np.abs(nir - coloured).max() <= 1, "the grey model repeats what it is given"
+    assert np.abs(nir - colored).max() <= 1, "the grey model repeats what it is given"
     file = np.asarray(Image.open(tmp_path / "input" / "scene_0046_rgb.png"))
     np.testing.assert_allclose(truth.mean((0, 1)), file.mean((0, 1)), atol=1)
     assert str(tmp_path / "sheet.png") in capsys.readouterr().out
@@ -76,7 +76,7 @@ def test_an_image_of_the_users_own_has_no_truth(tmp_path: Path, size: tuple[int,
     assert sheet.shape == (2 * GAP + CAPTION + size[0], 2 * 412 + GAP, 3)
 
 
-def test_an_image_that_cannot_be_coloured_leaves_no_sheet(
+def test_an_image_that_cannot_be_colored_leaves_no_sheet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"not an image")

@@ -128,7 +128,7 @@ def test_long_sides_are_clamped_and_small_images_padded(tmp_path):
 @pytest.mark.parametrize("size", [(288, 300), (540, 700), (768, 1024), (780, 1040)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_a_crop_of_a_large_picture_is_cut_from_the_clamped_one(tmp_path, size, dtype):
-    """Against a picture that was clamped before, as a whole, and stored with 16 bits."""
+    """Against an image that was clamped before, as a whole, and stored with 16 bits."""
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (*size, 3)).astype(dtype) * (257 if dtype == "uint16" else 1)
     tifffile.imwrite(tmp_path / "a_nir.tif", rgb[..., 0])
@@ -288,7 +288,7 @@ def test_each_epoch_and_each_seed_cuts_and_turns_anew(pairs):
     assert len({sample(epoch, seed) for epoch in (0, 1, 2) for seed in (1, 2, 3)}) == 9
 
 
-def test_the_jitter_is_of_the_encoded_colours(pairs):
+def test_the_jitter_is_of_the_encoded_colors(pairs):
     """Light is linear after the jitter, not before."""
     options = {"precrop": 0, "equalize": False, "flip": 0.0, "rotate": False}
     encoded, linear = (
@@ -369,10 +369,10 @@ def test_a_truncated_file_is_named(tmp_path, extension):
         records.load(find_pairs(tmp_path)[0], DataConfig())
 
 
-def test_grey_saved_as_colour_is_taken_for_nir(tmp_path):
-    grey = np.arange(81, dtype=np.uint8).reshape(9, 9)
-    for path, image in (("a_nir", grey), ("b_nir", np.stack([grey] * 3, -1))):
+def test_gray_saved_as_color_is_taken_for_nir(tmp_path):
+    gray = np.arange(81, dtype=np.uint8).reshape(9, 9)
+    for path, image in (("a_nir", gray), ("b_nir", np.stack([gray] * 3, -1))):
         Image.fromarray(image).save(tmp_path / f"{path}.png")
-        Image.fromarray(np.stack([grey] * 3, -1)).save(tmp_path / f"{path[0]}_rgb.png")
+        Image.fromarray(np.stack([gray] * 3, -1)).save(tmp_path / f"{path[0]}_rgb.png")
     one, two = (records.load(pair, DataConfig()) for pair in find_pairs(tmp_path))
     np.testing.assert_array_equal(one[0], two[0])

@@ -73,7 +73,7 @@ def test_orientation_visits_all_eight_and_only_rotates_on_demand():
 def test_saturation_equals_the_way_through_hsv(factor):
     rng = np.random.default_rng(1)
     rgb = rng.random((12, 12, 3), dtype=np.float32)
-    rgb[0, 0], rgb[0, 1], rgb[0, 2] = 0.0, 1.0, 0.4  # black, white, grey
+    rgb[0, 0], rgb[0, 1], rgb[0, 2] = 0.0, 1.0, 0.4  # black, white, gray
     rgb[1, :3] = np.eye(3, dtype=np.float32)
     out = transforms.scale_saturation(rgb, factor)
     assert out.dtype == np.float32

@@ -18,7 +18,7 @@ def picture(uri):
 
 
 def ramps(h, w):
-    """Four different smooth pictures, so that none can stand for another."""
+    """Four different smooth images, so that none can stand for another."""
     y, x = np.mgrid[:h, :w].astype(np.float32) / np.float32([h, w])[:, None, None]
     truth = np.stack([x, y, 1 - x], -1)
     return x * 0.3 + 5, 0.2 + 0.5 * truth, truth
@@ -44,8 +44,8 @@ def test_each_picture_shows_its_array():
     ids=lambda x: x.dtype.name,
 )
 def test_nir_of_any_type_is_shown_from_its_minimum_to_its_maximum(nir):
-    colour = np.zeros((16, 16, 3), np.float32)
-    found = picture(case("a", np.kron(nir, np.ones((8, 8), nir.dtype)), colour, colour).nir)
+    color = np.zeros((16, 16, 3), np.float32)
+    found = picture(case("a", np.kron(nir, np.ones((8, 8), nir.dtype)), color, color).nir)
     blocks = found.reshape(2, 8, 2, 8, 3).mean((1, 3, 4))
     np.testing.assert_allclose(blocks, [[0, 1], [0.5, 1]], atol=0.02)
 
@@ -69,7 +69,7 @@ def test_all_pictures_have_one_size_of_at_most_512(size):
         ((0.9, 0.9, 0.9), 0.5),  # shown like the end of the scale
     ],
 )
-def test_an_error_has_its_colour_on_the_fixed_scale(off, error):
+def test_an_error_has_its_color_on_the_fixed_scale(off, error):
     truth = np.where(np.float32(off) < 0, np.float32(0.7), np.float32(0.05)) * np.ones((32, 32, 1))
     truth = truth.astype(np.float32)
     found = case("a", np.eye(32), truth + np.float32(off), truth)
@@ -80,15 +80,15 @@ def test_an_error_has_its_colour_on_the_fixed_scale(off, error):
 def test_errors_of_parts_do_not_shift_each_other():
     truth = np.zeros((64, 64, 3), np.float32)
     prediction = truth.copy()
-    prediction[:, 32:] = 0.1  # alone it would be the largest error of the picture
+    prediction[:, 32:] = 0.1  # alone it would be the largest error of the image
     found = picture(case("a", np.eye(64), prediction, truth).error)
-    colours = mpl.colormaps["magma"]([0.0, 0.2])[:, :3]
-    np.testing.assert_allclose(found[:, :24].mean((0, 1)), colours[0], atol=0.02)
-    np.testing.assert_allclose(found[:, 40:].mean((0, 1)), colours[1], atol=0.02)
+    colors = mpl.colormaps["magma"]([0.0, 0.2])[:, :3]
+    np.testing.assert_allclose(found[:, :24].mean((0, 1)), colors[0], atol=0.02)
+    np.testing.assert_allclose(found[:, 40:].mean((0, 1)), colors[1], atol=0.02)
 
 
 def test_a_fine_error_survives_the_reduction():
-    """A checkerboard is grey in the small picture; its error must not vanish with it."""
+    """A checkerboard is gray in the small image; its error must not vanish with it."""
     board = (np.indices((1024, 1024)).sum(0) % 2).astype(np.float32)[..., None] * np.ones(3)
     prediction = (0.4 + 0.2 * board).astype(np.float32)
     found = case("a", board[..., 0], prediction, np.full_like(prediction, 0.5))

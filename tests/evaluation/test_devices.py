@@ -14,7 +14,7 @@ SIZES = ((300, 260), (256, 256), (90, 400), (520, 200), (40, 30))
 
 @pytest.fixture
 def data(tmp_path):
-    """Smooth pictures of several sizes, so that a batch holds tiles of different ones."""
+    """Smooth images of several sizes, so that a batch holds tiles of different ones."""
     for index, (h, w) in enumerate(SIZES):
         random = np.random.default_rng(index)
         small = random.integers(0, 256, (9, 9, 4)).astype(np.uint8)

@@ -37,7 +37,7 @@ def linear(x):
 
 
 def angle(p, g):
-    """Mean over pixels in degrees; black against a colour counts 90."""
+    """Mean over pixels in degrees; black against a color counts 90."""
     total = 0.0
     for a, b in zip(p.reshape(-1, 3), g.reshape(-1, 3), strict=True):
         norm = np.linalg.norm(a) * np.linalg.norm(b)
@@ -68,7 +68,7 @@ def folder(tmp_path):
     return tmp_path / "pairs"
 
 
-def test_grey_is_scored_as_an_independent_program_scores_it(folder, tmp_path, capsys):
+def test_gray_is_scored_as_an_independent_program_scores_it(folder, tmp_path, capsys):
     want = {name: expected(*write_pair(folder, name, seed)) for seed, name in enumerate("ab")}
     assert evaluate(str(folder), ("grey", "table"), out=str(tmp_path / "out"), progress=False) == 0
     with (tmp_path / "out" / "scores.csv").open() as file:
@@ -162,7 +162,7 @@ def test_both_modes_side_by_side(folder, tmp_path, capsys):
     assert evaluate(str(folder), ("grey",), modes=modes, out=str(out), progress=False) == 0
     found = json.loads((out / "summary.json").read_text())["models"]
     assert list(found) == ["grey", "grey (resize)"]
-    # A picture that is enlarged to a tile and brought back has lost a little.
+    # An image that is enlarged to a tile and brought back has lost a little.
     assert found["grey (resize)"]["PSNR sRGB"] != found["grey"]["PSNR sRGB"]
     assert "| grey (resize) |" in capsys.readouterr().out
 
@@ -182,7 +182,7 @@ def test_refused(folder, options, message):
         evaluate(str(folder), **{"models": ("grey",), "progress": False} | options)
 
 
-def test_a_pair_that_one_model_cannot_colour_counts_for_none(folder, monkeypatch, capfd):
+def test_a_pair_that_one_model_cannot_color_counts_for_none(folder, monkeypatch, capfd):
     for seed, name in enumerate("ab"):
         write_pair(folder, name, seed)
     measured, count = measure.measure, []
@@ -211,9 +211,9 @@ def test_lpips_is_a_column_where_its_weights_are(folder, tmp_path, seeded_weight
     assert " LPIPS |" in out
     assert "No LPIPS" not in out
     nir, rgb = (np.asarray(Image.open(folder / f"a_{band}.png")) / 255 for band in ("nir", "rgb"))
-    grey = nir[None, ..., None].repeat(3, -1).astype(np.float32)
+    gray = nir[None, ..., None].repeat(3, -1).astype(np.float32)
     variables = weights.lpips_variables("alex")
-    [expected] = metrics.lpips(variables, grey, rgb[None].astype(np.float32))
+    [expected] = metrics.lpips(variables, gray, rgb[None].astype(np.float32))
     found = json.loads((tmp_path / "out" / "summary.json").read_text())["models"]["grey"]["LPIPS"]
     assert found["mean"] == pytest.approx(float(expected), rel=1e-4)
     assert evaluate(str(folder), ("grey",), lpips="none", progress=False) == 0

@@ -1,4 +1,4 @@
-"""The worst and the best of all orders of pictures, without making more cases than needed."""
+"""The worst and the best of all orders of images, without making more cases than needed."""
 
 import itertools
 

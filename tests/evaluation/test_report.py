@@ -153,11 +153,11 @@ def test_curves_go_to_their_lines(source, read):
     assert "solid: prediction, dashed: truth" in source
 
 
-def test_the_legend_has_the_colours_and_the_end_of_the_scale(source):
+def test_the_legend_has_the_colors_and_the_end_of_the_scale(source):
     stops = re.search(r"linear-gradient\(to right, ([^)]*)\)", source)
     assert stops is not None
-    colours = stops[1].split(", ")
-    assert (colours[0], colours[-1]) == ("#000004", "#fcfdbf")  # of magma, as published
+    colors = stops[1].split(", ")
+    assert (colors[0], colors[-1]) == ("#000004", "#fcfdbf")  # of magma, as published
     assert source.count("<span>&ge; 0.5</span>") == 2 * len(MODELS)
 
 

@@ -73,7 +73,7 @@ def images(view):
 
 
 def widths(view, section):
-    """Shares of the picture, in percent: what lies on top, and where the line is drawn."""
+    """Shares of the image, in percent: what lies on top, and where the line is drawn."""
     share = """stack => {
         const clip = getComputedStyle(stack.querySelector(".over")).clipPath;
         const [top, right, bottom, left = right] = clip.match(/inset\\((.*)\\)/)[1]
@@ -214,10 +214,10 @@ def test_it_fits_its_window_and_its_light(opened, scheme):
     for width in (320, 390, 1280):
         opened.set_viewport_size({"width": width, "height": 800})
         assert opened.evaluate("document.documentElement.scrollWidth") <= width
-    colours = opened.evaluate(
+    colors = opened.evaluate(
         "['backgroundColor', 'color'].map(x => getComputedStyle(document.body)[x])"
     )
-    ground, text = (sum(map(int, x.strip("rgb()").split(","))) / 765 for x in colours)
+    ground, text = (sum(map(int, x.strip("rgb()").split(","))) / 765 for x in colors)
     assert abs(ground - text) > 0.7
     assert (ground > text) == (scheme == "light")
 

@@ -15,7 +15,7 @@ def noise(seed=0, shape=(300, 420, 3)):
 
 
 def tiles(tint):
-    """Tiles of one picture of noise, each with a tint of its own."""
+    """Tiles of one image of noise, each with a tint of its own."""
     image, rng = noise(), np.random.default_rng(1)
     cut = {origin: PLAN.extract(image, origin) for origin in PLAN.origins}
     return {origin: tile + tint * rng.normal(size=3) for origin, tile in cut.items()}

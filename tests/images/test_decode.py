@@ -1,4 +1,4 @@
-"""Files that are no damage, and still no picture: too large, or of extreme numbers."""
+"""Files that are no damage, and still no image: too large, or of extreme numbers."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.images import formats
 
 RNG = np.random.default_rng(0)
-GREY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
-GREY32 = RNG.normal(size=(5, 7)).astype(np.float32)
+GRAY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+GRAY32 = RNG.normal(size=(5, 7)).astype(np.float32)
 
 
 def refused(path):
@@ -29,7 +29,7 @@ def test_larger_than_memory_is_not_called_damaged(tmp_path, monkeypatch, place):
     def lack(*_):
         raise MemoryError
 
-    Image.fromarray(GREY8).save(tmp_path / "a.png")
+    Image.fromarray(GRAY8).save(tmp_path / "a.png")
     if place == "stat":
         monkeypatch.setattr(type(tmp_path), "stat", lack)
     else:
@@ -37,8 +37,8 @@ def test_larger_than_memory_is_not_called_damaged(tmp_path, monkeypatch, place):
     assert "needs more memory than there is; cut it up" in refused(tmp_path / "a.png")
 
 
-def test_colour_files_of_extreme_floats(tmp_path):
-    bands = np.stack([GREY32.astype(np.float64)] * 3, -1)
+def test_color_files_of_extreme_floats(tmp_path):
+    bands = np.stack([GRAY32.astype(np.float64)] * 3, -1)
     for bad in (np.nan, np.inf):
         holed = bands.copy()
         holed[1, 2] = holed[0, 0, 1] = bad
@@ -49,7 +49,7 @@ def test_colour_files_of_extreme_floats(tmp_path):
     bands[2, 2] = 1e308, -1e308, 0
     tifffile.imwrite(tmp_path / "a.tif", bands, photometric="rgb")
     assert "colour photograph" in refused(tmp_path / "a.tif")
-    below = -1 - np.abs(np.stack([GREY32] * 3, -1))
+    below = -1 - np.abs(np.stack([GRAY32] * 3, -1))
     tifffile.imwrite(tmp_path / "a.tif", below, photometric="rgb")
     np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), below[..., 0])
 

@@ -17,9 +17,9 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.system import files
 
 RNG = np.random.default_rng(0)
-GREY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
-GREY16 = RNG.integers(0, 65_536, (5, 7), dtype=np.uint16)
-GREY32 = RNG.normal(size=(5, 7)).astype(np.float32)
+GRAY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+GRAY16 = RNG.integers(0, 65_536, (5, 7), dtype=np.uint16)
+GRAY32 = RNG.normal(size=(5, 7)).astype(np.float32)
 RGB8 = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
 SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
 
@@ -34,7 +34,7 @@ def refused(path, reader=image_files.read_nir):
     return message
 
 
-@pytest.mark.parametrize("image", [GREY8, GREY16])
+@pytest.mark.parametrize("image", [GRAY8, GRAY16])
 def test_png_of_pillow(tmp_path, image):
     Image.fromarray(image).save(tmp_path / "a.png")
     got = image_files.read_nir(tmp_path / "a.png")
@@ -42,7 +42,7 @@ def test_png_of_pillow(tmp_path, image):
     np.testing.assert_array_equal(got, image)
 
 
-@pytest.mark.parametrize("image", [GREY8, GREY16, GREY32])
+@pytest.mark.parametrize("image", [GRAY8, GRAY16, GRAY32])
 @pytest.mark.parametrize(
     "options", [{}, {"compression": "lzw", "tile": (16, 16)}, {"bigtiff": True}, {"byteorder": ">"}]
 )
@@ -54,32 +54,32 @@ def test_tiff(tmp_path, image, options):
 
 
 def test_tiff_with_white_as_zero(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", GREY16, photometric="miniswhite")
-    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), 65_535 - GREY16)
+    tifffile.imwrite(tmp_path / "a.tif", GRAY16, photometric="miniswhite")
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), 65_535 - GRAY16)
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 def test_tiff_with_equal_bands_and_opaque_alpha(tmp_path, planar):
-    bands = np.stack([GREY16] * 3 + [np.full_like(GREY16, 65_535)], -1 if planar == "contig" else 0)
+    bands = np.stack([GRAY16] * 3 + [np.full_like(GRAY16, 65_535)], -1 if planar == "contig" else 0)
     tifffile.imwrite(
         tmp_path / "a.tif", bands, photometric="rgb", planarconfig=planar, extrasamples=[2]
     )
-    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), GREY16)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), GRAY16)
 
 
 def test_the_content_decides_not_the_extension(tmp_path):
-    tifffile.imwrite(tmp_path / "a.png", GREY16)
-    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.png"), GREY16)
+    tifffile.imwrite(tmp_path / "a.png", GRAY16)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.png"), GRAY16)
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA"])
-def test_png_modes_that_hold_a_grey_image(tmp_path, mode):
-    grey = GREY8 if mode != "1" else np.where(GREY8 > 127, 255, 0).astype(np.uint8)
-    Image.fromarray(grey).convert(mode).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.png"), grey)
+def test_png_modes_that_hold_a_gray_image(tmp_path, mode):
+    gray = GRAY8 if mode != "1" else np.where(GRAY8 > 127, 255, 0).astype(np.uint8)
+    Image.fromarray(gray).convert(mode).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.png"), gray)
 
 
-def test_grey_jpeg_saved_as_rgb(tmp_path):
+def test_gray_jpeg_saved_as_rgb(tmp_path):
     Image.fromarray(SMOOTH8).convert("RGB").save(tmp_path / "a.jpg", quality=90)
     assert np.abs(image_files.read_nir(tmp_path / "a.jpg").astype(int) - SMOOTH8).max() < 8
 
@@ -99,7 +99,7 @@ def test_rgb_is_scaled_by_its_depth(tmp_path):
 
 
 def test_rgb_of_another_kind(tmp_path):
-    Image.fromarray(GREY8).save(tmp_path / "grey.png")
+    Image.fromarray(GRAY8).save(tmp_path / "grey.png")
     assert "give a colour image" in refused(tmp_path / "grey.png", image_files.read_rgb)
     tifffile.imwrite(tmp_path / "f.tif", RGB8.astype(np.float32), photometric="rgb")
     assert "float in [0, 1]" in refused(tmp_path / "f.tif", image_files.read_rgb)
@@ -144,8 +144,8 @@ def test_truncated(tmp_path, kind, fraction, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_colour_photograph(tmp_path):
-    image = np.stack([GREY8 // 2] * 3, -1)
+def test_color_photograph(tmp_path):
+    image = np.stack([GRAY8 // 2] * 3, -1)
     image[2, 3, 0] += 100
     Image.fromarray(image).save(tmp_path / "a.png")
     message = refused(tmp_path / "a.png")
@@ -155,25 +155,25 @@ def test_colour_photograph(tmp_path):
 
 
 def test_transparent_pixels(tmp_path):
-    image = np.stack([GREY8, np.full_like(GREY8, 255)], -1)
+    image = np.stack([GRAY8, np.full_like(GRAY8, 255)], -1)
     image[0, :2, 1] = 0
     Image.fromarray(image).save(tmp_path / "a.png")
     assert "2 of 35 pixels are not opaque" in refused(tmp_path / "a.png")
 
 
 def test_unsupported_layouts(tmp_path):
-    tifffile.imwrite(tmp_path / "stack.tif", np.stack([GREY8] * 3), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([GRAY8] * 3), photometric="minisblack")
     assert "holds 3 images" in refused(tmp_path / "stack.tif")
-    bands = np.stack([GREY8] * 6, -1)
+    bands = np.stack([GRAY8] * 6, -1)
     tifffile.imwrite(tmp_path / "bands.tif", bands, photometric="minisblack", planarconfig="contig")
     assert "has 6 channels" in refused(tmp_path / "bands.tif")
 
 
 def test_thumbnails_in_a_tiff_are_no_second_image(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
-        file.write(GREY8, metadata=None)
-        file.write(GREY8[::2, ::2], subfiletype=1, metadata=None)
-    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), GREY8)
+        file.write(GRAY8, metadata=None)
+        file.write(GRAY8[::2, ::2], subfiletype=1, metadata=None)
+    np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), GRAY8)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_others_can_read_what_we_write(tmp_path, name):
         np.testing.assert_array_equal(np.asarray(image), RGB8)
 
 
-def test_jpeg_keeps_colour_resolution(tmp_path):
+def test_jpeg_keeps_color_resolution(tmp_path):
     stripes = np.zeros((16, 16, 3), np.uint8)
     stripes[:, ::2] = 200, 30, 30
     stripes[:, 1::2] = 30, 30, 200
@@ -264,6 +264,6 @@ with files.replaced(Path({str(tmp_path / "a.png")!r})) as file:
 
 def test_empty_tiff_page(tmp_path):
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, GREY8)
+    tifffile.imwrite(buffer, GRAY8)
     (tmp_path / "a.tif").write_bytes(buffer.getvalue()[:8])
     refused(tmp_path / "a.tif")

@@ -11,7 +11,7 @@ from haqagen_jax.images.decode import decode
 
 SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
 SMOOTH16 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint16) * 800
-COLOURS = np.stack([SMOOTH8, 255 - SMOOTH8, SMOOTH8 // 2 + 60], axis=-1)
+COLORS = np.stack([SMOOTH8, 255 - SMOOTH8, SMOOTH8 // 2 + 60], axis=-1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -44,7 +44,7 @@ def test_sixteen_bits_survive_every_lossless_tiff(tmp_path, byteorder, compressi
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_jpeg_in_a_tiff(tmp_path, mode):
-    image = SMOOTH8 if mode == "L" else COLOURS
+    image = SMOOTH8 if mode == "L" else COLORS
     photometric = "minisblack" if mode == "L" else "rgb"  # which is stored as YCbCr
     tifffile.imwrite(tmp_path / "a.tif", image, compression="jpeg", photometric=photometric)
     with Image.open(tmp_path / "a.tif") as file:
@@ -86,8 +86,8 @@ def test_a_thumbnail_before_the_image_is_passed_over(tmp_path):
     np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), SMOOTH8)
 
 
-def test_a_colour_file_with_nan_is_counted(tmp_path):
-    floats = (COLOURS / 255).astype(np.float32)
+def test_a_color_file_with_nan_is_counted(tmp_path):
+    floats = (COLORS / 255).astype(np.float32)
     floats[3, 4, 1] = np.nan
     tifffile.imwrite(tmp_path / "a.tif", floats, photometric="rgb")
     with pytest.raises(InputError, match="1 of 1536 pixels are NaN or infinite"):
@@ -95,15 +95,15 @@ def test_a_colour_file_with_nan_is_counted(tmp_path):
 
 
 @pytest.mark.parametrize("extension", ["png", "tif"])
-def test_a_palette_is_replaced_by_its_colours(tmp_path, extension):
-    indexed = Image.fromarray(COLOURS).quantize(32)
+def test_a_palette_is_replaced_by_its_colors(tmp_path, extension):
+    indexed = Image.fromarray(COLORS).quantize(32)
     indexed.save(tmp_path / f"a.{extension}")
     got = image_files.read_rgb(tmp_path / f"a.{extension}")
     np.testing.assert_allclose(got, np.asarray(indexed.convert("RGB")) / 255, atol=0.5 / 255)
 
 
 @pytest.mark.parametrize("unit", [1, 256, 257])
-def test_a_grey_palette_in_a_tiff_is_taken_for_nir(tmp_path, unit):
+def test_a_gray_palette_in_a_tiff_is_taken_for_nir(tmp_path, unit):
     """The standard has 16 bits in its palettes; programs write 8, or shift, or repeat them."""
     ramp = np.stack([np.arange(255, -1, -1) * unit] * 3).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", SMOOTH8, photometric="palette", colormap=ramp)
@@ -121,10 +121,10 @@ def test_a_grey_palette_in_a_tiff_is_taken_for_nir(tmp_path, unit):
         ("a.tif", "LAB", r"unsupported TIFF \(CIELAB, uint8"),
     ],
 )
-def test_other_colour_spaces_are_refused_by_name(tmp_path, name, mode, problem):
-    image = Image.fromarray(COLOURS)
+def test_other_color_spaces_are_refused_by_name(tmp_path, name, mode, problem):
+    image = Image.fromarray(COLORS)
     if mode == "LAB":
-        tifffile.imwrite(tmp_path / name, COLOURS, photometric="cielab")
+        tifffile.imwrite(tmp_path / name, COLORS, photometric="cielab")
     else:
         image.convert(mode).save(tmp_path / name)
     for read in (image_files.read_nir, image_files.read_rgb):

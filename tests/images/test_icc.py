@@ -15,31 +15,31 @@ def test_the_profile_is_srgb_and_the_same_every_day():
     profile = ImageCms.getOpenProfile(io.BytesIO(icc.profile()))
     assert "sRGB" in ImageCms.getProfileName(profile)
     assert icc.profile()[24:36] == bytes(12)
-    # As a transform it does to colours what Little CMS's own profile does.
-    colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    # As a transform it does to colors what Little CMS's own profile does.
+    colors = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     lab = ImageCms.createProfile("LAB")
     ours, theirs = (
-        np.asarray(ImageCms.profileToProfile(colours, one, lab, outputMode="LAB"))
+        np.asarray(ImageCms.profileToProfile(colors, one, lab, outputMode="LAB"))
         for one in (profile, ImageCms.createProfile("sRGB"))
     )
     np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
-def test_colours_carry_it_and_grey_does_not(tmp_path, suffix):
+def test_colors_carry_it_and_gray_does_not(tmp_path, suffix):
     smooth = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)
-    colours = np.stack([smooth, 255 - smooth, smooth // 2], -1)
+    colors = np.stack([smooth, 255 - smooth, smooth // 2], -1)
     path = tmp_path / f"a.{suffix}"
-    image_files.write(path, colours)
+    image_files.write(path, colors)
     with Image.open(path) as image:
         assert image.info["icc_profile"] == icc.profile()
         image.load()
         written = np.asarray(image)
     if suffix == "jpg":
-        plain = imagecodecs.jpeg8_encode(colours, level=95, subsampling="444")
-        colours = imagecodecs.jpeg8_decode(plain)
-    np.testing.assert_array_equal(written, colours)
-    np.testing.assert_array_equal(imagecodecs.imread(path), colours)
+        plain = imagecodecs.jpeg8_encode(colors, level=95, subsampling="444")
+        colors = imagecodecs.jpeg8_decode(plain)
+    np.testing.assert_array_equal(written, colors)
+    np.testing.assert_array_equal(imagecodecs.imread(path), colors)
     image_files.write(path, smooth)
     with Image.open(path) as image:
         assert "icc_profile" not in image.info

@@ -31,7 +31,7 @@ def test_resize_is_antialiased_bounded_and_the_same_for_every_channel():
     assert out.min() >= 0
     assert out.max() <= 1
     np.testing.assert_array_equal(out, np.repeat(out[..., :1], 4, axis=-1))
-    # Independent: a smooth picture, reduced by another library.
+    # Independent: a smooth image, reduced by another library.
     y, x = np.mgrid[:90, :120] / 20.0
     smooth = (0.5 + 0.4 * np.sin(y) * np.cos(x)).astype(np.float32)[..., None]
     other = skimage_resize(smooth, (30, 40, 1), order=3, anti_aliasing=True)

@@ -11,7 +11,7 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.images.levels import quantize
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 
-COLOURS = np.random.default_rng(0).random((150, 40, 3), dtype=np.float32)
+COLORS = np.random.default_rng(0).random((150, 40, 3), dtype=np.float32)
 LIMIT = 30  # seconds
 
 
@@ -28,7 +28,7 @@ def sink(path, writers, dtype="uint8", check=lambda: None):
 
 def feed(target, until=150, step=70):
     for start in range(0, until, step):
-        target.write(COLOURS[start : min(start + step, until)])
+        target.write(COLORS[start : min(start + step, until)])
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_rows_become_a_file(tmp_path, writers, name, dtype):
     target.close()
     target.saved.result(LIMIT)
     assert [file.name for file in tmp_path.iterdir()] == [name]
-    read, expected = imagecodecs.imread(tmp_path / name), quantize(COLOURS, dtype)
+    read, expected = imagecodecs.imread(tmp_path / name), quantize(COLORS, dtype)
     if name == "a.jpg":
         assert read.shape == expected.shape
     else:

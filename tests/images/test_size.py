@@ -9,7 +9,7 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.images import files as image_files
 
 RNG = np.random.default_rng(0)
-GREY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+GRAY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
 SMOOTH8 = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 3
 
 
@@ -37,7 +37,7 @@ def test_the_size_is_in_the_header(tmp_path, kind, capfd):
 
 
 def test_the_size_of_a_huge_picture(tmp_path):
-    Image.fromarray(GREY8).save(tmp_path / "a.png")
+    Image.fromarray(GRAY8).save(tmp_path / "a.png")
     data = bytearray((tmp_path / "a.png").read_bytes())
     data[16:24] = (70_000).to_bytes(4, "big") + (80_000).to_bytes(4, "big")
     (tmp_path / "a.png").write_bytes(data)
@@ -45,7 +45,7 @@ def test_the_size_of_a_huge_picture(tmp_path):
 
 
 def test_a_garbled_tiff_header_is_one_line(tmp_path, capfd):
-    tifffile.imwrite(tmp_path / "good.tif", GREY8)
+    tifffile.imwrite(tmp_path / "good.tif", GRAY8)
     good = (tmp_path / "good.tif").read_bytes()
     for position in range(4, min(len(good), 120)):
         data = bytearray(good)

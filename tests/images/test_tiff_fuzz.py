@@ -93,14 +93,14 @@ def test_no_change_ends_a_run(tmp_path, monkeypatch, capfd, number, by_parts):
     lines = [line for line in err.splitlines() if line]
     strange = [line for line in lines if "please report" in line or not line.startswith("haqagen:")]
     assert strange == []
-    coloured, failed = (int(word) for word in out.replace(",", "").split()[:3:2])
-    assert coloured + failed == number + 1
+    colored, failed = (int(word) for word in out.replace(",", "").split()[:3:2])
+    assert colored + failed == number + 1
     assert status == (1 if failed else 0)
     named = Counter(line.split(": ")[1] for line in lines if "tags of" not in line)
     assert len(named) == failed
     assert set(named.values()) <= {1}
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert "good_rgb.tif" in written
-    assert len(written) == coloured
+    assert len(written) == colored
     for name in written:
         assert tifffile.imread(tmp_path / "out" / name).shape[-1] == 3

@@ -126,7 +126,7 @@ def test_one_compilation_for_all_sizes():
     assert network.traces == 1
 
 
-def test_batches_are_coloured_image_by_image():
+def test_batches_are_colored_image_by_image():
     images = np.stack([full_range(9, 11, seed, "uint8") // (seed + 1) for seed in range(3)])
     model = identity(8, 5)
     got = model.colorize(images[..., None])
@@ -245,9 +245,9 @@ def test_a_network_may_take_the_value_too(size, mode):
     settings = Settings(tile=8, stride=5, batch=2, mode=mode, size=48, detail="network")
     model = Colorizer(Planes(), {}, Config(data=data), settings=settings)
     expected = prepare(nir, data)
-    coloured = model.colorize(nir, dtype=np.float32)
-    np.testing.assert_allclose(coloured[..., :2], expected, rtol=0, atol=2e-6)
-    np.testing.assert_array_equal(coloured[..., 2], coloured[..., 0])
+    colored = model.colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(colored[..., :2], expected, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(colored[..., 2], colored[..., 0])
 
 
 def test_reduced_pictures_have_the_value_too():
@@ -256,5 +256,5 @@ def test_reduced_pictures_have_the_value_too():
     settings = Settings(size=512, detail="network")
     model = Colorizer(Planes(), {}, Config(data=data), settings=settings)
     assert model.job(ArraySource(nir), ArraySink(np.empty((640, 24, 3), "f4"))).plan.height == 512
-    coloured = model.colorize(nir, dtype=np.float32)
-    np.testing.assert_allclose(coloured[..., :2], prepare(nir, data), rtol=0, atol=0.01)
+    colored = model.colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(colored[..., :2], prepare(nir, data), rtol=0, atol=0.01)

@@ -1,4 +1,4 @@
-"""Many pictures at once: full batches, nothing lost, one failure is one failure."""
+"""Many images at once: full batches, nothing lost, one failure is one failure."""
 
 import threading
 from typing import NamedTuple
@@ -121,7 +121,7 @@ def test_a_picture_that_fails_stops_no_other(mode):
     model = colorizer(mode=mode, size=16, radius=2)
     image = picture(300, 30)  # larger than the training's
     sources = [ArraySource(image), Broken(image, 20), ArraySource(image)]
-    if mode == "whole":  # everything is read once more, for the reduced picture
+    if mode == "whole":  # everything is read once more, for the reduced image
         sources[1].readings[0] = -1
     sinks = [List() for _ in sources]
     model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))
@@ -159,9 +159,9 @@ def test_no_thread_is_left():
     assert threading.active_count() == before
 
 
-def test_pictures_do_not_depend_on_their_neighbours():
+def test_pictures_do_not_depend_on_their_neighbors():
     class Mean:
-        """A tile's mean: what a network that normalises tiles depends on."""
+        """A tile's mean: what a network that normalizes tiles depends on."""
 
         def apply(self, variables, nir):
             return Output(jnp.repeat(0.5 * nir + 0.5 * nir.mean((1, 2), keepdims=True), 3, -1))

@@ -63,7 +63,7 @@ def test_what_a_model_says_of_itself(model, file):
 
 
 @pytest.mark.slow
-def test_a_picture_is_coloured_as_published(model):
+def test_a_picture_is_colored_as_published(model):
     """One tile: 8-bit levels in; what the network makes of them in the published way out."""
     image = np.random.default_rng(0).integers(30, 201, (256, 256)).astype(np.uint8)
     loaded = haqagen_jax.load(model, mode="sliding")  # the network's own colors
@@ -74,8 +74,8 @@ def test_a_picture_is_coloured_as_published(model):
     inputs = (np.float32(x)[None] for x in (nir[..., None], nir_hsv))
     rgb, hsv = loaded.network.apply(loaded.variables, *inputs)
     assert hsv.shape == rgb.shape == (1, 256, 256, 3)
-    coloured = loaded.colorize(image, dtype=np.float32)
-    np.testing.assert_allclose(coloured, rgb[0], rtol=0, atol=2e-5)
+    colored = loaded.colorize(image, dtype=np.float32)
+    np.testing.assert_allclose(colored, rgb[0], rtol=0, atol=2e-5)
     again = loaded.network.apply(loaded.variables, prepare(image, loaded.config.data)[None])
     np.testing.assert_allclose(again.rgb, rgb, rtol=0, atol=2e-5)
 

@@ -29,7 +29,7 @@ def test_value_and_gradient_of_the_published_code(bins, golden):
     value, gradient = jax.value_and_grad(_published)(prediction, target, bins, total)
     np.testing.assert_allclose(value, golden[f"cdf_l1_bins{bins}"], rtol=1e-6)
     expected = golden[f"cdf_l1_bins{bins}_grad"]
-    # Within rounding of a centre, a kink of the kernel, either side's slope is right.
+    # Within rounding of a center, a kink of the kernel, either side's slope is right.
     position = golden["prediction"].astype(np.float64) * (bins - 1)
     smooth = np.abs(position - np.round(position)) > 3e-4
     assert smooth.mean() > 0.99
@@ -38,7 +38,7 @@ def test_value_and_gradient_of_the_published_code(bins, golden):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_shifted_flat_image_by_hand(kernel):
-    # Two flat images on centres 4 and 12 of 16: their CDFs differ by one over eight of 16 bins.
+    # Two flat images on centers 4 and 12 of 16: their CDFs differ by one over eight of 16 bins.
     flat = [jnp.full((1, 6, 6, 3), level / 15) for level in (4, 12)]
     value = cdf_l1(*flat, bins=16, kernel=kernel, tau=1e-3)
     np.testing.assert_allclose(value, 8 / 16, atol=1e-5)
@@ -63,7 +63,7 @@ def test_value_is_per_image_and_ignores_where_pixels_are():
     np.testing.assert_allclose(both, moved, rtol=1e-4)
 
 
-def test_following_the_gradient_moves_the_colours_together():
+def test_following_the_gradient_moves_the_colors_together():
     rng = np.random.default_rng(2)
     target = jnp.asarray(0.3 + 0.2 * rng.random((1, 16, 16, 1), np.float32))
     image = jnp.asarray(0.5 + 0.2 * rng.random((1, 16, 16, 1), np.float32))

@@ -1,4 +1,4 @@
-"""CIEDE2000 against its authors' test pairs and scikit-image; colourfulness by its definition."""
+"""CIEDE2000 against its authors' test pairs and scikit-image; colorfulness by its definition."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from haqagen_jax import metrics
 from haqagen_jax.metrics.color import delta_e_2000
 from haqagen_jax.ops.color import rgb_to_lab
 
-# Sharma, Wu and Dalal (2005), Table 1: L a b of both colours, and their difference.
+# Sharma, Wu and Dalal (2005), Table 1: L a b of both colors, and their difference.
 PAIRS = np.fromstring(
     """
     50.0000 2.6772 -79.7751 50.0000 0.0000 -82.7485 2.0425
@@ -52,7 +52,7 @@ PAIRS = np.fromstring(
 ).reshape(34, 7)
 FIRST, SECOND, DIFFERENCE = PAIRS[:, :3], PAIRS[:, 3:6], PAIRS[:, 6]
 DELTA_E, CIEDE2000, LAB = map(jax.jit, (delta_e_2000, metrics.ciede2000, rgb_to_lab))
-BLACK, GREY, WHITE = ([value] * 3 for value in (0.0, 0.5, 1.0))
+BLACK, GRAY, WHITE = ([value] * 3 for value in (0.0, 0.5, 1.0))
 
 
 def test_the_published_pairs():
@@ -85,8 +85,8 @@ def test_mean_over_an_image(images, precision):
     np.testing.assert_allclose(result, theirs, atol=5e-3)
 
 
-def test_greys_and_equal_colours_are_finite():
-    colors = np.array([BLACK, GREY, WHITE, [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+def test_grays_and_equal_colors_are_finite():
+    colors = np.array([BLACK, GRAY, WHITE, [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     first, second = (array.reshape(-1, 1, 1, 3) for array in np.split(_all_pairs(colors), 2, 1))
     result = CIEDE2000(first, second)
     assert np.isfinite(result).all()
@@ -101,7 +101,7 @@ def _all_pairs(colors):
 
 
 @pytest.mark.parametrize("function", [lambda x: metrics.ciede2000(x, x), metrics.colorfulness])
-def test_colours_are_needed(function):
+def test_colors_are_needed(function):
     with pytest.raises(ValueError, match=r"images have 1 channels; .* needs 3"):
         function(jnp.ones((1, 2, 2, 1)))
 
@@ -119,7 +119,7 @@ def test_colorfulness_by_its_definition(images, precision):
 
 
 def test_colorfulness_by_hand():
-    halves = np.array([[[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]], [[GREY, WHITE]]])
+    halves = np.array([[[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]], [[GRAY, WHITE]]])
     np.testing.assert_allclose(
         metrics.colorfulness(halves), [255 + 0.3 * 127.5, 0], rtol=1e-6, atol=1e-4
     )

@@ -8,7 +8,7 @@ from haqagen_jax import metrics
 
 
 def _angle(p, t):
-    """The angle between two colours in float64, in degrees."""
+    """The angle between two colors in float64, in degrees."""
     lengths = np.linalg.norm(p) * np.linalg.norm(t)
     return np.degrees(np.arccos(np.clip(p @ t / lengths, -1, 1)))
 
@@ -57,13 +57,13 @@ def test_angle_ignores_brightness(images, factor):
 
 
 def test_angle_of_black_pixels():
-    black, grey = np.zeros(3), np.full(3, 0.5)
-    prediction = np.stack([black, black, grey]).reshape(3, 1, 1, 3)
-    target = np.stack([black, grey, black]).reshape(3, 1, 1, 3)
+    black, gray = np.zeros(3), np.full(3, 0.5)
+    prediction = np.stack([black, black, gray]).reshape(3, 1, 1, 3)
+    target = np.stack([black, gray, black]).reshape(3, 1, 1, 3)
     np.testing.assert_allclose(metrics.angular_error(prediction, target), [0, 90, 90], rtol=1e-6)
 
 
-def test_angle_needs_colours():
+def test_angle_needs_colors():
     with pytest.raises(ValueError, match="1 channels; an angle of colours needs 3"):
         metrics.angular_error(jnp.ones((1, 2, 2, 1)), jnp.ones((1, 2, 2, 1)))
 

@@ -62,7 +62,7 @@ class Published:
         return {"kernel": kernel, **bias}
 
     def agent_attention(self) -> dict:
-        # One window: the 7 x 7 biases are resized to one sample, which is their centre.
+        # One window: the 7 x 7 biases are resized to one sample, which is their center.
         reading = self["na_bias"][:, :, 3, 3] + (self["ha_bias"] + self["wa_bias"])[0, :, 0, 0]
         dense = {name: self.dense(name) for name in ("q", "kv", "proj")}
         return {**dense, "dwc": self.conv("dwc"), "agent_bias": reading}

@@ -12,20 +12,20 @@ from haqagen_jax.models import baselines
 
 
 def ramp_pair(seed):
-    """A pair whose colours are a fixed function of the NIR level, plus noise of mean zero."""
+    """A pair whose colors are a fixed function of the NIR level, plus noise of mean zero."""
     rng = np.random.default_rng(seed)
     nir = rng.permutation(np.arange(256).repeat(40)).reshape(64, 160).astype(np.uint8)
-    colours = np.stack([nir / 255, (nir / 255) ** 2, 1 - nir / 255], -1)
-    noise = rng.uniform(-0.05, 0.05, colours.shape)
-    return nir, (colours + noise).astype(np.float32)
+    colors = np.stack([nir / 255, (nir / 255) ** 2, 1 - nir / 255], -1)
+    noise = rng.uniform(-0.05, 0.05, colors.shape)
+    return nir, (colors + noise).astype(np.float32)
 
 
 def test_the_table_is_the_conditional_mean():
     pairs = [ramp_pair(0), ramp_pair(1)]
     table = baselines.fit_table(pairs)
     levels = np.concatenate([nir.ravel() for nir, _ in pairs])
-    colours = np.concatenate([rgb.reshape(-1, 3) for _, rgb in pairs]).astype(np.float64)
-    want = np.stack([colours[levels == level].mean(0) for level in range(256)])
+    colors = np.concatenate([rgb.reshape(-1, 3) for _, rgb in pairs]).astype(np.float64)
+    want = np.stack([colors[levels == level].mean(0) for level in range(256)])
     np.testing.assert_allclose(table, want, atol=1e-6)
 
 
@@ -55,7 +55,7 @@ def test_a_table_of_ones_own_is_read(tmp_path):
     np.testing.assert_allclose(api.load_table(tmp_path / "table.json"), table, atol=1e-7)
 
 
-def test_grey_is_min_max_three_times():
+def test_gray_is_min_max_three_times():
     nir = np.array([[10, 20], [30, 60]], np.uint8)
     got = haqagen_jax.load("grey").colorize(nir, dtype=np.float32)
     np.testing.assert_allclose(got, np.float32([[0, 0.2], [0.4, 1]])[..., None].repeat(3, -1))

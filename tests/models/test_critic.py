@@ -23,7 +23,7 @@ def _plain(weight: np.ndarray) -> tuple[dict, dict]:
 
 
 def _converged(module, name: str) -> tuple[dict, dict]:
-    """A normalised layer after the one more step of power iteration that it takes before use."""
+    """A normalized layer after the one more step of power iteration that it takes before use."""
     layer = module.at(f"{name}.module")
     matrix = layer["weight_bar"].reshape(len(layer["weight_bar"]), -1)
     v = _unit(matrix.T @ layer["weight_u"])
@@ -32,7 +32,7 @@ def _converged(module, name: str) -> tuple[dict, dict]:
 
 
 def test_colormambas_are_two_published_patchgans(published):
-    # It was saved without the biases of the normalised convolutions.
+    # It was saved without the biases of the normalized convolutions.
     module = published("patchgan")
     params, state = {}, {}
     for ours, theirs in {"stem": 0, "trunk_3": 8}.items():
@@ -50,7 +50,7 @@ def test_colormambas_are_two_published_patchgans(published):
 
 
 def test_trunk_is_the_published_patchgan(published):
-    # There the first and the last convolution are not normalised, and the others have no bias.
+    # There the first and the last convolution are not normalized, and the others have no bias.
     module = published("patchgan")
     params, state = {}, {}
     for ours, theirs in {"stem_rgb": 0, "stem_hsv": 0, "trunk_3": 8}.items():
@@ -94,7 +94,7 @@ def test_a_logit_sees_seventy_pixels_square_of_its_own_picture(either, head):
     field = 70  # HAQAGen Sec. 3.2
     assert (len(rows), len(columns)) == (field, field)
     assert (rows[-1] - rows[0], columns[-1] - columns[0]) == (field - 1, field - 1)
-    assert rows[0] - columns[0] == 8  # neighbouring patches are eight pixels apart
+    assert rows[0] - columns[0] == 8  # neighboring patches are eight pixels apart
     assert seen[rows[0] :, columns[0] :][:field, :field].all()
 
 
@@ -116,7 +116,7 @@ def test_both_critics_share_all_but_the_first_convolution(critic):
     }
 
 
-def test_every_convolution_is_normalised(critic):
+def test_every_convolution_is_normalized(critic):
     _, variables, _, _ = critic
     assert sorted(variables["spectral"]) == sorted(LAYERS)
 
@@ -147,7 +147,7 @@ def test_colormambas_share_nothing():
         assert all((np.asarray(x) != 0).any() for x in kernels)
 
 
-def test_colormambas_normalise_the_middle_with_one_iteration_a_step():
+def test_colormambas_normalize_the_middle_with_one_iteration_a_step():
     network, variables, rgb, hsv = _start(ColorMambaCritic(4))
     middle = ["trunk_0", "trunk_1", "trunk_2"]
     for name in ("rgb", "hsv"):

@@ -36,7 +36,7 @@ def _unit(x: np.ndarray) -> np.ndarray:
 
 
 def _fill(shapes: dict) -> dict:
-    """Values under which every part matters, without compiling the initialisation."""
+    """Values under which every part matters, without compiling the initialization."""
     rng = np.random.default_rng(0)
     constants = {"scale": 1, "skip_scale": 1, "skip_scale2": 1, "D": 1, "var": 1, "gamma": 0.5}
     constants |= {"dt_bias": -3, "A_log": 0, "mean": 0, "bias": 0}
@@ -84,7 +84,7 @@ def plain(run) -> GeneratorOutput:
     return run(np.zeros(paper.LEVELS, np.float32))
 
 
-def test_a_wide_picture_is_coloured(plain):
+def test_a_wide_picture_is_colored(plain):
     for picture in plain:
         assert picture.shape == (1, 256, 512, 3)
         assert picture.dtype == jnp.float32
@@ -120,7 +120,7 @@ def test_every_map_is_the_hsv_prediction(shapes):
 
 
 @pytest.mark.parametrize("conditioned", [True, False])
-def test_without_spade_the_colours_do_not_know_the_hsv_prediction(shapes, conditioned):
+def test_without_spade_the_colors_do_not_know_the_hsv_prediction(shapes, conditioned):
     network = NETWORK.clone(hsv_spade=conditioned)
     params = dict(shapes["params"])
 

@@ -20,7 +20,7 @@ def test_prediction_is_inside_the_unit_interval_and_follows_the_picture(network)
     hsv = apply(variables, nir)
     assert hsv.shape == (2, 16, 32, 3)
     assert 0 < float(hsv.min()) < float(hsv.max()) < 1
-    # Each picture by itself: nothing is normalised over the batch.
+    # Each image by itself: nothing is normalized over the batch.
     np.testing.assert_allclose(hsv[::-1], apply(variables, nir[::-1]), atol=1e-6)
     assert float(jnp.abs(hsv[0] - hsv[1]).max()) > 1e-2
 

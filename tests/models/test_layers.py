@@ -92,7 +92,7 @@ def _largest(matrix: np.ndarray) -> float:
     return float(np.linalg.svd(np.float64(matrix), compute_uv=False)[0])
 
 
-def test_training_normalises_to_the_largest_singular_value(spectral):
+def test_training_normalizes_to_the_largest_singular_value(spectral):
     variables = spectral
     for _ in range(100):
         y, variables = _apply(variables, IMPULSES, train=True)

@@ -8,19 +8,19 @@ from haqagen_jax.models.rgb_branch import edges
 
 
 def _loop(picture: np.ndarray) -> np.ndarray:
-    """The 4-neighbour Laplacian; the neighbour beyond a border is the one inside it."""
+    """The 4-neighbor Laplacian; the neighbor beyond a border is the one inside it."""
     h, w = picture.shape
 
-    def neighbour(i: int, n: int) -> int:
+    def neighbor(i: int, n: int) -> int:
         return 1 if i < 0 else n - 2 if i == n else i
 
     laplacian = np.array(
         [
             [
-                picture[neighbour(i - 1, h), j]
-                + picture[neighbour(i + 1, h), j]
-                + picture[i, neighbour(j - 1, w)]
-                + picture[i, neighbour(j + 1, w)]
+                picture[neighbor(i - 1, h), j]
+                + picture[neighbor(i + 1, h), j]
+                + picture[i, neighbor(j - 1, w)]
+                + picture[i, neighbor(j + 1, w)]
                 - 4 * picture[i, j]
                 for j in range(w)
             ]

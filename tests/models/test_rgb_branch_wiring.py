@@ -65,7 +65,7 @@ def _equal(ours: Array, theirs: Array) -> None:
 
 
 def _level(outputs: dict[str, Array], level: int) -> Array:
-    """x1 to x7 of the encoder, and the bottom, which are not normalised at both ends."""
+    """x1 to x7 of the encoder, and the bottom, which are not normalized at both ends."""
     x = outputs[f"group_{level}" if level <= 3 else f"down_{level}"]
     return instance_norm(x) if 1 < level < 8 else x
 
@@ -113,7 +113,7 @@ def test_the_fusion_with_the_edges(layers):
     _equal(hsv, outputs["hsv"])
     _equal(guide, edges(outputs["nir"]))
     features, picture = inputs["cross_block"]
-    _equal(features, outputs["decoder_1"])  # the one stage that is not normalised
+    _equal(features, outputs["decoder_1"])  # the one stage that is not normalized
     _equal(picture, outputs["fusion"])
     _equal(*inputs["fin_out"], outputs["cross_block"])
     _equal(outputs["rgb"], 1 / (1 + jnp.exp(-outputs["fin_out"])))

@@ -68,7 +68,7 @@ def _extent(gradient: jax.Array) -> tuple[int, int, int, int]:
 
 @pytest.mark.parametrize(
     # Two 3x3 convolutions reach two pixels; half the size, the pixels' own cells; twice the size,
-    # the first of the cell's two pixels only, which nearest neighbour takes.
+    # the first of the cell's two pixels only, which nearest neighbor takes.
     ("scale", "extent"),
     [(1, (4, 8, 5, 9)), (0.5, (2, 4, 2, 4)), (2, (8, 16, 10, 18))],
 )
@@ -86,7 +86,7 @@ def test_the_map_is_felt_nearby_only(spade, scale, extent):
     assert _extent(slope(condition)) == extent
 
 
-def test_an_unpainted_map_leaves_the_normalised_features(spade):
+def test_an_unpainted_map_leaves_the_normalized_features(spade):
     network, variables, x, condition = spade
     unpainted = {
         **variables["params"],

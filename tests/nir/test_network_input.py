@@ -14,7 +14,7 @@ OWN = DataConfig(preparation="colormamba", equalize=False)
 
 
 def published(levels: np.ndarray) -> np.ndarray:
-    """Min-max of the picture; HSV of the picture taken for grey, over its largest value."""
+    """Min-max of the image; HSV of the image taken for gray, over its largest value."""
     levels = levels.astype(np.float64)
     low = levels - levels.min()
     nir = low / (low.max() + 1e-3)

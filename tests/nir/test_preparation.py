@@ -26,7 +26,7 @@ def test_equalize_is_the_definition(dtype):
     np.testing.assert_allclose(equalize(image), equalize_slowly(image), atol=1e-7)
 
 
-def test_equalize_keeps_neighbouring_16_bit_levels_apart():
+def test_equalize_keeps_neighboring_16_bit_levels_apart():
     image = np.arange(40_000, 41_000, dtype=np.uint16).reshape(20, 50)
     np.testing.assert_allclose(equalize(image).ravel(), np.linspace(0, 1, 1000), atol=1e-7)
 

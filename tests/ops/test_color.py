@@ -17,7 +17,7 @@ ALL = [
     color.rgb_to_lab,
 ]
 
-# Every corner, edge midpoint and the middle of the cube, then colours in general position.
+# Every corner, edge midpoint and the middle of the cube, then colors in general position.
 GRID = np.stack(np.meshgrid(*[[0.0, 0.5, 1.0]] * 3), -1).reshape(-1, 3)
 RANDOM = np.random.default_rng(0).random((200, 3))
 COLORS = np.concatenate([GRID, RANDOM]).astype(np.float32)
@@ -106,7 +106,7 @@ def test_gradient_is_finite_over_magnitudes(function):
     assert np.isfinite(jax.jit(jax.grad(total))(colors)).all()
 
 
-def test_grey_gives_no_gradient_to_its_undefined_hue():
+def test_gray_gives_no_gradient_to_its_undefined_hue():
     hue = jax.grad(lambda values: color.rgb_to_hsv(values)[..., 0].sum())
-    greys = jnp.asarray([[0.0] * 3, [0.25] * 3, [1.0] * 3])
-    np.testing.assert_array_equal(jax.jit(hue)(greys), np.zeros((3, 3)))
+    grays = jnp.asarray([[0.0] * 3, [0.25] * 3, [1.0] * 3])
+    np.testing.assert_array_equal(jax.jit(hue)(grays), np.zeros((3, 3)))

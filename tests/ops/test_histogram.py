@@ -22,12 +22,12 @@ def _loop(image, bins, kernel, tau):
     image = np.asarray(image, np.float64)
     half = 0.5 / (bins - 1)
     columns = []
-    for centre in np.linspace(0, 1, bins):
+    for center in np.linspace(0, 1, bins):
         if kernel == "triangular":
-            weights = np.maximum(0, 1 - np.abs(image - centre) / tau)
+            weights = np.maximum(0, 1 - np.abs(image - center) / tau)
         else:
-            upper = _sigmoid((centre + half - image) / tau)
-            weights = upper - _sigmoid((centre - half - image) / tau)
+            upper = _sigmoid((center + half - image) / tau)
+            weights = upper - _sigmoid((center - half - image) / tau)
         columns.append(weights.sum((1, 2)))
     histogram = np.stack(columns, -1)
     return histogram / histogram.sum(-1, keepdims=True)
@@ -72,7 +72,7 @@ def test_gradient_is_that_of_the_definition(kernel, bins, tau):
 
 
 def _parts(pixels, bins, kernel, tau):
-    """Unnormalised kernel values in float64, pixels by bins."""
+    """Unnormalized kernel values in float64, pixels by bins."""
     half, gap = 0.5 / (bins - 1), pixels[:, None] - np.linspace(0, 1, bins)
     if kernel == "triangular":
         return np.maximum(0, 1 - np.abs(gap) / tau)
@@ -81,7 +81,7 @@ def _parts(pixels, bins, kernel, tau):
 
 @pytest.mark.parametrize("bins", [64, 256])
 def test_histogram_of_the_published_code(bins, golden):
-    # It adds 1e-6 to the bin spacing, which serves as tau there, and does not normalise.
+    # It adds 1e-6 to the bin spacing, which serves as tau there, and does not normalize.
     expected = golden[f"histogram_bins{bins}"]
     result = soft_histogram(
         jnp.asarray(golden["prediction"]), bins=bins, kernel="triangular", tau=1 / (bins - 1) + 1e-6
@@ -128,7 +128,7 @@ def test_logistic_tends_to_a_hard_histogram():
     assert gaps[2] < 5e-4
 
 
-def test_triangular_tends_to_a_hard_histogram_of_values_on_the_centres():
+def test_triangular_tends_to_a_hard_histogram_of_values_on_the_centers():
     levels = np.random.default_rng(4).integers(0, 16, (1, 50, 50, 1))
     hard = np.bincount(levels.ravel(), minlength=16) / levels.size
     image = jnp.asarray(levels / 15, jnp.float32)

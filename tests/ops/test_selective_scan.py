@@ -266,7 +266,7 @@ def _steps(jaxpr) -> int:
 
 
 @pytest.mark.parametrize(
-    # One sweep summarises every segment, unless there is only one, and one gives the outputs;
+    # One sweep summarizes every segment, unless there is only one, and one gives the outputs;
     # backwards, one recomputes the states too. Nothing loops over segments.
     ("segments", "forward", "both"),
     [(1, 1024, 3 * 1024), (8, 2 * 128, 5 * 128), (32, 2 * 32, 5 * 32)],

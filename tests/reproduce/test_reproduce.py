@@ -35,7 +35,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """What is trained: (folder, directories, config, vgg); the model is the grey baseline."""
+    """What is trained: (folder, directories, config, vgg); the model is the gray baseline."""
     calls = []
 
     def train(directories, workdir, config, *, vgg, progress):

@@ -43,10 +43,10 @@ def test_strides(data, tmp_path, capsys):
     for stride, row in found.items():
         plan = TilePlan(300, 530, 256, int(stride))
         reach = max(1, 256 - int(stride))
-        grey = np.repeat(nir[..., None], 3, -1)
+        gray = np.repeat(nir[..., None], 3, -1)
         for column, r in (("seam 1 px", 1), ("seam blend", reach)):
-            # The small picture is one tile, and counts for nothing.
-            want = seam_energy(grey, plan, r) - seam_energy(rgb, plan, r)
+            # The small image is one tile, and counts for nothing.
+            want = seam_energy(gray, plan, r) - seam_energy(rgb, plan, r)
             assert row[column] == pytest.approx(want, abs=1e-4)
         assert 0 < row["s a megapixel"] < 100
     text = (out / "stride-sweep.md").read_text()

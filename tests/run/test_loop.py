@@ -35,7 +35,7 @@ def change(config: Config, section: str, **values) -> Config:
 
 @pytest.fixture
 def true(monkeypatch, run_config):
-    """The true networks; they are slow, so one picture a step, on one device."""
+    """The true networks; they are slow, so one image a step, on one device."""
     make_mesh = setup.make_mesh
     monkeypatch.setattr(setup, "make_mesh", lambda train: make_mesh(train, jax.devices()[:1]))
     monkeypatch.setattr(setup, "make_train_step", functools.cache(setup.make_train_step))
@@ -105,7 +105,7 @@ def check_resume(
 
 
 def check_model(directory: Path) -> None:
-    """The model colours; what it gives is a picture of the same size."""
+    """The model colors; what it gives is an image of the same size."""
     model = haqagen_jax.load(directory)
     nir = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
     rgb = model.colorize(nir)

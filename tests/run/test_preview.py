@@ -9,7 +9,7 @@ from haqagen_jax.run.preview import loss_curves, sample_sheet
 
 
 def pictures(sheet, h, w):
-    """Cuts the pictures out of a sheet: the frame between them is white, under a title row."""
+    """Cuts the images out of a sheet: the frame between them is white, under a title row."""
     inked = (sheet != 255).any(axis=-1)
     top = next(r for r in range(sheet.shape[0]) if inked[r].mean() > 0.8)
     lefts = [c for c in range(1, sheet.shape[1]) if inked[top, c] and not inked[top, c - 1]]
@@ -28,9 +28,9 @@ def test_the_sheet_holds_every_picture_in_its_place():
     assert sheet.dtype == np.uint8
     rows = pictures(sheet, h, w)
     assert [len(row) for row in rows] == [4, 4]
-    for i, (grey, colour, from_hsv, truth) in enumerate(rows):
-        np.testing.assert_array_equal(grey, np.rint(nir[i] * 255).repeat(3, axis=-1))
-        np.testing.assert_array_equal(colour, np.rint(pred[i] * 255))
+    for i, (gray, color, from_hsv, truth) in enumerate(rows):
+        np.testing.assert_array_equal(gray, np.rint(nir[i] * 255).repeat(3, axis=-1))
+        np.testing.assert_array_equal(color, np.rint(pred[i] * 255))
         np.testing.assert_array_equal(truth, np.rint(rgb[i] * 255))
         expected = [[colorsys.hsv_to_rgb(*pixel) for pixel in line] for line in hsv[i].tolist()]
         np.testing.assert_allclose(from_hsv, np.array(expected) * 255, atol=0.51)

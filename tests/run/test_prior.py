@@ -183,11 +183,11 @@ def test_agreement_is_that_of_numpy(model, pairs):
     ours, luma = agreement(model, pairs)
     assert ours.correlation > 0.999  # the mean of the channels, up to contrast
     [batch] = EvaluationBatches(pairs, REVERSE.data, batch_size=2)
-    grey = 0.299 * batch.nir[..., 0] + 0.587 * batch.nir[..., 1] + 0.114 * batch.nir[..., 2]
-    errors = [np.mean((g - t) ** 2) for g, t in zip(grey, batch.rgb[..., 0], strict=True)]
+    gray = 0.299 * batch.nir[..., 0] + 0.587 * batch.nir[..., 1] + 0.114 * batch.nir[..., 2]
+    errors = [np.mean((g - t) ** 2) for g, t in zip(gray, batch.rgb[..., 0], strict=True)]
     np.testing.assert_allclose(luma.psnr, np.mean(-10 * np.log10(errors)), rtol=1e-5)
     expected = [
         np.corrcoef(g.ravel(), t.ravel())[0, 1]
-        for g, t in zip(grey, batch.rgb[..., 0], strict=True)
+        for g, t in zip(gray, batch.rgb[..., 0], strict=True)
     ]
     np.testing.assert_allclose(luma.correlation, np.mean(expected), rtol=1e-5)

@@ -9,7 +9,7 @@ TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # of the losses
 # low rate keeps that out of the terms in float32.
 RATE = {"float32": 1e-7, "float64": 1e-3}
 LOOSER = 10  # for what is none: gradients' norms and the critics' accuracy
-# Devices of each process, processes, and neighbours that share the state.
+# Devices of each process, processes, and neighbors that share the state.
 TOPOLOGIES = {"8 devices": (8, 1, 1), "4 x 2 devices": (8, 1, 2), "2 processes": (2, 2, 2)}
 
 

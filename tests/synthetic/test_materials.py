@@ -30,7 +30,7 @@ def test_water_and_clear_sky_are_dark_in_the_near_infrared() -> None:
 @pytest.mark.parametrize(
     "flat", [Material.CLOUD, Material.SNOW, Material.CONCRETE, Material.ASPHALT, Material.SLATE]
 )
-def test_grey_materials_are_flat(flat: Material) -> None:
+def test_gray_materials_are_flat(flat: Material) -> None:
     bands = mean_reflectance(flat)
     assert bands.max() < 1.4 * bands.min()
 

@@ -35,7 +35,7 @@ def test_noise_repeats_after_256_cells_and_not_before(noise: Noise) -> None:
     assert np.abs(noise.smooth(x + 128, y) - noise.smooth(x, y)).mean() > 0.1
 
 
-def test_fractal_is_centred_and_bounded(noise: Noise) -> None:
+def test_fractal_is_centered_and_bounded(noise: Noise) -> None:
     x = np.arange(200, dtype=np.float32)[None] * 0.31
     value = noise.fractal(x, x.T, 5)
     assert value.shape == (200, 200)

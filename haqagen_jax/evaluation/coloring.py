@@ -1,6 +1,6 @@
-"""Colour a whole split through the inference engine, and judge every picture once it is complete.
+"""Color a whole split through the inference engine, and judge every image once it is complete.
 
-Pictures of any sizes share batches, which are split over the devices; what is judged of a picture
+Pictures of any sizes share batches, which are split over the devices; what is judged of an image
 does not depend on either.
 """
 
@@ -24,7 +24,7 @@ from haqagen_jax.system.prefetch import prefetch
 MODES = ("whole", "sliding", "resize")
 
 
-class Coloured(NamedTuple):
+class Colored(NamedTuple):
     """A pair and what became of its NIR image.
 
     Attributes:
@@ -40,23 +40,23 @@ class Coloured(NamedTuple):
     truth: Float[np.ndarray, "h w 3"]
 
 
-def colour_pairs(
+def color_pairs(
     model: Colorizer,
     mode: str,
     pairs: Sequence[Pair],
-    judge: Callable[[Coloured], None],
+    judge: Callable[[Colored], None],
     refuse: Callable[[str, Exception], None],
 ) -> None:
-    """Colours the NIR image of every pair, at the size it has.
+    """Colors the NIR image of every pair, at the size it has.
 
     Args:
         model: any.
         mode: "whole", "sliding": as `model.colorize` does it, with settings of that mode.
-            "resize": the picture is reduced (or enlarged) to one tile whatever its aspect, and its
+            "resize": the image is reduced (or enlarged) to one tile whatever its aspect, and its
             colors are brought back to its size; the settings' mode is "sliding".
         pairs: any sizes.
-        judge: called with each coloured pair, in their order; may raise InputError.
-        refuse: called with the name of each pair that cannot be read, coloured or judged, and
+        judge: called with each colored pair, in their order; may raise InputError.
+        refuse: called with the name of each pair that cannot be read, colored or judged, and
             with an error that says where and why.
 
     Reference: HAQAGen Sec. 3.3 and 4, "fixed-size vs. adaptive sliding-window inference".
@@ -81,7 +81,7 @@ def colour_pairs(
 
 
 class _Canvas:
-    """Collects the rows of one picture; a sink."""
+    """Collects the rows of one image; a sink."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class _Canvas:
         place: str,
         nir: Real[np.ndarray, "h w"],
         truth: Float[np.ndarray, "h w 3"],
-        judge: Callable[[Coloured], None],
+        judge: Callable[[Colored], None],
         refuse: Callable[[str, Exception], None],
     ) -> None:
         self._name, self._place, self._nir, self._truth = name, place, nir, truth
@@ -97,7 +97,7 @@ class _Canvas:
         self.begin(nir.shape)
 
     def begin(self, size: tuple[int, ...]) -> None:
-        """Expects a picture of this size; it is brought to the pair's in the end."""
+        """Expects an image of this size; it is brought to the pair's in the end."""
         self._image = np.empty((*size, 3), np.float32)
         self._rows = ArraySink(self._image)
 
@@ -109,7 +109,7 @@ class _Canvas:
         """See `Sink`."""
         size = self._nir.shape[0], self._nir.shape[1]
         prediction = resize(self._image, size)
-        self._judge(Coloured(self._name, self._nir, prediction, self._truth))
+        self._judge(Colored(self._name, self._nir, prediction, self._truth))
 
     def fail(self, error: Exception) -> None:
         """See `Sink`."""

@@ -1,4 +1,4 @@
-"""Every picture is coloured once, at its size, whatever the batch; failures are named."""
+"""Every image is colored once, at its size, whatever the batch; failures are named."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from PIL import Image
 from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.data.folder import find_pairs
 from haqagen_jax.errors import InputError
-from haqagen_jax.evaluation.colouring import colour_pairs
+from haqagen_jax.evaluation.coloring import color_pairs
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
 
@@ -24,7 +24,7 @@ class Output(NamedTuple):
 
 
 class Square:
-    """Its input squared, as grey: a pixel's colour depends on the pixel alone."""
+    """Its input squared, as gray: a pixel's color depends on the pixel alone."""
 
     def apply(self, variables, nir):
         return Output(jnp.repeat(nir * nir, 3, -1))
@@ -49,7 +49,7 @@ def pairs(tmp_path):
 
 def run(model, mode, pairs):
     judged, refused = [], {}
-    colour_pairs(model, mode, pairs, judged.append, lambda name, e: refused.update({name: str(e)}))
+    color_pairs(model, mode, pairs, judged.append, lambda name, e: refused.update({name: str(e)}))
     return judged, refused
 
 
@@ -65,7 +65,7 @@ def test_each_once_at_its_size_in_order(pairs, batch):
         np.testing.assert_array_equal(one.truth, np.asarray(Image.open(pair.rgb)) / np.float32(255))
 
 
-def test_resized_is_reduced_coloured_and_enlarged(pairs):
+def test_resized_is_reduced_colored_and_enlarged(pairs):
     judged, refused = run(model(), "resize", pairs)
     assert not refused
     for one, pair in zip(judged, pairs, strict=True):
@@ -77,7 +77,7 @@ def test_resized_is_reduced_coloured_and_enlarged(pairs):
 
 
 def test_preparation_comes_before_the_reduction(pairs):
-    """Equalization sees all pixels of the picture, not those of the tile."""
+    """Equalization sees all pixels of the image, not those of the tile."""
     config = Config(data=DataConfig(equalize=True))
     judged, _ = run(model(config=config), "resize", pairs[1:2])
     nir = np.asarray(Image.open(pairs[1].nir))
@@ -105,5 +105,5 @@ def test_a_judge_may_refuse(pairs):
             raise InputError("unfair")
 
     refused = {}
-    colour_pairs(model(), "sliding", pairs, judge, lambda name, e: refused.update({name: str(e)}))
+    color_pairs(model(), "sliding", pairs, judge, lambda name, e: refused.update({name: str(e)}))
     assert refused == {"b": f"{pairs[1].nir}: unfair"}
