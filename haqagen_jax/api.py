@@ -18,9 +18,10 @@ from haqagen_jax.inference.settings import Settings
 from haqagen_jax.models import baselines
 from haqagen_jax.system import strict_json
 
-NAMES = ("small", "grey", "table")
+BUNDLED = ("fast", "small")  # the first is the default
+NAMES = (*BUNDLED, "grey", "table")
 DEFAULT = Settings()
-BUNDLED = Path(__file__).parent / "assets" / "small"
+ASSETS = Path(__file__).parent / "assets"
 TABLE_FILE = Path(__file__).parent / "assets" / "table.json"
 
 
@@ -32,8 +33,8 @@ def load(
     """Loads a model.
 
     Args:
-        name_or_dir: None or "small" for the bundled model, "grey" or "table" for a baseline, or a
-            model directory.
+        name_or_dir: "fast" or "small" for a bundled model, "grey" or "table" for a baseline, or a
+            model directory. None: "fast".
         settings: how images are cut, colored and put together.
         **changes: single values of the settings: `load(stride=240, batch=8)`.
 
@@ -44,7 +45,7 @@ def load(
         InputError: no such model, a damaged one, one of another version, or an option out of
             range.
     """
-    name = "small" if name_or_dir is None else str(name_or_dir)
+    name = BUNDLED[0] if name_or_dir is None else str(name_or_dir)
     if name not in NAMES and not os.path.exists(name):
         close = difflib.get_close_matches(name, NAMES, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
@@ -64,7 +65,7 @@ def load(
 
 
 def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
-    """Colors an image, or each image of a batch, with the bundled model.
+    """Colors an image, or each image of a batch, with the model `fast`.
 
     Args:
         nir: (h, w), (h, w, 1) or (b, h, w, 1); integers or floats of any range.
@@ -86,9 +87,10 @@ def _bundled() -> Colorizer:
 def _load_network(name: str, settings: Settings) -> Colorizer:
     from haqagen_jax.models.factory import generator_shapes, make_generator
 
-    directory = BUNDLED if name == "small" else Path(name)
-    # The bundled one is for the tests to check: it takes a second.
-    config, variables = artifact.load(directory, generator_shapes if directory != BUNDLED else None)
+    bundled = name in BUNDLED
+    directory = ASSETS / name if bundled else Path(name)
+    # Bundled ones are for the tests to check: it takes a second.
+    config, variables = artifact.load(directory, None if bundled else generator_shapes)
     if config.model.architecture == "nir_from_color":
         raise InputError(
             f"{directory}: predicts NIR from color photographs, and colors nothing; give a model "

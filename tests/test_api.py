@@ -85,7 +85,9 @@ def test_another_width_is_named(model, tmp_path):
 
 def test_refused():
     with pytest.raises(InputError, match=r"tile = 300: must be a multiple of 256"):
-        haqagen_jax.load(tile=300)
+        haqagen_jax.load("small", tile=300)
+    with pytest.raises(InputError, match=r"size = 400: must be a multiple of 32, .* 5 times"):
+        haqagen_jax.load("fast", size=400)
     with pytest.raises(InputError, match=r"stride = 257"):
         haqagen_jax.load("grey", stride=257)
     with pytest.raises(InputError, match=r"nowhere: no such model directory"):
@@ -94,7 +96,8 @@ def test_refused():
 
 def test_a_misspelt_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"smal: .*one of small, grey, table; .*mean small\?\)"):
+    known = r"smal: .*one of fast, small, grey, table; .*mean small\?\)"
+    with pytest.raises(InputError, match=known):
         haqagen_jax.load("smal")
     with pytest.raises(InputError, match=r"^'': no such model"):
         haqagen_jax.load("")
@@ -113,7 +116,7 @@ def test_options_of_another_type_are_named():
 import haqagen_jax
 from haqagen_jax.errors import InputError
 options = {"stride": (2.5, None, True), "batch": (1.5, "a"), "tile": ("a", 256.0)}
-for name in ("grey", "small"):
+for name in ("grey", "fast"):
     for option, values in options.items():
         for value in values:
             try:

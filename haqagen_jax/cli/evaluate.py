@@ -64,7 +64,7 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
     )
     parser.add_argument(
         "--model",
-        default="small,grey,table",
+        default="fast,small,grey,table",
         metavar="M[,M...]",
         help="names or model directories (default: %(default)s)",
     )

@@ -103,7 +103,7 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME|DIR",
-        help="small (the bundled model, default), grey, table, or a model directory",
+        help="fast (default) or small, which are bundled; grey, table; or a model directory",
     )
     parser.add_argument(
         "--mode",

@@ -156,7 +156,7 @@ def test_evaluate(calls):
     assert run("evaluate", "--data", "d") == 0
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
-    assert args == ("d", ["small", "grey", "table"])
+    assert args == ("d", ["fast", "small", "grey", "table"])
     assert options == {
         "split": None,
         "modes": ["whole"],
