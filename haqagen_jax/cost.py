@@ -1,4 +1,4 @@
-"""What a network costs, from its trace alone: nothing is compiled or run.
+"""The cost of a network, counted on its trace: nothing is compiled or run.
 
 Multiplications are those of convolutions, matrix products and elementwise products (the depthwise
 convolutions and the scan are made of these); each comes with at most one addition, so they are the
@@ -19,19 +19,37 @@ from haqagen_jax.models.factory import generator_shapes, make_generator
 
 
 def nbytes(tree: Any) -> int:
-    """Returns the size in bytes of a tree of arrays or of their shapes."""
+    """Return the size of a tree of arrays.
+
+    Args:
+        tree: Arrays or `jax.ShapeDtypeStruct`s.
+
+    Returns:
+        The sum of their sizes in bytes.
+    """
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
 def tile_multiplications(model: ModelConfig) -> int:
-    """Returns the multiply-accumulates of one 256 x 256 tile through the generator."""
+    """Count the multiply-accumulates of the generator on one 256 x 256 tile.
+
+    Args:
+        model: Configuration of the generator.
+
+    Returns:
+        The count.
+    """
     return multiplications(make_generator(model).apply, generator_shapes(model), _tile())
 
 
 def tile_residuals(model: ModelConfig) -> int:
-    """Returns the bytes that the forward pass of one tile keeps for the backward pass.
+    """Return the memory that the forward pass of one tile keeps for the backward pass.
 
-    What plain differentiation keeps; the compiler may keep less.
+    Args:
+        model: Configuration of the generator.
+
+    Returns:
+        The bytes that plain differentiation keeps; the compiler may keep less.
     """
     network, variables = make_generator(model), generator_shapes(model)
     rest = {name: tree for name, tree in variables.items() if name != "params"}
@@ -47,14 +65,14 @@ def tile_residuals(model: ModelConfig) -> int:
 
 
 def multiplications(function: Callable, *args: Any) -> int:
-    """Counts the multiplications of a call.
+    """Count the multiplications of a call.
 
     Args:
-        function: traceable by JAX.
-        args: arrays or `jax.ShapeDtypeStruct`s.
+        function: Function that JAX can trace.
+        args: Its arguments: arrays or `jax.ShapeDtypeStruct`s.
 
     Returns:
-        The count; of a choice between platforms, the CPU's.
+        The count; where the code depends on the platform, that for a CPU.
     """
     return _count(jax.make_jaxpr(function)(*args).jaxpr)
 
@@ -92,10 +110,10 @@ def _shape(variable: Any) -> tuple[int, ...]:
 
 
 def _inner(parameters: dict[str, Any]) -> list[core.Jaxpr]:
-    """The jaxprs that an equation calls; of a custom derivative, the function itself."""
-    found = []
+    """List the jaxprs that an equation calls; of a custom derivative, the function itself."""
+    jaxprs = []
     for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
         value = parameters.get(name)
         if value is not None:
-            found.append(getattr(value, "jaxpr", value))
-    return found
+            jaxprs.append(getattr(value, "jaxpr", value))
+    return jaxprs

@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend, a file, an option, a directory, and its wording."""
+"""The exception for errors that a user can correct (a file, an option), and its wording."""
 
 import contextlib
 import unicodedata
@@ -15,14 +15,14 @@ class InputError(ValueError):
 
 
 class Stopped(Exception):  # noqa: N818 - nothing is wrong
-    """A command that was asked to stop has done so; the message says how to go on."""
+    """A command has stopped on a signal; the message says how to resume it."""
 
     def __init__(self, message: str, *, number: int) -> None:
-        """Remembers the signal.
+        """Keep the message and the signal.
 
         Args:
-            message: one line.
-            number: of the signal that asked.
+            message: One line.
+            number: Number of the signal.
         """
         super().__init__(message)
         self.number = number
@@ -30,13 +30,13 @@ class Stopped(Exception):  # noqa: N818 - nothing is wrong
 
 @contextlib.contextmanager
 def located(place: object) -> Iterator[None]:
-    """Puts a place before the message of what is raised inside.
+    """Prefix the message of an InputError from inside with the place of the input.
 
     Args:
-        place: a file, or what else holds the input.
+        place: Path or description of the input.
 
     Raises:
-        InputError: the one from inside, its message beginning with the place.
+        InputError: An error from inside, its message beginning with `place`.
     """
     try:
         yield
@@ -46,10 +46,10 @@ def located(place: object) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reachable() -> Iterator[None]:
-    """Takes a failure of the file system for a bad input.
+    """Turn an OSError from inside into an InputError.
 
     Raises:
-        InputError: a file or folder cannot be listed, read, made or written.
+        InputError: A file or folder cannot be listed, read, made or written.
     """
     try:
         yield
@@ -62,10 +62,13 @@ def reachable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def decodable() -> Iterator[None]:
-    """Takes whatever a decoder raises for damage: their C libraries raise what they hit first.
+    """Turn any error of a decoder into an InputError about damaged content.
+
+    All exceptions are taken for damage, because decoders raise whatever their C libraries meet
+    first in a damaged file. An InputError and a MemoryError from inside stay as they are.
 
     Raises:
-        InputError: the content is damaged. One from inside, and a MemoryError, stay as they are.
+        InputError: The content is damaged.
     """
     try:
         yield
@@ -78,23 +81,23 @@ def decodable() -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Says why, without the path that the caller names anyway.
+    """Return the reason that an exception gives, without the path that its message may repeat.
 
     Args:
-        error: from a library or the system.
+        error: An exception of a library or of the operating system.
 
     Returns:
-        One line.
+        One line; the name of the exception if it says nothing.
     """
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
 
 
 def printable(text: str) -> str:
-    """Escapes what a terminal would not show as part of the line, as file names may hold.
+    """Escape the characters that would break a line or not show on a terminal.
 
     Args:
-        text: any.
+        text: Any text, such as a file name.
 
     Returns:
         One line, with `\\n` and the like spelled out.

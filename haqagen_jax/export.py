@@ -1,7 +1,8 @@
 """A model as one StableHLO file, for programs that have jax but not this package.
 
-Tiles of 256x256, any number of them; the network only: cutting, blending and what makes tiles agree
-stay with the caller. ONNX is not offered: no converter to it takes the scan's loops.
+The file holds the network only, for any number of 256x256 tiles: cutting, blending and making tiles
+agree are left to the caller. ONNX is not offered, because no converter to it takes the scan's
+loops.
 """
 
 import os
@@ -21,20 +22,22 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def export_model(model: str | None, out: str, *, overwrite: bool = False) -> int:
-    """Writes a model with its weights; prints the size.
+    """Write a model with its weights as one file (an atomic write), and print its size.
+
+    `jax.export.deserialize` reads the file. The `call` of what it returns takes prepared NIR tiles
+    (b, 256, 256, c), float32 in [0, 1], and returns sRGB (b, 256, 256, 3); c is 1, or 2 for
+    imported ColorMamba weights (NIR and its HSV value).
 
     Args:
-        model: see `haqagen_jax.load`.
-        out: the file: `jax.export.deserialize` reads it, and its `call` takes prepared NIR tiles
-            (b, 256, 256, c), float32 in [0, 1], and returns sRGB (b, 256, 256, 3); c is 1, or 2
-            for imported ColorMamba weights (NIR, and its HSV value).
-        overwrite: replace a file that exists.
+        model: Name or directory of the model, as `haqagen_jax.load` takes it.
+        out: Path of the file to write.
+        overwrite: Replace a file that exists.
 
     Returns:
         The exit status, 0.
 
     Raises:
-        InputError: no such model, a file that exists, or one that cannot be written.
+        InputError: The model does not exist, or the file exists or cannot be written.
     """
     path = Path(out)
     if os.path.isdir(path):

@@ -20,7 +20,7 @@ PerImage = Float[Array, " b"]
 
 
 class Batch(NamedTuple):
-    """A batch of registered pairs in [0, 1]: numpy from the data, JAX on the devices."""
+    """A batch of registered pairs in [0, 1]: NumPy arrays on the host, JAX arrays on devices."""
 
-    nir: Float[Array | np.ndarray, "b h w c"]  # prepared; 2 channels where the value comes along
+    nir: Float[Array | np.ndarray, "b h w c"]  # prepared NIR; a second channel is the HSV value
     rgb: Float[Array | np.ndarray, "b h w 3"]

@@ -1,4 +1,4 @@
-"""What another program, with jax alone, gets out of an exported file."""
+"""The output of an exported file in a program that has jax alone."""
 
 import subprocess
 import sys

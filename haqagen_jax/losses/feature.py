@@ -1,6 +1,6 @@
 """Distances between feature maps: `b h w c`, any range, float32 inside, one value per image.
 
-These functions take features, not images: which network made them is the caller's business.
+These functions take features, not images: the caller chooses the network that computes them.
 """
 
 import jax
@@ -19,16 +19,20 @@ def squared_distance(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the mean squared difference over positions and channels.
 
     Args:
-        prediction: features.
-        target: features of the same shape.
+        prediction: Features of the prediction.
+        target: Features of the target, the same shape.
 
     Returns:
         One value per image (b,), at least 0.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: HAQAGen Eq. (3); the mean in place of the sum is ours.
+
+    Example:
+        >>> squared_distance(jnp.ones((2, 4, 4, 8)), jnp.zeros((2, 4, 4, 8))).tolist()
+        [1.0, 1.0]
     """
     prediction, target = paired(prediction, target)
     return jnp.square(prediction - target).mean((1, 2, 3))
@@ -38,16 +42,22 @@ def cosine_distance(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the mean over positions of 1 - cos between the channel vectors.
 
     Args:
-        prediction: features.
-        target: features of the same shape.
+        prediction: Features of the prediction.
+        target: Features of the target, the same shape.
 
     Returns:
         One value per image (b,), in [0, 2]; exactly 0 at equality, zero vectors included.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: HAQAGen Eq. (3), the gamma term.
+
+    Example:
+        >>> first = jnp.array([3.0, 0.0]).reshape(1, 1, 1, 2)
+        >>> second = jnp.array([0.0, 4.0]).reshape(1, 1, 1, 2)
+        >>> round(float(cosine_distance(first, second)[0]), 4)
+        1.0
     """
     prediction, target = paired(prediction, target)
     # 1 - cos is half the squared distance of the unit vectors, which does not cancel when the two
@@ -63,16 +73,21 @@ def texture_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the squared distance of instance-normalized texture features.
 
     Args:
-        prediction: the texture encoder's features of the prediction.
-        target: those of the target, the same shape.
+        prediction: The texture encoder's features of the prediction.
+        target: Features of the target, the same shape.
 
     Returns:
         One value per image (b,), at least 0.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: HAQAGen Eq. (3), the alpha term.
+
+    Example:
+        >>> features = jnp.arange(32.0).reshape(1, 4, 4, 2)
+        >>> texture_l2(features, features).tolist()  # normalization removes shifts, too
+        [0.0]
     """
     prediction, target = paired(prediction, target)
     return squared_distance(instance_norm(prediction), instance_norm(target))
@@ -82,16 +97,21 @@ def texture_cosine(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the cosine distance over channels of instance-normalized texture features.
 
     Args:
-        prediction: the texture encoder's features of the prediction.
-        target: those of the target, the same shape.
+        prediction: The texture encoder's features of the prediction.
+        target: Features of the target, the same shape.
 
     Returns:
         One value per image (b,), in [0, 2].
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: HAQAGen Eq. (3), the gamma term.
+
+    Example:
+        >>> features = jnp.arange(32.0).reshape(1, 4, 4, 2)
+        >>> round(float(texture_cosine(features, -features)[0]), 4)
+        2.0
     """
     prediction, target = paired(prediction, target)
     return cosine_distance(instance_norm(prediction), instance_norm(target))
@@ -101,15 +121,19 @@ def vgg_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the mean squared difference of VGG's relu4_2 features.
 
     Args:
-        prediction: relu4_2 features of the prediction.
-        target: those of the target, the same shape.
+        prediction: Features (relu4_2) of the prediction.
+        target: Features of the target, the same shape.
 
     Returns:
         One value per image (b,), at least 0.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: HAQAGen Eq. (3), the delta term.
+
+    Example:
+        >>> vgg_l2(jnp.full((1, 4, 4, 512), 2.0), jnp.zeros((1, 4, 4, 512))).tolist()
+        [4.0]
     """
     return squared_distance(prediction, target)

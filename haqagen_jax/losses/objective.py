@@ -1,6 +1,6 @@
-"""Eq. (3) and (4): which terms make the objective, and how much each weighs.
+"""The objectives of training, Eq. (3) and (4): their terms and the weights of the terms.
 
-The only place that knows weights. Images are `b h w 3` in [0, 1], float32 inside. Terms are
+The weights are used in this module only. Images are `b h w 3` in [0, 1], float32 inside. Terms are
 returned unweighted, one value per image, under the names the training curves use; the scalar is
 the weighted sum of their means over the batch. A term of weight zero is neither computed nor
 returned, and the network it would need may be None.
@@ -41,21 +41,28 @@ def reconstruction(
 
     Args:
         prediction: RGB or HSV in [0, 1].
-        target: the same shape and color space.
-        texture: image to features of the frozen autoencoder's encoder; None needs alpha = 0 and
-            gamma = 0.
-        vgg: image to VGG's relu4_2 features; None needs delta = 0.
-        loss: weights and histogram parameters.
+        target: The same shape and color space.
+        texture: Function from images to features of the frozen texture encoder; None requires
+            alpha = 0 and gamma = 0.
+        vgg: Function from images to VGG's relu4_2 features; None requires delta = 0.
+        loss: Weights and histogram parameters.
 
     Returns:
-        "texture_l2", "texture_cosine", "cdf", "vgg" and "ssim" (one minus it), each (b,) and
+        "texture_l2", "texture_cosine", "cdf", "vgg" and "ssim" (1 - similarity), each (b,) and
         unweighted, without those whose weight is zero.
 
     Raises:
-        ValueError: a network is None although its weight is not zero, or the images are too small
-            for the similarity.
+        ValueError: A network is None although its weight is not zero, or the images are too small
+            for SSIM.
 
     Reference: HAQAGen Eq. (3); Table 4 and its text for SSIM.
+
+    Example:
+        >>> loss = LossConfig(alpha=0.0, gamma=0.0, delta=0.0)  # no networks needed
+        >>> image = jnp.full((2, 8, 8, 3), 0.5)
+        >>> terms = reconstruction(image, image, texture=None, vgg=None, loss=loss)
+        >>> {name: value.tolist() for name, value in terms.items()}
+        {'cdf': [0.0, 0.0]}
     """
     terms: Terms = {}
     if loss.alpha or loss.gamma:
@@ -97,34 +104,43 @@ def generator_objective(
     vgg: Features | None,
     loss: LossConfig,
 ) -> tuple[Float[Array, ""], Terms]:
-    """Compute L_G, what the generator minimises.
+    """Compute L_G, the objective that the generator minimizes.
 
     Args:
-        rgb_pred: the RGB branch's output in [0, 1].
-        hsv_pred: the HSV branch's output in [0, 1].
-        rgb: the target of the first.
-        hsv: the target of the second.
-        rgb_logits: the critic's answer to `rgb_pred`.
-        hsv_logits: the critic's answer to `hsv_pred`.
-        network_rgb: the RGB branch's output before the guided layer; None where that is `rgb_pred`.
-        texture: see `reconstruction`.
-        vgg: see `reconstruction`.
-        loss: weights and histogram parameters.
+        rgb_pred: The RGB branch's output in [0, 1].
+        hsv_pred: The HSV branch's output in [0, 1].
+        rgb: The target of `rgb_pred`.
+        hsv: The target of `hsv_pred`.
+        rgb_logits: The RGB critic's logits of `rgb_pred`.
+        hsv_logits: The HSV critic's logits of `hsv_pred`.
+        network_rgb: The RGB branch's output before the guided layer; None where that is `rgb_pred`.
+        texture: Function from images to texture features, or None; see `reconstruction`.
+        vgg: Function from images to VGG features, or None; see `reconstruction`.
+        loss: Weights and histogram parameters.
 
     Returns:
         The scalar, and the unweighted terms, each (b,): "adversarial_rgb", "mse_rgb", "cdf_rgb" and
         so on, and the same for "hsv".
 
     Raises:
-        ValueError: shapes differ, or a network is None although its weight is not zero.
+        ValueError: Shapes differ, or a network is None although its weight is not zero.
 
     Reference: HAQAGen Eq. (4), L_G.
+
+    Example:
+        >>> image, logits = jnp.full((1, 8, 8, 3), 0.5), jnp.zeros((1, 2, 2, 1))
+        >>> total, terms = generator_objective(
+        ...     image, image, 0.5 * image, image, logits, logits,
+        ...     texture=None, vgg=None, loss=LossConfig(mse=16.0, feature=0.0),
+        ... )
+        >>> float(total), float(terms["mse_rgb"][0])
+        (1.0, 0.0625)
     """
     terms: Terms = {}
     if needs_critics(loss):
-        fools = least_squares_generator if _least_squares(loss) else hinge_generator
-        terms["adversarial_rgb"] = fools(rgb_logits)
-        terms["adversarial_hsv"] = fools(hsv_logits)
+        adversarial = least_squares_generator if _least_squares(loss) else hinge_generator
+        terms["adversarial_rgb"] = adversarial(rgb_logits)
+        terms["adversarial_hsv"] = adversarial(hsv_logits)
     if loss.mse:
         terms["mse_rgb"] = mse(rgb_pred, rgb)
         if loss.hsv:
@@ -147,36 +163,42 @@ def critic_objective(
     *,
     loss: LossConfig,
 ) -> tuple[Float[Array, ""], Terms]:
-    """Compute L_D, what the two critics minimise together.
+    """Compute L_D, the objective that the two critics minimize together.
 
     Args:
-        rgb_real: logits of the RGB targets.
-        rgb_fake: logits of the RGB predictions, the same shape.
-        hsv_real: logits of the HSV targets.
-        hsv_fake: logits of the HSV predictions, the same shape.
-        loss: says which adversary.
+        rgb_real: Logits of the RGB targets.
+        rgb_fake: Logits of the RGB predictions, the same shape.
+        hsv_real: Logits of the HSV targets.
+        hsv_fake: Logits of the HSV predictions, the same shape.
+        loss: Chooses the adversarial loss.
 
     Returns:
         The scalar, and its terms "critic_rgb" and "critic_hsv", each (b,).
 
     Raises:
-        ValueError: shapes differ.
+        ValueError: Shapes differ.
 
     Reference: HAQAGen Eq. (2) and Eq. (4), L_D.
+
+    Example:
+        >>> real, fake = jnp.ones((1, 2, 2, 1)), -jnp.ones((1, 2, 2, 1))
+        >>> total, terms = critic_objective(real, fake, real, 0 * fake, loss=LossConfig())
+        >>> float(total), sorted(terms)
+        (1.0, ['critic_hsv', 'critic_rgb'])
     """
-    tells = least_squares_critic if _least_squares(loss) else hinge_critic
-    terms = {"critic_rgb": tells(rgb_real, rgb_fake), "critic_hsv": tells(hsv_real, hsv_fake)}
+    critic = least_squares_critic if _least_squares(loss) else hinge_critic
+    terms = {"critic_rgb": critic(rgb_real, rgb_fake), "critic_hsv": critic(hsv_real, hsv_fake)}
     return terms["critic_rgb"].mean() + terms["critic_hsv"].mean(), terms
 
 
 def critic_threshold(loss: LossConfig) -> float:
-    """Tell the logit above which a critic says "real".
+    """Return the logit above which a critic takes an image for real.
 
     Args:
-        loss: says which adversary.
+        loss: Chooses the adversarial loss.
 
     Returns:
-        0, or for least squares the middle of their goals 0 and 1.
+        0 for hinge; 0.5 for least squares, the middle between its goals 0 and 1.
     """
     return 0.5 if _least_squares(loss) else 0.0
 
@@ -186,10 +208,10 @@ def _least_squares(loss: LossConfig) -> bool:
 
 
 def term_weights(loss: LossConfig) -> dict[str, float]:
-    """Multiply the factors of Eq. (3) and (4) out.
+    """Return the total weight of each term: its factors in Eq. (3) and (4), multiplied.
 
     Args:
-        loss: weights.
+        loss: The factors.
 
     Returns:
         The weight of each term's batch mean, under its name without the color space. HSV terms but
@@ -208,17 +230,38 @@ def term_weights(loss: LossConfig) -> dict[str, float]:
 
 
 def needs_texture(loss: LossConfig) -> bool:
-    """Tell whether a loss compares features of the texture autoencoder."""
+    """Tell whether a loss compares features of the texture autoencoder.
+
+    Args:
+        loss: Weights of the loss.
+
+    Returns:
+        Whether a term with texture features has a weight other than zero.
+    """
     return bool(loss.feature and (loss.alpha or loss.gamma))
 
 
 def needs_vgg(loss: LossConfig) -> bool:
-    """Tell whether a loss compares features of a VGG network."""
+    """Tell whether a loss compares features of a VGG network.
+
+    Args:
+        loss: Weights of the loss.
+
+    Returns:
+        Whether the term with VGG features has a weight other than zero.
+    """
     return bool(loss.feature and loss.delta)
 
 
 def needs_critics(loss: LossConfig) -> bool:
-    """Tell whether a loss asks the critics."""
+    """Tell whether a loss has an adversarial term.
+
+    Args:
+        loss: Weights of the loss.
+
+    Returns:
+        Whether the weight of that term is other than zero.
+    """
     return bool(loss.adversarial)
 
 

@@ -10,7 +10,7 @@ from haqagen_jax.ops.checks import Images, Like, paired
 
 
 class Hue(enum.StrEnum):
-    """How two hues are compared."""
+    """Ways to compare two hues."""
 
     LINEAR = "linear"
     CIRCULAR = "circular"
@@ -25,16 +25,20 @@ def mse(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the mean squared error over pixels and channels.
 
     Args:
-        prediction: values in [0, 1].
-        target: the same shape.
+        prediction: Values in [0, 1].
+        target: The same shape.
 
     Returns:
         One value per image (b,), at least 0.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: HAQAGen Eq. (4).
+
+    Example:
+        >>> mse(jnp.full((1, 4, 4, 3), 0.5), jnp.zeros((1, 4, 4, 3))).tolist()
+        [0.25]
     """
     prediction, target = paired(prediction, target)
     return jnp.square(prediction - target).mean((1, 2, 3))
@@ -44,8 +48,8 @@ def hsv_mse(prediction: Images, target: Like, *, hue: str) -> Float[Array, " b"]
     """Return the mean squared error of HSV images.
 
     Args:
-        prediction: hue in turns, saturation and value, each in [0, 1].
-        target: the same shape.
+        prediction: Hue in turns, saturation and value, each in [0, 1].
+        target: The same shape.
         hue: "linear" compares hues as numbers, as the paper does; "circular" takes the shorter way
             around the circle, at most half a turn.
 
@@ -53,9 +57,15 @@ def hsv_mse(prediction: Images, target: Like, *, hue: str) -> Float[Array, " b"]
         One value per image (b,), at least 0.
 
     Raises:
-        ValueError: the shapes differ, or `hue` is neither.
+        ValueError: The shapes differ, or `hue` is unknown.
 
     Reference: HAQAGen Eq. (4); the circular form is ours.
+
+    Example:
+        >>> first = jnp.array([0.9, 1.0, 1.0]).reshape(1, 1, 1, 3)
+        >>> second = jnp.array([0.1, 1.0, 1.0]).reshape(1, 1, 1, 3)
+        >>> [round(float(hsv_mse(first, second, hue=hue)[0]), 4) for hue in ("linear", "circular")]
+        [0.2133, 0.0133]
     """
     prediction, target = paired(prediction, target)
     difference = prediction - target

@@ -4,9 +4,9 @@ float64 stays float64 where JAX_ENABLE_X64 is set. Values are taken as they are,
 rounded: clip a prediction to [0, 1] first if the saved file will be clipped. A range of 1 is
 assumed. The encoding is the caller's choice: apply `ops.color.srgb_to_linear` to both images for
 the paper's protocol ("quantitative metrics are computed on linear sRGB", Sec. 4.1); the color
-difference, the colorfulness and LPIPS are defined on sRGB-encoded images. These are for measuring,
-not for training: psnr is +inf for equal images, and gradients at equality are not finite, those of
-lpips and of the structural similarities excepted.
+difference, the colorfulness and LPIPS are defined on sRGB-encoded images. Metrics are for
+measuring, not for training: psnr is +inf for equal images, and gradients at equality are not
+finite, except those of lpips and of the structural similarities.
 """
 
 from haqagen_jax.metrics.color import ciede2000, colorfulness

@@ -1,4 +1,4 @@
-"""Color as people see it: CIEDE2000 differences, and how colorful an image is."""
+"""Metrics of perceived color: CIEDE2000 differences and colorfulness."""
 
 import math
 
@@ -14,19 +14,24 @@ Labs = Float[AnyArray, "*n 3"]
 
 
 def ciede2000(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the mean color difference of corresponding pixels, as people see it.
+    """Return the mean perceived color difference (CIEDE2000) of corresponding pixels.
 
     Args:
         prediction: sRGB-encoded values in [0, 1].
-        target: the same shape.
+        target: The same shape.
 
     Returns:
         Mean Delta E 2000 (b,) under D65; about 1 is just noticeable, 0 equal.
 
     Raises:
-        ValueError: the shapes differ, or there are not three channels.
+        ValueError: The shapes differ, or there are not three channels.
 
-    Reference: see `delta_e_2000`.
+    Reference: Sharma, Wu and Dalal (2005); see `delta_e_2000`.
+
+    Example:
+        >>> first = jnp.full((1, 4, 4, 3), 0.5)
+        >>> round(float(ciede2000(first, first + 0.02)[0]), 2)
+        1.91
     """
     prediction, target = paired(prediction, target)
     _require_colors(prediction, "a colour difference")
@@ -40,13 +45,13 @@ def delta_e_2000(first: Labs, second: Like) -> Float[Array, "*n"]:
 
     Args:
         first: CIE Lab, channels last.
-        second: the same shape.
+        second: The same shape.
 
     Returns:
         Delta E 2000, 0 or more; symmetric.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: Sharma, Wu and Dalal, "The CIEDE2000 Color-Difference Formula" (2005), Eq. (2) to
         (22), whose numbers stand beside the lines.
@@ -60,13 +65,13 @@ def delta_e_2000(first: Labs, second: Like) -> Float[Array, "*n"]:
     c1, c2 = jnp.hypot(a1, b1), jnp.hypot(a2, b2)  # (6)
     h1, h2 = _hue(a1, b1), _hue(a2, b2)  # (7)
     turn = h2 - h1
-    far = jnp.abs(turn) > math.pi  # the short way round leads through hue 0
+    far = jnp.abs(turn) > math.pi  # the shorter arc leads through hue 0
     turn = jnp.where(far, turn - jnp.sign(turn) * 2 * math.pi, turn)  # (10)
     dl, dc = l2 - l1, c2 - c1  # (8, 9)
     # (11): 0 where one color is gray, so that a hue it does not have plays no part.
     dh = 2 * jnp.sqrt(c1 * c2) * jnp.sin(turn / 2)
     l, c = (l1 + l2) / 2, (c1 + c2) / 2  # (12, 13)  # noqa: E741
-    # (14): the middle of the short way; (16) takes angles from 0 to a whole turn.
+    # (14): the middle of the shorter arc, from 0 to a whole turn as (16) requires.
     h = jnp.where(far, (h1 + h2) / 2 + math.pi, (h1 + h2) / 2) % (2 * math.pi)
     t = (
         1
@@ -87,7 +92,7 @@ def delta_e_2000(first: Labs, second: Like) -> Float[Array, "*n"]:
 
 
 def colorfulness(image: Images) -> Float[Array, " b"]:
-    """Return how colorful images are.
+    """Return the colorfulness of images.
 
     Args:
         image: sRGB-encoded values in [0, 1].
@@ -97,9 +102,14 @@ def colorfulness(image: Images) -> Float[Array, " b"]:
         extremely.
 
     Raises:
-        ValueError: there are not three channels.
+        ValueError: There are not three channels.
 
     Reference: Hasler and Süsstrunk, "Measuring colorfulness in natural images" (2003), Sec. 5.
+
+    Example:
+        >>> gray = jnp.full((1, 4, 4, 3), 0.5)
+        >>> colorfulness(gray).tolist()
+        [0.0]
     """
     image = at_least_float32(image)
     _require_colors(image, "colourfulness")
@@ -111,7 +121,7 @@ def colorfulness(image: Images) -> Float[Array, " b"]:
 
 
 def _hue(a: Float[Array, "*n"], b: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Angle in [0, 2 pi), 0 for grey."""
+    """Return the hue as an angle in [0, 2 pi), 0 for gray."""
     return jnp.arctan2(b, a) % (2 * math.pi)
 
 

@@ -13,24 +13,32 @@ from haqagen_jax.ops.checks import Images, Like, paired
 def lpips(
     variables: Mapping[str, Any], prediction: Images, target: Like, *, backbone: str = "alex"
 ) -> Float[Array, " b"]:
-    """Return the LPIPS distance, version 0.1.
+    """Return the LPIPS distance of images, version 0.1.
 
     Args:
-        variables: of `models.lpips.Lpips`, as `haqagen_jax.weights.lpips_variables(backbone)` gives
-            them.
+        variables: Variables of `models.lpips.Lpips`, as from
+            `haqagen_jax.weights.lpips_variables(backbone)`.
         prediction: sRGB-encoded values in [0, 1], at least 31x31 pixels for alex, 16x16 for vgg.
-        target: the same shape.
+        target: The same shape.
         backbone: "alex", as most papers report, or "vgg".
 
     Returns:
         Distances (b,); 0 for equal images.
 
     Raises:
-        ValueError: the shapes differ, there are not three channels, the images are too small, or no
-            such backbone.
+        ValueError: The shapes differ, there are not three channels, the images are too small, or
+            `backbone` is unknown.
 
     Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
         Metric" (2018).
+
+    Example:
+        >>> import jax
+        >>> image = jax.numpy.zeros((1, 32, 32, 3))
+        >>> # Random weights; `haqagen_jax.weights.lpips_variables` reads the published ones.
+        >>> variables = Lpips("alex").init(jax.random.key(0), image, image)
+        >>> lpips(variables, image, image).tolist()
+        [0.0]
     """
     if backbone not in BACKBONES:
         raise ValueError(f"backbone = {backbone!r}: must be one of {', '.join(BACKBONES)}")

@@ -1,4 +1,4 @@
-"""Pixel by pixel: PSNR and the angle between colors."""
+"""Metrics of corresponding pixels: PSNR and the angle between colors."""
 
 import math
 
@@ -10,19 +10,24 @@ from haqagen_jax.ops.checks import Images, Like, paired
 
 
 def psnr(prediction: Images, target: Like) -> Float[Array, " b"]:
-    """Return the peak signal-to-noise ratio.
+    """Return the peak signal-to-noise ratio of images.
 
     Args:
-        prediction: values in [0, 1].
-        target: the same shape.
+        prediction: Values in [0, 1].
+        target: The same shape.
 
     Returns:
         10 log10(1 / MSE) in decibels, (b,); +inf where the two images are equal.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
 
     Reference: HAQAGen Sec. 4.1.
+
+    Example:
+        >>> prediction, target = jnp.full((1, 4, 4, 3), 0.1), jnp.zeros((1, 4, 4, 3))
+        >>> round(float(psnr(prediction, target)[0]), 3)
+        20.0
     """
     prediction, target = paired(prediction, target)
     return -10.0 * jnp.log10(jnp.square(prediction - target).mean((1, 2, 3)))
@@ -33,16 +38,22 @@ def angular_error(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Args:
         prediction: RGB values in [0, 1].
-        target: the same shape.
+        target: The same shape.
 
     Returns:
         Degrees (b,), in [0, 90] for values of one sign. A pixel black in both images counts 0, a
         pixel black in one of them 90.
 
     Raises:
-        ValueError: the shapes differ, or there are not three channels.
+        ValueError: The shapes differ, or there are not three channels.
 
-    Reference: HAQAGen Sec. 4.1; black pixels are ours.
+    Reference: HAQAGen Sec. 4.1; the treatment of black pixels is ours.
+
+    Example:
+        >>> red = jnp.array([1.0, 0.0, 0.0]).reshape(1, 1, 1, 3)
+        >>> yellow = jnp.array([0.5, 0.5, 0.0]).reshape(1, 1, 1, 3)
+        >>> round(float(angular_error(red, yellow)[0]), 3)
+        45.0
     """
     prediction, target = paired(prediction, target)
     if prediction.shape[-1] != 3:

@@ -1,4 +1,4 @@
-"""How visible the borders between tiles are in an image that was put together from them."""
+"""Visibility of the borders between tiles in an image that was put together from them."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,28 +17,37 @@ def seam_energy(
     near: int,
     reach: int = 1,
 ) -> Float[Array, " b"]:
-    """Return how differences across the borders between tiles compare with those inside of tiles.
+    """Return the ratio of the variances of differences across the borders of tiles and inside them.
 
-    A feathered step shows over the width of the overlap more than from pixel to pixel. Pictures
-    have edges of their own where borders lie: compare with the energy of the true image under the
-    same borders.
+    A blended step shows over the width of the overlap more than from pixel to pixel. Images have
+    edges of their own where borders lie: compare with the energy of the true image under the same
+    borders.
 
     Args:
-        image: put together from tiles, or ones to compare with; any range.
-        rows: borders between rows of tiles: the index of the first row after each, pixels.
-        columns: the same of columns.
-        near: differences so near a border, or nearer, in pixels beside the reach, are not inside.
-        reach: distance of the two pixels whose difference is taken, at least 1, in pixels.
+        image: Images put together from tiles, or true ones to compare with; any range.
+        rows: Borders between rows of tiles: the index of the first row after each, in pixels.
+        columns: Borders between columns of tiles, likewise.
+        near: Distance from a border, in pixels beyond the reach, up to which a difference does not
+            count as inside.
+        reach: Distance of the two pixels whose difference is taken, at least 1, in pixels.
 
     Returns:
-        Variance of the differences across borders, over that of the differences inside, (b,); about
-        1 where nothing shows.
+        Variance of the differences across borders divided by that of the differences inside, (b,);
+        about 1 where no border shows.
 
     Raises:
-        ValueError: a reach below 1, no borders, or nothing inside.
+        ValueError: `reach` is below 1, there is no border, or no difference inside.
 
     Reference: HAQAGen Sec. 3.3(ii), "seam-energy diagnostic (gradient variance across patch
         borders)"; the reach is ours.
+
+    Example:
+        >>> image = jnp.sin(jnp.arange(256.0)).reshape(1, 16, 16, 1)
+        >>> tint = jnp.arange(16.0).reshape(1, 16, 1, 1)
+        >>> tiled = image.at[:, :, 8:].add(tint)
+        >>> rows, columns = np.array([], int), np.array([8])
+        >>> bool(seam_energy(tiled, rows, columns, near=2)[0] > 2)
+        True
     """
     if reach < 1:
         raise ValueError(f"reach = {reach}: must be at least 1 pixel")

@@ -1,4 +1,4 @@
-"""Structural similarity, under both windows in use, and over several scales."""
+"""Structural similarity under a uniform or a Gaussian window, and over several scales."""
 
 import functools
 import math
@@ -18,7 +18,7 @@ _C2 = 0.03**2
 _UNIFORM_SIDE = 7
 _GAUSSIAN_SIDE = 11
 _GAUSSIAN_SIGMA = 1.5
-# Wang et al. (2003), from the finest scale to the coarsest.
+# Wang et al. (2003), from the full to the most reduced scale.
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
@@ -29,16 +29,21 @@ def ssim(prediction: Images, target: Like) -> Float[Array, " b"]:
     leave the image are left out, channels are averaged.
 
     Args:
-        prediction: values in [0, 1], at least 7x7 pixels.
-        target: the same shape.
+        prediction: Values in [0, 1], at least 7x7 pixels.
+        target: The same shape.
 
     Returns:
         One value per image (b,), in [-1, 1].
 
     Raises:
-        ValueError: the shapes differ, or the image is smaller than the window.
+        ValueError: The shapes differ, or the image is smaller than the window.
 
     Reference: Wang et al., "Image quality assessment" (2004); HAQAGen Sec. 4.1.
+
+    Example:
+        >>> image = jnp.linspace(0, 1, 64).reshape(1, 8, 8, 1)
+        >>> [round(float(ssim(image, x)[0]), 1) for x in (image, 1 - image)]
+        [1.0, -1.0]
     """
     taps = (1 / _UNIFORM_SIDE,) * _UNIFORM_SIDE
     return _ssim(prediction, target, taps, sample=_UNIFORM_SIDE**2 / (_UNIFORM_SIDE**2 - 1))
@@ -48,16 +53,21 @@ def ssim_gaussian(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the structural similarity under a Gaussian 11x11 window of sigma 1.5.
 
     Args:
-        prediction: values in [0, 1], at least 11x11 pixels.
-        target: the same shape.
+        prediction: Values in [0, 1], at least 11x11 pixels.
+        target: The same shape.
 
     Returns:
         One value per image (b,), in [-1, 1].
 
     Raises:
-        ValueError: the shapes differ, or the image is smaller than the window.
+        ValueError: The shapes differ, or the image is smaller than the window.
 
     Reference: Wang et al., "Image quality assessment" (2004), Sec. III-B.
+
+    Example:
+        >>> image = jnp.linspace(0, 1, 256).reshape(1, 16, 16, 1)
+        >>> [round(float(ssim_gaussian(image, x)[0]), 1) for x in (image, 1 - image)]
+        [1.0, -0.8]
     """
     return _ssim(prediction, target, _gaussian_taps(), sample=1.0)
 
@@ -65,24 +75,29 @@ def ssim_gaussian(prediction: Images, target: Like) -> Float[Array, " b"]:
 def ms_ssim(prediction: Images, target: Like) -> Float[Array, " b"]:
     """Return the structural similarity over five scales, under the window of `ssim_gaussian`.
 
-    Each scale is the means over 2x2 blocks of the one before, where an odd last row or column is
-    left out. The first four give the mean of their contrast and structure, the fifth the mean of
-    the whole similarity, and the result is the product of the five, each raised to its weight. One
-    thing is not as published: a similarity s enters as (1 + s) / 2, because a power of a negative
-    number is not defined. Equal images are 1 in both.
+    Each scale is the means over 2x2 blocks of the one before, without an odd last row or column.
+    The first four give the mean of their contrast and structure, the fifth the mean of the whole
+    similarity, and the result is the product of the five, each raised to its weight. One thing is
+    not as published: a similarity s enters as (1 + s) / 2, because a power of a negative number is
+    not defined. Equal images give 1 in both.
 
     Args:
-        prediction: values in [0, 1], at least 176x176 pixels.
-        target: the same shape.
+        prediction: Values in [0, 1], at least 176x176 pixels.
+        target: The same shape.
 
     Returns:
         One value per image (b,), in [0, 1].
 
     Raises:
-        ValueError: the shapes differ, or the coarsest scale is smaller than the window.
+        ValueError: The shapes differ, or the most reduced scale is smaller than the window.
 
     Reference: Wang et al., "Multiscale structural similarity for image quality assessment" (2003),
     Eq. (7) and Sec. 3.2.
+
+    Example:
+        >>> image = jnp.linspace(0, 1, 176 * 176).reshape(1, 176, 176, 1)
+        >>> round(float(ms_ssim(image, image)[0]), 4)
+        1.0
     """
     prediction, target = paired(prediction, target)
     least, (h, w) = _GAUSSIAN_SIDE << (len(_SCALE_WEIGHTS) - 1), prediction.shape[1:3]
@@ -93,7 +108,7 @@ def ms_ssim(prediction: Images, target: Like) -> Float[Array, " b"]:
     factors, taps = [], _gaussian_taps()
     for scale, weight in enumerate(_SCALE_WEIGHTS):
         if scale:
-            prediction, target = _coarser(prediction), _coarser(target)
+            prediction, target = _reduced(prediction), _reduced(target)
         luminance, structure = _maps(prediction, target, taps, sample=1.0)
         last = scale == len(_SCALE_WEIGHTS) - 1
         similarity = (luminance * structure if last else structure).mean((1, 2, 3))
@@ -101,7 +116,8 @@ def ms_ssim(prediction: Images, target: Like) -> Float[Array, " b"]:
     return math.prod(factors[1:], start=factors[0])
 
 
-def _coarser(image: Float[Array, "b h w c"]) -> Float[Array, "b i j c"]:
+def _reduced(image: Float[Array, "b h w c"]) -> Float[Array, "b i j c"]:
+    """Halve the size of an image, without an odd last row or column."""
     h, w = image.shape[1:3]
     return halve(image[:, : h - h % 2, : w - w % 2])
 
@@ -133,7 +149,8 @@ def _maps(
     sample: float,
 ) -> tuple[Float[Array, "b i j c"], Float[Array, "b i j c"]]:
     """Compare luminance, and contrast with structure, window by window."""
-    # Second moments about the image's mean: about zero, float32 would lose the small variances.
+    # Second moments are taken about the image's mean, because float32 would lose small variances
+    # in the difference of two large moments about zero.
     base_p = prediction.mean((1, 2), keepdims=True)
     base_t = target.mean((1, 2), keepdims=True)
     p, t = prediction - base_p, target - base_t
@@ -170,9 +187,9 @@ def _mean_fwd(image: Array, taps: tuple[float, ...]) -> tuple[Array, None]:
 
 
 def _mean_bwd(taps: tuple[float, ...], _: None, slope: Array) -> tuple[Array]:
-    """Slices again: what is derived pads a copy for every tap, several times slower."""
-    rim = (len(taps) - 1,) * 2
-    return (_window_mean(jnp.pad(slope, ((0, 0), rim, rim, (0, 0))), taps[::-1]),)
+    """Sum shifted slices again: plain differentiation pads a copy per tap, several times slower."""
+    margin = (len(taps) - 1,) * 2
+    return (_window_mean(jnp.pad(slope, ((0, 0), margin, margin, (0, 0))), taps[::-1]),)
 
 
 _mean.defvjp(_mean_fwd, _mean_bwd)

@@ -24,14 +24,23 @@ from haqagen_jax.ops.resample import adaptive_mean
 
 
 class WindowBias(nn.Module):
-    """The published positional biases, for one window; most of them are never read."""
+    """The published positional biases, for one window; most of them are never read.
+
+    Attributes:
+        heads: Number of attention heads.
+        agents: Number of pooled tokens.
+    """
 
     heads: int
     agents: int
 
     @nn.compact
     def __call__(self) -> Float[Array, "heads agents"]:
-        """Returns what is added on the reading side."""
+        """Reduce the biases of the reading side to one number per head and agent.
+
+        Returns:
+            The biases, [heads, agents].
+        """
 
         def bias(name: str, *shape: int) -> Array:
             return self.param(name, nn.initializers.truncated_normal(0.02), shape)
@@ -43,26 +52,33 @@ class WindowBias(nn.Module):
             ("aw_bias", (1, heads, agents, 1, 1)),
         ):
             bias(name, *shape)
-        # Resized bilinearly to one sample, which is its center.
+        # The published code resizes the grid bilinearly to one sample, which is its center.
         grid = bias("na_bias", heads, agents, 7, 7)[:, :, 3, 3]
         rows, columns = (bias(name, 1, heads, 1, 1, agents) for name in ("ha_bias", "wa_bias"))
         return grid + (rows + columns)[0, :, 0, 0]
 
 
 class AgentAttention(nn.Module):
-    """Multi-head attention of all pixels through `agents` pooled tokens."""
+    """Multi-head attention of all pixels through `agents` pooled tokens.
+
+    Attributes:
+        heads: Number of attention heads.
+        agents: Number of pooled tokens, a square number.
+        window_bias: Hold the biases as published; see `WindowBias`.
+        dtype: Dtype of projections and convolutions.
+    """
 
     heads: int
     agents: int
-    window_bias: bool = False  # hold the biases as published: see `WindowBias`
+    window_bias: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Attends.
+        """Attend from all pixels to all pixels.
 
         Args:
-            x: a map; c is a multiple of `heads`.
+            x: Feature map, b h w c; c is a multiple of `heads`.
 
         Returns:
             A map of the same shape.
@@ -92,7 +108,15 @@ class AgentAttention(nn.Module):
 
 
 class AgentBlock(nn.Module):
-    """Agent attention and an MLP, each normalized first and added to its input."""
+    """Agent attention and an MLP, each with a norm before and a residual.
+
+    Attributes:
+        heads: Number of attention heads.
+        agents: Number of pooled tokens, a square number.
+        mlp_ratio: Hidden channels of the MLP over those of the map.
+        window_bias: Hold the biases as published; see `WindowBias`.
+        dtype: Dtype of projections and convolutions.
+    """
 
     heads: int
     agents: int
@@ -102,7 +126,14 @@ class AgentBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Returns a map of the same shape."""
+        """Apply the block.
+
+        Args:
+            x: Feature map, b h w c.
+
+        Returns:
+            A map of the same shape.
+        """
         c = x.shape[-1]
         attention = AgentAttention(
             self.heads, self.agents, self.window_bias, dtype=self.dtype, name="attn"

@@ -1,4 +1,4 @@
-"""Two models that learn nothing or next to nothing; whoever claims color must beat them.
+"""Two baselines that learn nothing or next to nothing, to compare networks with.
 
 `grey` repeats the NIR image three times; `table` looks every NIR level up in a table fitted on
 pairs. Both take the min-max NIR image, not equalized, and run through the same engine as any
@@ -23,27 +23,43 @@ CONFIG = Config(data=DataConfig(equalize=False))
 
 
 class Output(NamedTuple):
-    """What a baseline predicts; it has no HSV branch."""
+    """The prediction of a baseline, which has no HSV branch."""
 
     rgb: Float[Array, "b h w 3"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Gray:
-    """The NIR image three times."""
+    """The baseline `grey`: the NIR image as all three channels."""
 
     def apply(self, variables: Mapping[str, Any], nir: Float[Array, "b h w 1"]) -> Output:
-        """Repeats `nir`; there are no variables."""
+        """Repeat the NIR image.
+
+        Args:
+            variables: Ignored; here for the interface of networks.
+            nir: Prepared NIR in [0, 1], b h w 1.
+
+        Returns:
+            The gray images, b h w 3.
+        """
         del variables
         return Output(jnp.repeat(nir, 3, axis=-1))
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """One colour for each NIR level."""
+    """The baseline `table`: one color for each NIR level."""
 
     def apply(self, variables: Mapping[str, Any], nir: Float[Array, "b h w 1"]) -> Output:
-        """Looks `nir` up in `variables["params"]["table"]`, [256, 3]."""
+        """Look NIR levels up in the table.
+
+        Args:
+            variables: The table, [256, 3], as `variables["params"]["table"]`.
+            nir: Prepared NIR in [0, 1], b h w 1; values outside are clipped.
+
+        Returns:
+            The colors of the levels, b h w 3.
+        """
         levels = jnp.rint(jnp.clip(nir[..., 0], 0.0, 1.0) * (LEVELS - 1)).astype(jnp.int32)
         return Output(variables["params"]["table"][levels])
 
@@ -51,16 +67,16 @@ class Table:
 def fit_table(
     pairs: Iterable[tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]],
 ) -> Float[np.ndarray, "256 3"]:
-    """Averages the colors that go with each NIR level: the least-squares table.
+    """Fit the least-squares table: the mean color of the pixels of each NIR level.
 
     Args:
-        pairs: (nir, rgb) images of equal size; NIR of any range, RGB sRGB-encoded in [0, 1].
+        pairs: Images (nir, rgb) of equal size; NIR of any range, RGB sRGB-encoded in [0, 1].
 
     Returns:
-        float32 [256, 3] in [0, 1]; levels that never occur are interpolated.
+        The table, float32 [256, 3] in [0, 1]; levels that do not occur are interpolated.
 
     Raises:
-        InputError: no pairs, or a NIR image that cannot be prepared.
+        InputError: There are no pairs, or a NIR image cannot be prepared.
     """
     total, count = np.zeros((LEVELS, 3)), np.zeros(LEVELS)
     for nir, rgb in pairs:

@@ -24,16 +24,26 @@ from haqagen_jax.ops.precision import at_least_float32
 
 WIDTHS = (128, 80, 48, 32)  # of the decoder at 1/16, 1/8, 1/4 and 1/2 of the size
 _EXPANSION = 2
-_FLOOR = 1e-2  # of a brightness whose logit is taken
-_SIDES = (5, 3)  # of a stage's depthwise kernels
+_FLOOR = 1e-2  # keeps the logit of a brightness of 0 or 1 finite
+_SIDES = (5, 3)  # of the depthwise kernels of a stage
 
 
 class GroupNorm(nn.Module):
-    """Normalize each image over all positions and channels; a scale and a bias a channel."""
+    """Normalize each image over all positions and channels; a scale and a bias per channel.
+
+    Equal to `nn.GroupNorm(num_groups=1, epsilon=1e-5, use_fast_variance=False)`.
+    """
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Return a map of the same shape and dtype."""
+        """Normalize.
+
+        Args:
+            x: Feature map, b h w c; statistics are taken in float32, over two passes.
+
+        Returns:
+            A map of the same shape and dtype.
+        """
         scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
         bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
         y = at_least_float32(x)
@@ -43,14 +53,26 @@ class GroupNorm(nn.Module):
 
 
 class SeparableBlock(nn.Module):
-    """Add what a depthwise and two pointwise convolutions make of a map."""
+    """A depthwise and two pointwise convolutions with a residual.
+
+    Attributes:
+        side: Side of the depthwise kernels, pixels.
+        dtype: Dtype of the convolutions.
+    """
 
     side: int
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Return a map of the same shape."""
+        """Apply the block.
+
+        Args:
+            x: Feature map, b h w c.
+
+        Returns:
+            A map of the same shape.
+        """
         features = x.shape[-1]
         y = Depthwise(self.side, dtype=self.dtype, name="depthwise")(x)
         y = GroupNorm(name="norm")(y)
@@ -61,14 +83,16 @@ class SeparableBlock(nn.Module):
 def whole_image_features(
     image: Float[Array, "b h w 3"], *, dtype: DTypeLike
 ) -> Float[Array, "b h2 w2 c"]:
-    """See an image with the trunk and decode; called inside a compact module, which owns the parts.
+    """Encode images by the trunk and decode them to half their size.
+
+    Called inside a compact module, of which the layers become submodules.
 
     Args:
-        image: in [0, 1]; height and width are multiples of 32.
-        dtype: what convolutions compute in.
+        image: Images in [0, 1], b h w 3; height and width are multiples of 32.
+        dtype: Dtype of the convolutions.
 
     Returns:
-        A normalized map at half the size.
+        A normalized map at half the height and width.
     """
     *skips, x = EfficientNetLite0(dtype=dtype, name="trunk")(image)
     summary = Dense(x.shape[-1], dtype=dtype, name="global")(x.mean((1, 2)))
@@ -84,7 +108,11 @@ def whole_image_features(
 
 
 class ColorPrior(nn.Module):
-    """The network; one collection, params."""
+    """G_B on a pretrained trunk. One collection, params.
+
+    Attributes:
+        dtype: Dtype of the convolutions.
+    """
 
     dtype: DTypeLike = jnp.float32
 
@@ -95,14 +123,14 @@ class ColorPrior(nn.Module):
         """Color images.
 
         Args:
-            nir: prepared NIR in [0, 1]; height and width are multiples of 32.
-            train: taken as other generators take it; nothing here depends on it.
+            nir: Prepared NIR in [0, 1], b h w 1; height and width are multiples of 32.
+            train: Ignored; here for the interface of generators.
 
         Returns:
-            Colors (sRGB-encoded) and the same as HSV, float32 in [0, 1].
+            Colors (sRGB-encoded) and the same colors as HSV, float32 in [0, 1].
 
         Raises:
-            ValueError: a height or width that is not a positive multiple of 32.
+            ValueError: The height or width is not a positive multiple of 32.
         """
         del train
         nir = jnp.asarray(nir)
@@ -116,10 +144,13 @@ class ColorPrior(nn.Module):
 
 
 class NirFromColor(nn.Module):
-    """The NIR image that a camera would have taken of a color photograph; one collection, params.
+    """Predictor of the NIR image that belongs to a color photograph. One collection, params.
 
     The network mixes the channels of each pixel and shifts their brightness (as a logit), both
-    smoothly over the image: so the photograph's detail stays.
+    smoothly over the image, so the photograph's detail stays.
+
+    Attributes:
+        dtype: Dtype of the convolutions.
 
     Reference: ours; HAQAGen's "future directions" name priors from images without NIR.
     """
@@ -133,14 +164,15 @@ class NirFromColor(nn.Module):
         """Predict NIR images.
 
         Args:
-            rgb: photographs, sRGB-encoded in [0, 1]; height and width are multiples of 32.
-            train: taken as generators take it; nothing here depends on it.
+            rgb: Photographs, sRGB-encoded in [0, 1], b h w 3; height and width are multiples of
+                32.
+            train: Ignored; here for the interface of generators.
 
         Returns:
             The NIR image as three equal channels, and the same as HSV, float32 in (0, 1).
 
         Raises:
-            ValueError: a height or width that is not a positive multiple of 32.
+            ValueError: The height or width is not a positive multiple of 32.
         """
         del train
         rgb = jnp.asarray(rgb)

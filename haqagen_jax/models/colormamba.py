@@ -1,7 +1,7 @@
-"""The published ColorMamba generator, exact in evaluation mode: the backbone's origin.
+"""The published ColorMamba generator, the origin of the backbone; exact in evaluation mode.
 
-G_A is ours with other maps; the HSV network is `HsvUnet`. What is peculiar about the published code
-is kept and marked "published".
+G_A is `RgbBranch` with other conditioning maps; the HSV network is `HsvUnet`. Peculiarities of the
+published code are kept and marked "published".
 
 Reference: Zhai et al., "ColorMamba: Towards High-quality NIR-to-RGB Spectral Translation with
 Mamba" (2024), and its published code.
@@ -18,22 +18,22 @@ from haqagen_jax.models.generator_output import MULTIPLE, GeneratorOutput, requi
 from haqagen_jax.models.hsv_unet import HsvUnet
 from haqagen_jax.models.rgb_branch import RgbBranch, between_extremes
 
-# Published: the three coarsest stages and the last one have no SPADE block.
-STEERED = (2, 3, 4, 5)
+# Published: the three most reduced stages and the last one have no SPADE block.
+CONDITIONED = (2, 3, 4, 5)
 
 
 def line_edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
-    """The edges that the published fusion sees.
+    """Compute the edges that guide the published fusion.
 
     Published: a two-dimensional Laplacian is meant, of a batch that OpenCV takes for one image of
     `b` rows, `h` columns and `w` channels. For one image that is a second difference down the
-    columns; its neighbors in a batch, which would mix with it there, are kept out here.
+    columns. In a batch the images would mix; here each is treated as if it were alone.
 
     Args:
-        nir: in [0, 1]; cut to 8 bits, borders reflected.
+        nir: NIR in [0, 1], b h w 1; truncated to 8 bits, borders reflected.
 
     Returns:
-        In [0, 1], each image by its own extremes.
+        Edges in [0, 1], b h w 1, each image scaled by its own extremes.
     """
     levels = jnp.floor(nir * 255)
     x = jnp.pad(levels, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="reflect")
@@ -41,7 +41,18 @@ def line_edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
 
 
 class ColorMamba(nn.Module):
-    """netG_A and netG_C. Collections: params, batch_stats, spectral."""
+    """ColorMamba's generator: netG_A and netG_C. Collections: params, batch_stats, spectral.
+
+    Attributes:
+        width: Channels of netG_A's first level.
+        d_state: States per channel of the selective scans.
+        expand: Expansion of the channels in the selective scans.
+        spade_hidden: Hidden channels of the SPADE norms.
+        hsv_width: Channels of netG_C's first level.
+        even_upsampling: Project kernels by `haqagen_jax.models.layers.even_phases`.
+        remat: Compute the activations inside blocks again in the backward pass.
+        dtype: Dtype of convolutions and projections.
+    """
 
     width: int
     d_state: int
@@ -60,21 +71,21 @@ class ColorMamba(nn.Module):
         *,
         train: bool = False,
     ) -> GeneratorOutput:
-        """Colors images.
+        """Color images.
 
         Args:
-            nir: NIR in [0, 1]; height and width are multiples of 256.
-            nir_hsv: HSV of the NIR image taken for gray, in [0, 1]: no hue, no saturation, and
-                the value. None: the last channel of `nir`, which may be a second one, is the value.
-            train: update batch statistics and spectral norms; the collections "batch_stats" and
+            nir: NIR in [0, 1], b h w 1 or 2; height and width are multiples of 256.
+            nir_hsv: HSV in [0, 1] of the NIR image taken for gray, b h w 3: no hue, no saturation,
+                and the value. If None, the last channel of `nir` is the value.
+            train: Update batch statistics and spectral norms; the collections "batch_stats" and
                 "spectral" must then be mutable.
 
         Returns:
-            The color image (sRGB-encoded), and HSV in (-1, 1): in our order, which is the other
-            way round than published.
+            The color images (sRGB-encoded), and HSV in (-1, 1); the published network returns HSV
+            first.
 
         Raises:
-            ValueError: a height or width that is not a positive multiple of 256.
+            ValueError: The height or width is not a positive multiple of 256.
         """
         nir = jnp.asarray(nir)
         require_multiple(nir, MULTIPLE)
@@ -104,8 +115,8 @@ class ColorMamba(nn.Module):
             nir,
             hsv,
             line_edges(nir),
-            # Features of the U-Net at the stage's own size.
-            {level: features[level - 1] for level in STEERED},
+            # The features of the U-Net that have the size of the stage.
+            {level: features[level - 1] for level in CONDITIONED},
             train=train,
         )
         return GeneratorOutput(rgb, hsv)

@@ -51,17 +51,17 @@ class _ConvPair(nn.Module):
 def criss_cross(
     query: Float[Array, "b h w i"], key: Float[Array, "b h w i"], value: Float[Array, "b h w c"]
 ) -> Float[Array, "b h w c"]:
-    """Softmax attention of each pixel over the pixels of its row and its column.
+    """Attend from each pixel to the pixels of its row and its column, by softmax.
 
     The pixel itself takes part once, through its row.
 
     Args:
-        query: what each pixel looks for.
-        key: what each pixel offers.
-        value: what it hands over.
+        query: Queries, b h w i.
+        key: Keys, b h w i.
+        value: Values, b h w c.
 
     Returns:
-        The weighted means of `value`, float32.
+        The weighted means of `value`, b h w c, float32.
 
     Reference: Huang et al., CCNet (2019), Eq. (1) and (2).
     """
@@ -73,8 +73,8 @@ def criss_cross(
 
 
 def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Array, Array]:
-    """Attention within each row: outputs [b h w c] and log-normalizers [b h w 1]."""
-    # The loop goes over lines, with the images side by side: these may be on several devices.
+    """Attend within each row: outputs [b h w c] and log-normalizers [b h w 1]."""
+    # The loop goes over lines, not images, because the images may be on several devices.
     lines = tuple(at_least_float32(jnp.swapaxes(x, 0, 1)) for x in (q, k, v))
     attended: Any = _attend(skip_self, *lines)
     out, norm = attended
@@ -83,7 +83,7 @@ def _along_lines(q: Array, k: Array, v: Array, *, skip_self: bool) -> tuple[Arra
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _attend(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Array, Array]:
-    """Softmax attention of every line by itself: [h b w i] -> [h b w c], [h b w 1]."""
+    """Attend within every line by softmax: [h b w i] -> [h b w c], [h b w 1]."""
 
     def line(qkv: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         q, k, v = qkv
@@ -99,8 +99,8 @@ def _attend(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Array, Array
 def _scores(skip_self: bool, q: Array, k: Array) -> Array:
     scores = exact_matmul(q, k.T)
     if skip_self:
-        place = jnp.arange(q.shape[0])
-        scores = jnp.where(place[:, None] == place[None], MASKED, scores)
+        position = jnp.arange(q.shape[0])
+        scores = jnp.where(position[:, None] == position[None], MASKED, scores)
     return scores
 
 
@@ -110,7 +110,7 @@ def _attend_fwd(skip_self: bool, q: Array, k: Array, v: Array) -> tuple[Any, Any
 
 
 def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array, Array, Array]:
-    """Recomputes the weights from the saved normalizer (Dao et al., FlashAttention, 2022)."""
+    """Recompute the weights from the saved normalizer (Dao et al., FlashAttention, 2022)."""
 
     def line(parts: tuple[Array, ...]) -> tuple[Array, Array, Array]:
         q, k, v, out, norm, dout, dnorm = parts
@@ -123,10 +123,10 @@ def _attend_bwd(skip_self: bool, residuals: Any, cotangents: Any) -> tuple[Array
 
 
 def _map_lines(line: Callable[[Any], Any], arrays: tuple[Array, ...]) -> Any:
-    """Applies a function to each line of arrays [h b w c]."""
-    pictures = arrays[0].shape[1]
-    # An exported program learns how many images there are when it is called.
-    lines = LINES // pictures if isinstance(pictures, int) else 1
+    """Apply a function to each line of arrays [h b w c]."""
+    images = arrays[0].shape[1]
+    # The batch size of an exported program is symbolic: it is known when the program is called.
+    lines = LINES // images if isinstance(images, int) else 1
     return lax.map(jax.vmap(line), arrays, batch_size=max(1, lines))
 
 
@@ -134,35 +134,39 @@ _attend.defvjp(_attend_fwd, _attend_bwd)
 
 
 class CrissCrossFusion(nn.Module):
-    """Fuses features with an image: features ask, the image answers.
+    """Fusion of features with an image: gamma * attention + convolutions of both.
 
-    gamma * attention(features, image) + convolutions of both; gamma starts at 0.
+    Queries and keys come from the features, values from the image; gamma starts at 0.
+
+    Attributes:
+        dtype: Dtype of the convolutions.
     """
 
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, features: Float[Array, "b h w c"], picture: Float[Array, "b h w m"], *, train: bool
+        self, features: Float[Array, "b h w c"], image: Float[Array, "b h w m"], *, train: bool
     ) -> Float[Array, "b h w c"]:
-        """Fuses.
+        """Fuse features with an image.
 
         Args:
-            features: the decoder's features.
-            image: the map to fuse, at the same size.
-            train: batch statistics if true, running ones otherwise.
+            features: The decoder's features, b h w c.
+            image: The map to fuse, at the same height and width, b h w m.
+            train: Normalize by statistics of the batch and update the running ones, which are used
+                otherwise; "batch_stats" must then be mutable.
 
         Returns:
-            Fused features.
+            The fused features, b h w c.
         """
         c = features.shape[-1]
 
         def pair(name: str, features: int, x: Array) -> Array:
             return _ConvPair(features, dtype=self.dtype, name=name)(x, train=train)
 
-        joined = pair("skip", c, jnp.concatenate([features, picture], -1))
+        joined = pair("skip", c, jnp.concatenate([features, image], -1))
         query = pair("query", c // 8, features)
         key = pair("key", c // 8, features)
         gamma = self.param("gamma", nn.initializers.zeros, ())
-        attended = criss_cross(query, key, pair("value", c, picture))
+        attended = criss_cross(query, key, pair("value", c, image))
         return gamma.astype(self.dtype) * attended.astype(self.dtype) + joined

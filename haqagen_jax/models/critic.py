@@ -17,21 +17,26 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax.models.layers import SpectralConv, kernel_init, leaky_relu
-from haqagen_jax.ops.pairing import apart, by_turns
+from haqagen_jax.ops.pairing import deinterleave, interleave
 from haqagen_jax.ops.precision import at_least_float32
 
-_LAST = "trunk_3"  # the convolution that gives the logits
+_LAST = "trunk_3"  # the convolution that computes the logits
 
 
 class CriticOutput(NamedTuple):
-    """One logit a patch, for each color space; 30 x 30 patches for 256 x 256."""
+    """One logit per patch for each color space; 30 x 30 patches for 256 x 256 pixels."""
 
     rgb: Float[Array, "b p q 1"]
     hsv: Float[Array, "b p q 1"]
 
 
 class Critic(nn.Module):
-    """D_RGB and D_HSV: two stems on one trunk. Collections: params, spectral."""
+    """D_RGB and D_HSV: two stems on one trunk. Collections: params, spectral.
+
+    Attributes:
+        width: Channels of the stems.
+        dtype: Dtype of the convolutions.
+    """
 
     width: int
     dtype: DTypeLike = jnp.float32
@@ -40,12 +45,12 @@ class Critic(nn.Module):
     def __call__(
         self, rgb: Float[Array, "b h w 3"], hsv: Float[Array, "b h w 3"], *, train: bool = False
     ) -> CriticOutput:
-        """Judges images.
+        """Compute the logits of patches.
 
         Args:
-            rgb: in [0, 1].
-            hsv: in [0, 1]; need not belong to `rgb`.
-            train: take a step of power iteration; "spectral" must then be mutable.
+            rgb: RGB images in [0, 1], b h w 3.
+            hsv: HSV images in [0, 1], b h w 3; need not belong to `rgb`.
+            train: Take a step of power iteration; "spectral" must then be mutable.
 
         Returns:
             Logits, float32; positive means real.
@@ -56,11 +61,16 @@ class Critic(nn.Module):
             return layer(x, train=train)
 
         stems = [conv("stem_rgb", self.width, 2, rgb), conv("stem_hsv", self.width, 2, hsv)]
-        return CriticOutput(*apart(_trunk(conv, self.width, by_turns(*stems))))
+        return CriticOutput(*deinterleave(_trunk(conv, self.width, interleave(*stems))))
 
 
 class ColorMambaCritic(nn.Module):
-    """ColorMamba's D_RGB and D_HSV: two separate networks. Collections: params, spectral."""
+    """ColorMamba's D_RGB and D_HSV: two separate networks. Collections: params, spectral.
+
+    Attributes:
+        width: Channels of the first convolutions.
+        dtype: Dtype of the convolutions.
+    """
 
     width: int
     dtype: DTypeLike = jnp.float32
@@ -69,12 +79,12 @@ class ColorMambaCritic(nn.Module):
     def __call__(
         self, rgb: Float[Array, "b h w 3"], hsv: Float[Array, "b h w 3"], *, train: bool = False
     ) -> CriticOutput:
-        """Judges images.
+        """Compute the logits of patches.
 
         Args:
-            rgb: in [0, 1].
-            hsv: in [0, 1]; need not belong to `rgb`.
-            train: take a step of power iteration; "spectral" must then be mutable.
+            rgb: RGB images in [0, 1], b h w 3.
+            hsv: HSV images in [0, 1], b h w 3; need not belong to `rgb`.
+            train: Take a step of power iteration; "spectral" must then be mutable.
 
         Returns:
             Logits, float32; the higher, the more real.
@@ -84,7 +94,7 @@ class ColorMambaCritic(nn.Module):
 
 
 class _PatchGan(nn.Module):
-    """One network, whose first and last convolution are not normalized."""
+    """One PatchGAN, whose first and last convolution are not spectrally normalized."""
 
     width: int
     dtype: DTypeLike
@@ -113,7 +123,7 @@ class _PatchGan(nn.Module):
 
 
 def _trunk(conv: Callable[[str, int, int, Array], Array], width: int, x: Array) -> Array:
-    """What follows the first convolution: `conv` takes a name, channels, a stride and a map."""
+    """Apply all but the first convolution; `conv` takes a name, channels, a stride and a map."""
     x = leaky_relu(x)
     x = leaky_relu(conv("trunk_0", 2 * width, 2, x))
     x = leaky_relu(conv("trunk_1", 4 * width, 2, x))

@@ -1,4 +1,4 @@
-"""From a configuration to networks."""
+"""Networks and their initial variables, from a configuration."""
 
 from typing import Any
 
@@ -18,12 +18,15 @@ from haqagen_jax.models.generator import Generator
 def make_generator(
     model: ModelConfig, *, dtype: DTypeLike = jnp.float32, remat: bool = False
 ) -> Generator | ColorMamba | ColorPrior | NirFromColor:
-    """Returns the generator for a configuration: its RGB and its HSV branch.
+    """Return the generator for a configuration: its RGB and its HSV branch.
 
     Args:
-        model: their sizes.
-        dtype: what convolutions and projections compute in; variables are float32.
-        remat: compute the blocks' insides again in the backward pass, instead of keeping them.
+        model: Architecture and sizes.
+        dtype: Dtype in which convolutions and projections compute; variables are float32.
+        remat: Compute the activations inside blocks again in the backward pass.
+
+    Returns:
+        The module, without variables.
     """
     if model.architecture == "colormamba":
         return ColorMamba(
@@ -55,7 +58,15 @@ def make_generator(
 
 
 def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic | ColorMambaCritic:
-    """Returns the two critics for a configuration."""
+    """Return the two critics for a configuration.
+
+    Args:
+        model: Architecture and width.
+        dtype: Dtype in which convolutions compute; variables are float32.
+
+    Returns:
+        The module, without variables.
+    """
     match model.architecture:
         case "haqagen" | "prior" | "nir_from_color":
             return Critic(model.critic_width, dtype=dtype)
@@ -66,23 +77,53 @@ def make_critic(model: ModelConfig, *, dtype: DTypeLike = jnp.float32) -> Critic
 
 
 def init_generator(key: Array, model: ModelConfig) -> dict[str, Any]:
-    """Returns the generator's variables: params, batch_stats, spectral."""
+    """Initialize the generator's variables.
+
+    Args:
+        key: Random key.
+        model: Configuration of the generator.
+
+    Returns:
+        The collections: params and, where the network has them, batch_stats and spectral.
+    """
     channels = 3 if model.architecture == "nir_from_color" else 1
     image = jnp.zeros((1, paper.PATCH, paper.PATCH, channels))
     return dict(make_generator(model).init(key, image))
 
 
 def generator_shapes(model: ModelConfig) -> dict[str, Any]:
-    """Returns what `init_generator` would, without its values: `jax.ShapeDtypeStruct`s."""
+    """Return the shapes and dtypes of the generator's variables, without computing any.
+
+    Args:
+        model: Configuration of the generator.
+
+    Returns:
+        The tree of `init_generator`, of `jax.ShapeDtypeStruct`s.
+    """
     return jax.eval_shape(lambda key: init_generator(key, model), jax.random.key(0))
 
 
 def init_critic(key: Array, model: ModelConfig) -> dict[str, Any]:
-    """Returns the critics' variables: params, spectral."""
+    """Initialize the critics' variables.
+
+    Args:
+        key: Random key.
+        model: Configuration of the critics.
+
+    Returns:
+        The collections: params and spectral.
+    """
     image = jnp.zeros((1, paper.PATCH, paper.PATCH, 3))
     return dict(make_critic(model).init(key, image, image))
 
 
 def count_parameters(variables: object) -> int:
-    """Returns the number of scalars in a tree of arrays or of their shapes."""
+    """Count the scalars in a tree of arrays.
+
+    Args:
+        variables: Arrays or `jax.ShapeDtypeStruct`s.
+
+    Returns:
+        The sum of their sizes.
+    """
     return sum(x.size for x in jax.tree.leaves(variables))

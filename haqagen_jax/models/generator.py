@@ -20,7 +20,20 @@ from haqagen_jax.models.rgb_branch import RgbBranch, edges
 
 
 class Generator(nn.Module):
-    """G_A and G_B. Collections: params, batch_stats, spectral."""
+    """HAQAGen's generator: G_A and G_B. Collections: params, batch_stats, spectral.
+
+    Attributes:
+        width: Channels of G_A's first level.
+        d_state: States per channel of the selective scans.
+        expand: Expansion of the channels in the selective scans.
+        spade_hidden: Hidden channels of the SPADE norms.
+        hsv_width: Channels of G_B at full resolution.
+        hsv_spade: Condition G_A on the HSV prediction; False for an ablation without it.
+        hsv_encoder: "unet", or "efficientnet_lite0" for a G_B on a pretrained trunk.
+        even_upsampling: Project kernels by `haqagen_jax.models.layers.even_phases`.
+        remat: Compute the activations inside blocks again in the backward pass.
+        dtype: Dtype of convolutions and projections.
+    """
 
     width: int
     d_state: int
@@ -37,19 +50,19 @@ class Generator(nn.Module):
     def __call__(
         self, nir: Float[Array | np.ndarray, "b h w 1"], *, train: bool = False
     ) -> GeneratorOutput:
-        """Colors images.
+        """Color images.
 
         Args:
-            nir: prepared NIR (`haqagen_jax.nir.preparation.prepare_nir`) in [0, 1]; height and
+            nir: Prepared NIR (`haqagen_jax.nir.preparation.prepare_nir`) in [0, 1]; height and
                 width are multiples of 256.
-            train: update batch statistics and spectral norms; the collections "batch_stats" and
+            train: Update batch statistics and spectral norms; the collections "batch_stats" and
                 "spectral" must then be mutable.
 
         Returns:
-            The color image (sRGB-encoded) and its HSV prior.
+            The color images (sRGB-encoded) and their HSV priors.
 
         Raises:
-            ValueError: a height or width that is not a positive multiple of 256.
+            ValueError: The height or width is not a positive multiple of 256.
         """
         nir = jnp.asarray(nir)
         require_multiple(nir, MULTIPLE)
@@ -58,8 +71,8 @@ class Generator(nn.Module):
         else:
             options: Any = {"remat": self.remat, "dtype": self.dtype, "name": "hsv_branch"}
             hsv = HsvBranch(self.hsv_width, **options)(nir)
-        # Of a constant, SPADE blocks make a learned scale and shift per channel; so what a
-        # comparison without the prediction lacks is the prediction alone.
+        # The ablation conditions on a constant instead of removing the SPADE blocks, which then
+        # learn a scale and shift per channel: so it lacks the prediction alone.
         condition = hsv if self.hsv_spade else jnp.zeros_like(hsv)
         rgb = RgbBranch(
             self.width,

@@ -1,11 +1,11 @@
-"""What every generator returns, and what it asks of the size of its input."""
+"""The output of every generator, and the check of the size of its input."""
 
 from typing import NamedTuple
 
 from jax import Array
 from jaxtyping import Float
 
-MULTIPLE = 256  # height and width that eight halvings need
+MULTIPLE = 256  # of height and width: eight halvings
 
 
 class GeneratorOutput(NamedTuple):
@@ -19,11 +19,11 @@ def require_multiple(nir: Float[Array, "b h w c"], multiple: int) -> None:
     """Refuse images that a network's halvings do not divide.
 
     Args:
-        nir: of any size.
-        multiple: what its height and width must be positive multiples of.
+        nir: Images of any size, b h w c.
+        multiple: Number of which the height and width must be positive multiples.
 
     Raises:
-        ValueError: they are not.
+        ValueError: The height or width is not such a multiple.
     """
     _, h, w, _ = nir.shape
     if h % multiple or w % multiple or not h * w:

@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from haqagen_jax.models.layers import Conv3x3, Dense, DepthwiseConv3x3, call, leaky_relu
+from haqagen_jax.models.layers import Conv3x3, Dense, DepthwiseConv3x3, leaky_relu, maybe_remat
 from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.precision import at_least_float32
 from haqagen_jax.ops.resample import halve, resize_nearest
@@ -23,14 +23,26 @@ SCALES = 5
 
 
 class SeparablePair(nn.Module):
-    """Twice: a depthwise 3x3, a pointwise convolution, instance norm and LeakyReLU."""
+    """Twice: a depthwise 3x3, a pointwise convolution, instance norm and LeakyReLU.
+
+    Attributes:
+        features: Number of output channels.
+        dtype: Dtype of the convolutions.
+    """
 
     features: int
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
-        """Returns a map of the same height and width."""
+        """Compute features.
+
+        Args:
+            x: Feature map, b h w i.
+
+        Returns:
+            A map of the same height and width, b h w o.
+        """
         for i in range(2):
             x = DepthwiseConv3x3(dtype=self.dtype, name=f"depthwise_{i}")(x)
             x = Dense(self.features, dtype=self.dtype, name=f"pointwise_{i}")(x)
@@ -39,7 +51,13 @@ class SeparablePair(nn.Module):
 
 
 class HsvBranch(nn.Module):
-    """The colour prior's network."""
+    """G_B, the HSV branch: the color prior's network. One collection, params.
+
+    Attributes:
+        width: Channels at full resolution; each halving doubles them.
+        remat: Compute the activations inside blocks again in the backward pass.
+        dtype: Dtype of the convolutions.
+    """
 
     width: int
     remat: bool = False
@@ -47,13 +65,13 @@ class HsvBranch(nn.Module):
 
     @nn.compact
     def __call__(self, nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 3"]:
-        """Predicts HSV.
+        """Predict HSV.
 
         Args:
-            nir: in [0, 1].
+            nir: NIR in [0, 1], b h w 1.
 
         Returns:
-            Hue, saturation and value, float32.
+            Hue, saturation and value in (0, 1), b h w 3, float32.
         """
         x = leaky_relu(Conv3x3(self.width, dtype=self.dtype, name="stem")(nir))
         skips = []
@@ -62,11 +80,11 @@ class HsvBranch(nn.Module):
                 skips.append(x)
                 x = halve(x)
             pair = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"encoder_{scale}")
-            x = call(pair, x, remat=self.remat)
+            x = maybe_remat(pair, x, remat=self.remat)
         for scale in reversed(range(SCALES - 1)):
             skip = skips[scale]
             _, h, w, _ = skip.shape
             x = jnp.concatenate([skip, resize_nearest(x, height=h, width=w)], -1)
             pair = SeparablePair(self.width * 2**scale, dtype=self.dtype, name=f"decoder_{scale}")
-            x = call(pair, x, remat=self.remat)
+            x = maybe_remat(pair, x, remat=self.remat)
         return jax.nn.sigmoid(at_least_float32(Conv3x3(3, dtype=self.dtype, name="head")(x)))

@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from haqagen_jax import paper
-from haqagen_jax.models.layers import Conv3x3, ConvTranspose2x2Up, call, leaky_relu
+from haqagen_jax.models.layers import Conv3x3, ConvTranspose2x2Up, leaky_relu, maybe_remat
 from haqagen_jax.models.mamba import ScanGroup
 from haqagen_jax.ops.normalize import instance_norm
 from haqagen_jax.ops.precision import at_least_float32
@@ -23,13 +23,13 @@ SCANS = (2, 3, 4)  # levels whose encoder stages hold a selective-scan group
 
 
 def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
-    """The 8-neighbor Laplacian, zeros outside the image.
+    """Compute the 8-neighbor Laplacian of images, with zeros outside.
 
     Args:
-        nir: in [0, 1].
+        nir: NIR in [0, 1], b h w 1.
 
     Returns:
-        8 times each pixel minus its neighbors, in [-8, 8].
+        8 times each pixel minus its neighbors, in [-8, 8], b h w 1.
     """
     _, h, w, _ = nir.shape
     x = jnp.pad(nir, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -38,7 +38,15 @@ def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
 
 
 class ConvPair(nn.Module):
-    """Twice: a convolution, instance norm, LeakyReLU; a scan group may follow the second one."""
+    """Twice: a convolution, instance norm, LeakyReLU; a scan group may follow the second one.
+
+    Attributes:
+        features: Number of output channels.
+        d_state: States per channel of the selective scan.
+        expand: Expansion of the channels in the selective scan.
+        scan: Add the scan group.
+        dtype: Dtype of convolutions and projections.
+    """
 
     features: int
     d_state: int
@@ -48,8 +56,15 @@ class ConvPair(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
-        """Returns a map of the same height and width."""
-        # The biases do nothing, as the norm takes means away; the published weights have them.
+        """Compute features.
+
+        Args:
+            x: Feature map, b h w i.
+
+        Returns:
+            A map of the same height and width, b h w o.
+        """
+        # The norm removes the effect of these biases; they are here for the published weights.
         x = Conv3x3(self.features, dtype=self.dtype, name="conv_0")(x)
         x = Conv3x3(self.features, dtype=self.dtype, name="conv_1")(leaky_relu(instance_norm(x)))
         if self.scan:
@@ -66,7 +81,15 @@ class ConvPair(nn.Module):
 
 
 class HsvUnet(nn.Module):
-    """The HSV network."""
+    """netG_C of ColorMamba, the HSV network. One collection, params.
+
+    Attributes:
+        width: Channels of the first level; each halving doubles them.
+        d_state: States per channel of the selective scans.
+        expand: Expansion of the channels in the selective scans.
+        remat: Compute the activations inside blocks again in the backward pass.
+        dtype: Dtype of convolutions and projections.
+    """
 
     width: int
     d_state: int
@@ -78,11 +101,11 @@ class HsvUnet(nn.Module):
     def __call__(
         self, nir: Float[Array, "b h w 1"], nir_hsv: Float[Array, "b h w 3"]
     ) -> tuple[Float[Array, "b h w 3"], list[Array]]:
-        """Predicts HSV.
+        """Predict HSV.
 
         Args:
-            nir: in [0, 1].
-            nir_hsv: HSV of the NIR image taken for gray, in [0, 1].
+            nir: NIR in [0, 1], b h w 1.
+            nir_hsv: HSV in [0, 1] of the NIR image taken for gray, b h w 3.
 
         Returns:
             Hue, saturation and value in (-1, 1), as the published network ends in tanh, float32;
@@ -106,7 +129,7 @@ class HsvUnet(nn.Module):
 
     def _pair(self, name: str, features: int, x: Array, *, scan: bool = False) -> Array:
         pair = ConvPair(features, self.d_state, self.expand, scan=scan, dtype=self.dtype, name=name)
-        return call(pair, x, remat=self.remat)
+        return maybe_remat(pair, x, remat=self.remat)
 
     def _encode(self, name: str, x: Array) -> list[Array]:
         levels = []

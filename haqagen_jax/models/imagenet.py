@@ -1,6 +1,6 @@
-"""What the networks trained on ImageNet share: their input's scale and their convolutions.
+"""The parts that networks trained on ImageNet share: scaling of the input, and convolutions.
 
-A network is a table: stages of convolutions, each followed by a ReLU, with a maximum pooling
+A network is given as a table: stages of convolutions, each followed by a ReLU, with max pooling
 between two stages. Arithmetic is float32, on accelerators too.
 """
 
@@ -19,7 +19,7 @@ STD = (0.229, 0.224, 0.225)
 
 
 class Layer(NamedTuple):
-    """One convolution: its name, output channels, and its window's side, step and padding."""
+    """One convolution: name and output channels, and side, stride and padding of its window."""
 
     name: str
     channels: int
@@ -32,18 +32,21 @@ Stages = Sequence[Sequence[Layer]]
 
 
 def activations(image: Rgb, stages: Stages, *, pool: int) -> dict[str, Float[Array, "b i j c"]]:
-    """Runs a network's convolutions, as submodules of the module whose method calls this.
+    """Compute the activations of a network.
+
+    Called inside a compact module, of which the convolutions become submodules.
 
     Args:
-      image: RGB in [0, 1], sRGB-encoded; ImageNet's mean and standard deviation are applied here.
-      stages: the network.
-      pool: side of the pooling's window; its step is 2, and nothing is padded.
+        image: RGB in [0, 1], sRGB-encoded, b h w 3; normalized here by ImageNet's mean and
+            standard deviation.
+        stages: The convolutions of the network, stage by stage.
+        pool: Side of the pooling's window; its stride is 2, without padding.
 
     Returns:
-      What comes out of every ReLU, by the name of its convolution, in order.
+        The output of every ReLU, by the name of its convolution, in order.
     """
     x = (image - jnp.asarray(MEAN)[None, None, None]) / jnp.asarray(STD)[None, None, None]
-    found = {}
+    outputs = {}
     for index, stage in enumerate(stages):
         if index > 0:
             x = nn.max_pool(x, (pool, pool), strides=(2, 2))
@@ -56,5 +59,5 @@ def activations(image: Rgb, stages: Stages, *, pool: int) -> dict[str, Float[Arr
                 precision=lax.Precision.HIGHEST,
                 name=name,
             )
-            x = found[name] = nn.relu(conv(x))
-    return found
+            x = outputs[name] = nn.relu(conv(x))
+    return outputs

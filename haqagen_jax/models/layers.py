@@ -26,18 +26,21 @@ Conv4x4Down = functools.partial(
 )
 Dense = functools.partial(nn.Dense, kernel_init=kernel_init)
 LayerNorm = functools.partial(nn.LayerNorm, epsilon=EPSILON)
-# Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
+# At the default precision GPUs and TPUs round the factors of a product to fewer bits.
 exact_matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
-def call(module: nn.Module, *inputs: Any, remat: bool, **options: Any) -> Any:
-    """Calls a block.
+def maybe_remat(module: nn.Module, *inputs: Any, remat: bool, **options: Any) -> Any:
+    """Call a module, rematerialized in the backward pass or not.
 
     Args:
-        module: the block.
-        inputs: arrays.
-        remat: keep the inputs alone for the backward pass, which then computes the block again.
-        options: what is no array.
+        module: The module.
+        inputs: Arrays to call it with.
+        remat: Keep only the inputs for the backward pass, which computes the rest again.
+        options: Static options to call it with.
+
+    Returns:
+        The outputs of the module.
     """
 
     def run(module: Any, *inputs: Any) -> Any:
@@ -47,17 +50,17 @@ def call(module: nn.Module, *inputs: Any, remat: bool, **options: Any) -> Any:
 
 
 def smooth_upsampling(key: Array, shape: Sequence[int], *_: Any) -> Array:
-    """Initial kernel of a 4x4 transposed convolution: random mixing of bilinear upsampling.
+    """Initialize a 4x4 transposed convolution as bilinear upsampling of randomly mixed channels.
 
-    Random taps would print a checkerboard that training has to remove first.
+    Independent random taps would print a checkerboard that training has to remove first.
 
     Args:
-        key: random key.
-        shape: (4, 4, in, out).
-        _: a type, which is float32.
+        key: Random key.
+        shape: Shape of the kernel, (4, 4, in, out).
+        _: Ignored: initializers are given a dtype, and the kernel is float32.
 
     Returns:
-        The kernel.
+        The kernel, 4 4 i o, float32.
 
     Reference: Long et al., "Fully Convolutional Networks for Semantic Segmentation" (2015),
     Sec. 3.3, for the bilinear start; Aitken et al., "Checkerboard artifact free sub-pixel
@@ -69,21 +72,28 @@ def smooth_upsampling(key: Array, shape: Sequence[int], *_: Any) -> Array:
 
 
 def leaky_relu(x: Array) -> Array:
-    """LeakyReLU with the slope 0.2 of the published encoder and critics."""
+    """Apply LeakyReLU with the slope 0.2 of the published encoder and critics.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        The activations, in the shape and dtype of `x`.
+    """
     return nn.leaky_relu(x, 0.2)
 
 
 def even_phases(kernel: Float[Array, "4 4 i o"]) -> Float[Array, "4 4 i o"]:
-    """Makes a 4x4 transposed convolution of stride 2 answer a flat map with a flat map.
+    """Make a 4x4 transposed convolution of stride 2 map a constant to a constant.
 
     Each output pixel of a 2x2 block sees its own four of the sixteen taps. Where their sums differ
     the block prints a grid of period 2; here each sum is moved to the mean of the four.
 
     Args:
-        kernel: any.
+        kernel: Weights, 4 4 i o.
 
     Returns:
-        The nearest kernel whose four sums are equal.
+        The nearest kernel (least squares) whose four sums are equal, 4 4 i o.
 
     Reference: Sugawara et al., "Checkerboard artifacts free convolutional neural networks" (2019),
     for the condition; the projection is ours.
@@ -94,16 +104,30 @@ def even_phases(kernel: Float[Array, "4 4 i o"]) -> Float[Array, "4 4 i o"]:
 
 
 class ConvTranspose4x4Up(nn.Module):
-    """Transposed convolution that doubles the size; see `ops.conv.conv_transpose4x4`."""
+    """Transposed convolution that doubles the size; see `ops.conv.conv_transpose4x4`.
+
+    Attributes:
+        features: Number of output channels.
+        even: Project the kernel by `even_phases`.
+        start: Initializer of the kernel.
+        dtype: Dtype of the computation.
+    """
 
     features: int
-    even: bool = False  # see `even_phases`
+    even: bool = False
     start: nn.initializers.Initializer = smooth_upsampling
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b H W o"]:
-        """Returns the map at twice the height and width."""
+        """Double the size of a map.
+
+        Args:
+            x: Feature map, b h w i.
+
+        Returns:
+            The map at twice the height and width, b (2 h) (2 w) o.
+        """
         kernel = self.param("kernel", self.start, (4, 4, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         if self.even:
@@ -113,14 +137,26 @@ class ConvTranspose4x4Up(nn.Module):
 
 
 class ConvTranspose2x2Up(nn.Module):
-    """Transposed convolution, 2x2, stride 2: every pixel becomes a block of four."""
+    """Transposed convolution, 2x2, stride 2: every pixel becomes a block of four.
+
+    Attributes:
+        features: Number of output channels.
+        dtype: Dtype of the computation.
+    """
 
     features: int
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b H W o"]:
-        """Returns the map at twice the height and width."""
+        """Double the size of a map.
+
+        Args:
+            x: Feature map, b h w i.
+
+        Returns:
+            The map at twice the height and width, b (2 h) (2 w) o.
+        """
         b, h, w, c = x.shape
         kernel = self.param("kernel", kernel_init, (2, 2, c, self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
@@ -130,14 +166,26 @@ class ConvTranspose2x2Up(nn.Module):
 
 
 class Conv3x3(nn.Module):
-    """3x3 convolution that keeps the size; see `ops.conv.conv3x3`."""
+    """3x3 convolution that keeps the size; see `ops.conv.conv3x3`.
+
+    Attributes:
+        features: Number of output channels.
+        dtype: Dtype of the computation.
+    """
 
     features: int
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
-        """Returns a map of the same height and width."""
+        """Convolve.
+
+        Args:
+            x: Feature map, b h w i.
+
+        Returns:
+            A map of the same height and width, b h w o.
+        """
         kernel = self.param("kernel", kernel_init, (3, 3, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         y = conv.conv3x3(x.astype(self.dtype), kernel.astype(self.dtype))
@@ -145,15 +193,26 @@ class Conv3x3(nn.Module):
 
 
 class DepthwiseConv3x3(nn.Module):
-    """One 3x3 kernel a channel; see `ops.depthwise.depthwise_conv`."""
+    """Depthwise 3x3 convolution; see `ops.depthwise.depthwise_conv`.
+
+    Attributes:
+        dtype: Dtype of the computation.
+    """
 
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Returns a map of the same shape."""
+        """Convolve each channel.
+
+        Args:
+            x: Feature map, b h w c.
+
+        Returns:
+            A map of the same shape.
+        """
         channels = x.shape[-1]
-        # One input channel a kernel: the fan-in is nine.
+        # Each kernel sees one input channel, so the fan-in is nine.
         kernel = self.param("kernel", kernel_init, (3, 3, 1, channels))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
         y = depthwise_conv(x.astype(self.dtype), kernel[:, :, 0].astype(self.dtype))
@@ -161,10 +220,18 @@ class DepthwiseConv3x3(nn.Module):
 
 
 class SpectralConv(nn.Module):
-    """A convolution whose kernel is divided by its largest singular value.
+    """Spectrally normalized convolution: its kernel is divided by its largest singular value.
 
     The singular vectors `u` and `v` are state, in the collection "spectral": one step of power
     iteration while training, none otherwise. No gradient flows through them.
+
+    Attributes:
+        features: Number of output channels.
+        kernel_size: Side of the kernel, pixels.
+        stride: Stride along both axes.
+        padding: Zeros on every side of the map, pixels.
+        use_bias: Add a bias to each output channel.
+        dtype: Dtype of the computation.
 
     Reference: Miyato et al., "Spectral Normalization for Generative Adversarial Networks" (2018).
     """
@@ -178,11 +245,14 @@ class SpectralConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"], *, train: bool) -> Float[Array, "b H W o"]:
-        """Convolves with the normalized kernel.
+        """Convolve with the normalized kernel.
 
         Args:
-            x: a map.
-            train: whether to take a step of power iteration; "spectral" must then be mutable.
+            x: Feature map, b h w i.
+            train: Whether to take a step of power iteration; "spectral" must then be mutable.
+
+        Returns:
+            The convolved map, b H W o.
         """
         size = self.kernel_size
         kernel = self.param("kernel", kernel_init, (size, size, x.shape[-1], self.features))
@@ -216,7 +286,7 @@ def _unit(x: Array) -> Array:
 
 
 def _converged(matrix: Array, start: Array) -> Array:
-    """The right singular vector of the largest singular value, after 15 power iterations."""
+    """Approximate the leading right singular vector by 15 power iterations."""
 
     def iterate(_: Array, u: Array) -> Array:
         return _unit(exact_matmul(_unit(exact_matmul(matrix, u)), matrix))

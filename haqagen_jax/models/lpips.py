@@ -1,9 +1,9 @@
-"""LPIPS, version 0.1: how different two images look, by the features of AlexNet or VGG-16.
+"""LPIPS, version 0.1: the perceptual distance of images by features of AlexNet or VGG-16.
 
 Images are [b h w 3] RGB in [0, 1], sRGB-encoded, channels last. The published network takes
 [-1, 1] and subtracts and divides by constants of its own; together that is ImageNet's mean and
 standard deviation on [0, 1], which is what happens here. Gradients are finite, equal images
-included. The weights come from the user: see `haqagen_jax.weights`.
+included. The weights are not shipped: see `haqagen_jax.weights`.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from haqagen_jax.models.imagenet import Layer, Stages, activations
 from haqagen_jax.models.vgg import VGG16
 from haqagen_jax.types import PerImage, Rgb
 
-_EPSILON = 1e-10  # beside a feature's length
+_EPSILON = 1e-10  # added to the length of features, as in the published code
 
 ALEXNET = (
     (Layer("conv1", 64, side=11, stride=4, padding=2),),
@@ -26,16 +26,16 @@ ALEXNET = (
 
 
 class Backbone(NamedTuple):
-    """A network, and what LPIPS takes of it."""
+    """A network, and the layers whose activations LPIPS compares."""
 
     stages: Stages
     pool: int
-    compared: tuple[str, ...]  # the layers whose activations are compared
-    smallest: int  # side of the smallest image that leaves something to compare, pixels
+    compared: tuple[str, ...]  # names of the layers
+    smallest: int  # side of the smallest image that all layers still see, pixels
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Of the compared layers."""
+        """Channels of the compared layers."""
         widths = {layer.name: layer.channels for stage in self.stages for layer in stage}
         return tuple(widths[name] for name in self.compared)
 
@@ -47,10 +47,10 @@ BACKBONES = {
 
 
 class Lpips(nn.Module):
-    """The distance of two images.
+    """The perceptual distance of images. One collection, params.
 
     Attributes:
-      backbone: "alex" or "vgg".
+        backbone: "alex" or "vgg".
 
     Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
       Metric" (2018), Eq. (1); Krizhevsky, "One weird trick for parallelizing convolutional neural
@@ -61,14 +61,14 @@ class Lpips(nn.Module):
 
     @nn.compact
     def __call__(self, prediction: Rgb, target: Rgb) -> PerImage:
-        """Compare.
+        """Compare images.
 
         Args:
-          prediction: in [0, 1], at least `BACKBONES[backbone].smallest` pixels high and wide.
-          target: the same shape.
+            prediction: RGB in [0, 1], at least `BACKBONES[backbone].smallest` pixels high and wide.
+            target: The same shape.
 
         Returns:
-          Distances (b,); 0 for equal images.
+            Distances (b,); 0 for equal images.
         """
         both = _Features(self.backbone, name="features")(jnp.concatenate([prediction, target]))
         differences = [jnp.square(jnp.subtract(*jnp.split(_unit(x), 2))) for x in both]
@@ -81,12 +81,12 @@ class _Features(nn.Module):
     @nn.compact
     def __call__(self, image: Rgb) -> list[Float[Array, "b _ _ _"]]:
         stages, pool, compared, _ = BACKBONES[self.backbone]
-        found = activations(image, stages, pool=pool)
-        return [found[name] for name in compared]
+        outputs = activations(image, stages, pool=pool)
+        return [outputs[name] for name in compared]
 
 
 class _Heads(nn.Module):
-    """A weight a channel, the mean over all places, the sum over the layers."""
+    """The mean over all positions, weighted by channel and summed over the layers."""
 
     channels: tuple[int, ...]
 
@@ -100,8 +100,8 @@ class _Heads(nn.Module):
 
 
 def _unit(features: Float[Array, "b i j c"]) -> Float[Array, "b i j c"]:
-    """Scale the features of every place to length 1."""
+    """Scale the features of every position to length 1."""
     squares = jnp.square(features).sum(-1, keepdims=True)
-    some = squares > 0  # the root's slope at zero is infinite
-    length = jnp.where(some, jnp.sqrt(jnp.where(some, squares, 1.0)), 0.0)
+    positive = squares > 0  # the slope of the root at zero is infinite
+    length = jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)
     return features / (length + _EPSILON)

@@ -26,31 +26,42 @@ DT_MIN, DT_MAX = 1e-3, 1e-1  # initial range of the step size (Mamba, Sec. 3.6)
 
 
 def _softplus(x: Array) -> Array:
-    # log(1 + exp x) without overflow, and cheaper on a CPU than jax.nn.softplus.
+    """Compute log(1 + exp x) without overflow, cheaper on a CPU than jax.nn.softplus."""
     return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
 
 def _by_direction(x: Float[Array, "b l k r"], kernel: Array) -> Float[Array, "b l k d"]:
-    """Each direction's own product, [k r d], as one: a batched product would have k moved first."""
+    """Multiply each direction by its own matrix, [k r d], in one product.
+
+    The matrices are the blocks of a block-diagonal one, because a batched product would need a
+    transpose that moves k to the front.
+    """
     b, length, k, r = x.shape
     diagonal = np.eye(k, dtype=kernel.dtype)[:, None, :, None] * kernel[:, :, None]
     return (x.reshape(b, length, k * r) @ diagonal.reshape(k * r, -1)).reshape(b, length, k, -1)
 
 
 def _dt_bias_init(key: Array, shape: tuple[int, ...]) -> Array:
-    """Biases whose softplus is spread log-uniformly over [DT_MIN, DT_MAX]."""
+    """Initialize biases whose softplus is spread log-uniformly over [DT_MIN, DT_MAX]."""
     log_dt = jax.random.uniform(key, shape, minval=math.log(DT_MIN), maxval=math.log(DT_MAX))
     dt = jnp.exp(log_dt)
     return dt + jnp.log(-jnp.expm1(-dt))
 
 
 def _a_log_init(key: Array, shape: tuple[int, ...]) -> Array:
+    """Initialize A_log so that state i decays at the rate i (S4D-Real)."""
     del key
     return jnp.broadcast_to(jnp.log(jnp.arange(1, shape[-1] + 1, dtype=jnp.float32)), shape)
 
 
 class SelectiveScan2D(nn.Module):
-    """The two-dimensional selective scan: four directional sequences of one map, summed."""
+    """The two-dimensional selective scan: four directional sequences of one map, summed.
+
+    Attributes:
+        d_state: States per channel.
+        expand: Inner channels over those of the map.
+        dtype: Dtype of projections; the scan is float32.
+    """
 
     d_state: int
     expand: int
@@ -58,7 +69,14 @@ class SelectiveScan2D(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Returns a map of the same shape."""
+        """Scan a map along four directions.
+
+        Args:
+            x: Feature map, b h w c.
+
+        Returns:
+            A map of the same shape.
+        """
         _, h, w, d_model = x.shape
         d_inner = self.expand * d_model
         dt_rank = math.ceil(d_model / 16)
@@ -81,7 +99,7 @@ class SelectiveScan2D(nn.Module):
         A_log = self.param("A_log", _a_log_init, (k, d_inner, n))
         D = self.param("D", nn.initializers.ones, (k, d_inner))
 
-        # What depends on a pixel alone is computed on the map: there is less to unroll.
+        # Projections are computed on the map and unrolled after: their maps have fewer channels.
         low_rank = jnp.einsum("bhwd,kdr->bhwkr", x, x_proj.astype(self.dtype))
         dt, B, C = jnp.split(cross_scan_each(low_rank), [dt_rank, dt_rank + n], axis=-1)
         delta = _by_direction(dt, dt_proj.astype(self.dtype))
@@ -93,18 +111,34 @@ class SelectiveScan2D(nn.Module):
 
 
 class ScanBlock(nn.Module):
-    """Selective scan, then a two-convolution bottleneck and agent attention, with learnt skips."""
+    """Selective scan, then a two-convolution bottleneck and agent attention, with scaled residuals.
+
+    Attributes:
+        d_state: States per channel of the selective scan.
+        expand: Expansion of the channels in the selective scan.
+        heads: Number of attention heads.
+        agents: Number of pooled tokens, a square number.
+        window_bias: Hold the published biases; see `haqagen_jax.models.agent_attention`.
+        dtype: Dtype of convolutions and projections.
+    """
 
     d_state: int
     expand: int
     heads: int
     agents: int
-    window_bias: bool = False  # see `haqagen_jax.models.agent_attention`
+    window_bias: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Returns a map of the same shape."""
+        """Apply the block.
+
+        Args:
+            x: Feature map, b h w c.
+
+        Returns:
+            A map of the same shape.
+        """
         c = x.shape[-1]
         ones = nn.initializers.ones
         skip_scale = self.param("skip_scale", ones, (c,))[None, None, None]
@@ -126,18 +160,34 @@ class ScanBlock(nn.Module):
 
 
 class ScanGroup(nn.Module):
-    """One scan block with a residual, a norm and a 3x3 convolution."""
+    """One scan block with a residual, a norm and a 3x3 convolution.
+
+    Attributes:
+        d_state: States per channel of the selective scan.
+        expand: Expansion of the channels in the selective scan.
+        heads: Number of attention heads.
+        agents: Number of pooled tokens, a square number.
+        window_bias: Hold the published biases; see `haqagen_jax.models.agent_attention`.
+        dtype: Dtype of convolutions and projections.
+    """
 
     d_state: int
     expand: int
     heads: int
     agents: int
-    window_bias: bool = False  # see `haqagen_jax.models.agent_attention`
+    window_bias: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Returns a map of the same shape."""
+        """Apply the group.
+
+        Args:
+            x: Feature map, b h w c.
+
+        Returns:
+            A map of the same shape.
+        """
         block = ScanBlock(
             self.d_state,
             self.expand,

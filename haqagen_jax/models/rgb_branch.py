@@ -1,4 +1,4 @@
-"""G_A: the Mamba encoder-decoder that predicts the color image, ColorMamba's and ours.
+"""G_A: the Mamba encoder-decoder that predicts the color image, in HAQAGen and ColorMamba.
 
 Eight stride-2 levels with selective-scan groups in the first three, skip connections and
 multi-scale connections; decoder stages are modulated by maps of the other branch (all by its HSV
@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from haqagen_jax import paper
 from haqagen_jax.models.criss_cross import CrissCrossFusion
-from haqagen_jax.models.layers import Conv3x3, Conv4x4Down, call, leaky_relu
+from haqagen_jax.models.layers import Conv3x3, Conv4x4Down, leaky_relu, maybe_remat
 from haqagen_jax.models.mamba import ScanGroup
 from haqagen_jax.models.spade import DecoderStage, SpadeResnetBlock
 from haqagen_jax.ops.normalize import instance_norm
@@ -30,13 +30,13 @@ from haqagen_jax.ops.resample import resize_bilinear
 
 
 def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
-    """The Laplacian of each image, scaled by its own extremes.
+    """Compute the Laplacian of each image, scaled by its own extremes.
 
     Args:
-        nir: images in [0, 1]; borders are reflected.
+        nir: Images in [0, 1], b h w 1; borders are reflected.
 
     Returns:
-        4-neighbor Laplacian in [0, 1]; 0 for a constant image.
+        4-neighbor Laplacian in [0, 1], b h w 1; 0 for a constant image.
     """
     x = jnp.pad(nir, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     across = x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
@@ -45,14 +45,32 @@ def edges(nir: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
 
 
 def between_extremes(x: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
-    """Scales each map to [0, 1] by its own extremes; a constant one becomes 0."""
+    """Scale each map to [0, 1] by its own extremes.
+
+    Args:
+        x: Maps of any range, b h w 1.
+
+    Returns:
+        The scaled maps, b h w 1; a constant map becomes 0.
+    """
     low = x.min((1, 2), keepdims=True)
     span = x.max((1, 2), keepdims=True) - low
     return (x - low) / jnp.maximum(span, 1e-6)
 
 
 class RgbBranch(nn.Module):
-    """The colour branch."""
+    """G_A, the RGB branch. Collections: params, batch_stats, spectral.
+
+    Attributes:
+        width: Channels of the first level.
+        d_state: States per channel of the selective scans.
+        expand: Expansion of the channels in the selective scans.
+        spade_hidden: Hidden channels of the SPADE norms.
+        even_upsampling: Project kernels by `haqagen_jax.models.layers.even_phases`.
+        window_bias: Hold the published biases; see `haqagen_jax.models.agent_attention`.
+        remat: Compute the activations inside blocks again in the backward pass.
+        dtype: Dtype of convolutions and projections.
+    """
 
     width: int
     d_state: int
@@ -73,35 +91,35 @@ class RgbBranch(nn.Module):
         *,
         train: bool,
     ) -> Float[Array, "b h w 3"]:
-        """Colors an image.
+        """Color images.
 
         Args:
-            nir: in [0, 1].
-            hsv: the HSV prediction for the same image; constant to do without.
-            outlines: edges of the image, in [0, 1], which guide the fusion.
-            maps: what modulates a decoder stage, by its level; the others are not modulated.
-            train: whether batch statistics and spectral norms are updated.
+            nir: NIR in [0, 1], b h w 1.
+            hsv: The HSV prediction for the same images, b h w 3; a constant leaves it out.
+            outlines: Edges of the images in [0, 1], b h w 1, which guide the fusion.
+            maps: Conditioning maps of decoder stages, by level; other stages are not modulated.
+            train: Whether batch statistics and spectral norms are updated.
 
         Returns:
-            sRGB-encoded color, float32.
+            sRGB-encoded color in (0, 1), b h w 3, float32.
         """
         *skips, bottom = self._encode(nir)
-        fine, coarser = self._decode(skips, bottom, maps, train=train)
+        finest, reduced = self._decode(skips, bottom, maps, train=train)
         _, h, w, _ = nir.shape
         # Published: corners stay where they are when maps are enlarged.
-        merged = [skips[0], *(resize_bilinear(y, height=h // 2, width=w // 2) for y in coarser)]
+        merged = [skips[0], *(resize_bilinear(y, height=h // 2, width=w // 2) for y in reduced)]
         features = self._stage(
-            self.width, 1, jnp.concatenate([*merged, fine], -1), maps, train=train
+            self.width, 1, jnp.concatenate([*merged, finest], -1), maps, train=train
         )
         guided = SpadeResnetBlock(3, self.spade_hidden, dtype=self.dtype, name="fusion")
-        picture = call(guided, hsv, outlines, remat=self.remat, train=train)
+        image = maybe_remat(guided, hsv, outlines, remat=self.remat, train=train)
         fusion = CrissCrossFusion(dtype=self.dtype, name="cross_block")
-        fused = call(fusion, features, picture, remat=self.remat, train=train)
+        fused = maybe_remat(fusion, features, image, remat=self.remat, train=train)
         out = Conv3x3(3, dtype=self.dtype, name="fin_out")(fused)
         return jax.nn.sigmoid(at_least_float32(out))
 
     def _features(self, level: int) -> int:
-        """64-128-256-512-512-... for the paper's width."""
+        """Return the channels of a level: 64-128-256-512-512-... for the paper's width."""
         return self.width * min(2 ** (level - 1), 8)
 
     def _stage(
@@ -114,10 +132,10 @@ class RgbBranch(nn.Module):
             dtype=self.dtype,
             name=f"decoder_{level}",
         )
-        return call(stage, x, maps.get(level), remat=self.remat, train=train)
+        return maybe_remat(stage, x, maps.get(level), remat=self.remat, train=train)
 
     def _encode(self, x: Array) -> list[Array]:
-        """x1 to x7, and the 1/256 bottom."""
+        """Return the skips of levels 1 to 7, and the bottom at 1/256 of the size."""
         levels = []
         for level in range(1, paper.LEVELS + 1):
             if level > 1:
@@ -133,7 +151,7 @@ class RgbBranch(nn.Module):
                     dtype=self.dtype,
                     name=f"group_{level}",
                 )
-                x = call(group, x, remat=self.remat)
+                x = maybe_remat(group, x, remat=self.remat)
             if 1 < level < paper.LEVELS:
                 x = instance_norm(x)
             levels.append(x)
@@ -142,7 +160,7 @@ class RgbBranch(nn.Module):
     def _decode(
         self, skips: list[Array], y: Array, maps: Mapping[int, Array], *, train: bool
     ) -> tuple[Array, list[Array]]:
-        """The stages from 1/256 to 1/2: the finest map, and the two that also reach the end."""
+        """Run the stages from 1/256 to 1/2: the finest map, and two for the last stage."""
         outputs = {}
         for level in range(paper.LEVELS, 1, -1):
             parts = [y]

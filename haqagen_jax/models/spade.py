@@ -1,4 +1,4 @@
-"""SPADE: normalization whose scale and shift are painted by a conditioning map.
+"""SPADE: normalization whose scale and shift are computed from a conditioning map.
 
 Reference: Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization" (2019);
 HAQAGen Eq. (1), read with the block's own norm and with gamma = 1 + conv(map).
@@ -24,7 +24,12 @@ from haqagen_jax.ops.resample import resize_nearest
 
 
 class Spade(nn.Module):
-    """Eq. (1): gamma(map) * norm(x) + beta(map)."""
+    """The SPADE norm, Eq. (1): gamma(map) * norm(x) + beta(map).
+
+    Attributes:
+        hidden: Hidden channels between the map and its scale and shift.
+        dtype: Dtype of the convolutions.
+    """
 
     hidden: int
     dtype: DTypeLike = jnp.float32
@@ -33,14 +38,14 @@ class Spade(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w c"], condition: Float[Array, "b H W m"]
     ) -> Float[Array, "b h w c"]:
-        """Modulates.
+        """Normalize and modulate features.
 
         Args:
-            x: features.
-            condition: the conditioning map, resized to `x` by nearest neighbor.
+            x: Features, b h w c.
+            condition: Conditioning map of any size, b H W m; resized to `x` by nearest neighbor.
 
         Returns:
-            The modulated features.
+            The modulated features, b h w c.
         """
         _, h, w, c = x.shape
         condition = resize_nearest(condition, height=h, width=w)
@@ -53,7 +58,13 @@ class Spade(nn.Module):
 
 
 class SpadeResnetBlock(nn.Module):
-    """Two spectrally normalized convolutions behind SPADE norms, and a shortcut."""
+    """Two spectrally normalized convolutions after SPADE norms, and a shortcut.
+
+    Attributes:
+        features: Number of output channels.
+        hidden: Hidden channels of the SPADE norms.
+        dtype: Dtype of the convolutions.
+    """
 
     features: int
     hidden: int
@@ -63,15 +74,15 @@ class SpadeResnetBlock(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w i"], condition: Float[Array, "b H W m"], *, train: bool
     ) -> Float[Array, "b h w o"]:
-        """Modulates and convolves twice.
+        """Modulate and convolve features twice.
 
         Args:
-            x: features.
-            condition: the conditioning map, of any size.
-            train: whether the spectral norms take a step of power iteration.
+            x: Features, b h w i.
+            condition: Conditioning map of any size, b H W m.
+            train: Whether the spectral norms take a step of power iteration.
 
         Returns:
-            Features of the same height and width.
+            Features of the same height and width, b h w o.
         """
 
         def spade(name: str, x: Array) -> Array:
@@ -91,20 +102,36 @@ class SpadeResnetBlock(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """ReLU, transposed convolution to twice the size, SPADE-ResNet block where there is a map."""
+    """ReLU, transposed convolution to twice the size, SPADE-ResNet block where there is a map.
+
+    Attributes:
+        features: Number of output channels.
+        hidden: Hidden channels of the SPADE norms.
+        even: Project the kernel by `haqagen_jax.models.layers.even_phases`.
+        dtype: Dtype of the convolutions.
+    """
 
     features: int
     hidden: int
-    even: bool = False  # see `haqagen_jax.models.layers.even_phases`
+    even: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b h w i"], condition: Float[Array, "b H W m"] | None, *, train: bool
     ) -> Float[Array, "b H2 W2 o"]:
-        """Returns features of twice the height and width."""
-        # The smooth start makes four equal samples of one. Without SPADE's shift a norm would turn
-        # them into zeros, through which no gradient flows.
+        """Double the size of features.
+
+        Args:
+            x: Features, b h w i.
+            condition: Conditioning map of any size, b H W m; None for a stage without SPADE.
+            train: Whether the spectral norms take a step of power iteration.
+
+        Returns:
+            Features of twice the height and width, b (2 h) (2 w) o.
+        """
+        # The smooth start upsamples a 1x1 map to four equal samples. Without SPADE's shift a norm
+        # would turn them into zeros, through which no gradient flows.
         start = smooth_upsampling if condition is not None else kernel_init
         up = ConvTranspose4x4Up(self.features, self.even, start, dtype=self.dtype, name="up")
         x = up(jax.nn.relu(x))

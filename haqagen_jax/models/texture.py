@@ -1,4 +1,4 @@
-"""The texture autoencoder f: the features of its encoder are compared in the texture loss.
+"""The texture autoencoder f, the features of whose encoder the texture loss compares.
 
 Images are [b h w c], channels last, in [0, 1], RGB and HSV alike; arithmetic is float32, on
 accelerators too. The number of channels in and out is the input's, three in the paper. Any height
@@ -22,8 +22,8 @@ class ReplicateConv(nn.Module):
     """A 3x3 convolution with replicated borders, which Linen's own `padding` does not offer.
 
     Attributes:
-      features: number of output channels.
-      stride: 1 or 2, along both axes.
+        features: Number of output channels.
+        stride: 1 or 2, along both axes.
     """
 
     features: int
@@ -34,10 +34,10 @@ class ReplicateConv(nn.Module):
         """Convolve.
 
         Args:
-          x: feature map.
+            x: Feature map, b h w c.
 
         Returns:
-          Map of size ceil(h / stride), ceil(w / stride) with `features` channels.
+            Map of size ceil(h / stride), ceil(w / stride) with `features` channels.
         """
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
         strides = (self.stride, self.stride)
@@ -64,10 +64,10 @@ class TextureEncoder(nn.Module):
         """Compute the activations of the fourth block.
 
         Args:
-          image: in [0, 1]; any height and width.
+            image: Images in [0, 1] of any height and width.
 
         Returns:
-          Features at an eighth of the size, rounded up.
+            Features at an eighth of the size, rounded up.
         """
         x = image
         blocks = zip(paper.TEXTURE_WIDTHS, STRIDES, strict=True)
@@ -89,11 +89,11 @@ class TextureDecoder(nn.Module):
         """Reconstruct an image.
 
         Args:
-          features: as `TextureEncoder` returns them.
-          shape: height, width and channels of the image.
+            features: Features from `TextureEncoder`.
+            shape: Height, width and channels of the image.
 
         Returns:
-          The reconstruction; not clipped to [0, 1].
+            The reconstruction; not clipped to [0, 1].
         """
         height, width, channels = shape
         x = features
@@ -119,10 +119,10 @@ class TextureAutoencoder(nn.Module):
         """Reconstruct an image from its features.
 
         Args:
-          image: in [0, 1]; any height and width.
+            image: Images in [0, 1] of any height and width.
 
         Returns:
-          The reconstruction, of the input's shape; not clipped to [0, 1].
+            The reconstruction, of the input's shape; not clipped to [0, 1].
         """
         _, height, width, channels = image.shape
         return self.decoder(self.encoder(image), shape=(height, width, channels))
@@ -131,10 +131,10 @@ class TextureAutoencoder(nn.Module):
         """Compute the features of the texture loss.
 
         Args:
-          image: in [0, 1]; any height and width.
+            image: Images in [0, 1] of any height and width.
 
         Returns:
-          The fourth block's activations, [b ceil(h/8) ceil(w/8) 128], un-normalized.
+            The fourth block's activations, [b ceil(h/8) ceil(w/8) 128], not normalized.
         """
         return self.encoder(image)
 

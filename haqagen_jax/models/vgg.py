@@ -1,7 +1,8 @@
 """VGG-19 or VGG-16 up to relu4_2: the features g of the perceptual loss.
 
-Images are [b h w 3] RGB in [0, 1], sRGB-encoded, channels last. Sizes that are no multiple of 8
-lose the remainder, as the pooling does. The weights come from the user: see `haqagen_jax.weights`.
+Images are [b h w 3] RGB in [0, 1], sRGB-encoded, channels last. The pooling drops the
+remainder of a size that is no multiple of 8. The weights are not shipped: see
+`haqagen_jax.weights`.
 """
 
 import flax.linen as nn
@@ -32,7 +33,7 @@ class Vgg(nn.Module):
     """The convolutions of a VGG network up to conv4_2: ten of VGG-19, nine of VGG-16.
 
     Attributes:
-      network: "vgg19" (configuration E), the paper's, or "vgg16" (D).
+        network: "vgg19" (configuration E), the paper's, or "vgg16" (D).
 
     Reference: Simonyan and Zisserman 2015, Table 1; HAQAGen Sec. 3.2 names the layer.
     """
@@ -44,9 +45,9 @@ class Vgg(nn.Module):
         """Compute the activations after the ReLU of conv4_2.
 
         Args:
-          image: in [0, 1], at least 8 by 8.
+            image: RGB in [0, 1], at least 8 x 8 pixels.
 
         Returns:
-          Features at an eighth of the size, rounded down; 0 or more.
+            Features at an eighth of the size, rounded down; 0 or more.
         """
         return activations(image, _UP_TO_RELU4_2[self.network], pool=2)["conv4_2"]

@@ -1,4 +1,4 @@
-"""What public functions take: arrays of JAX or numpy; pairs of images only of equal shape."""
+"""Types of the arrays that public functions take, and the check that two shapes are equal."""
 
 import numpy as np
 from jax import Array
@@ -18,15 +18,15 @@ def paired(
     """Return both arrays in float32 after checking that they have the same shape.
 
     Args:
-        prediction: any shape.
-        target: the shape of `prediction`; nothing is broadcast.
-        names: what the error message calls the two.
+        prediction: Array of any shape.
+        target: Array of the same shape; nothing is broadcast.
+        names: What the error message calls the two.
 
     Returns:
         The two arrays in float32.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
     """
     if prediction.shape != target.shape:
         raise ValueError(

@@ -47,6 +47,10 @@ def srgb_to_linear(rgb: Values) -> Float[Array, "*n"]:
         Linear light in [0, 1], the same shape. Negative values stay on the linear segment.
 
     Reference: IEC 61966-2-1.
+
+    Example:
+        >>> [round(float(x), 4) for x in srgb_to_linear(jnp.array([0.0, 0.5, 1.0]))]
+        [0.0, 0.214, 1.0]
     """
     curved = rgb > _SRGB_KNEE
     base = (jnp.where(curved, rgb, 1.0) + _OFFSET) / (1 + _OFFSET)
@@ -57,12 +61,16 @@ def linear_to_srgb(linear: Values) -> Float[Array, "*n"]:
     """Apply the sRGB transfer curve.
 
     Args:
-        linear: linear light in [0, 1], any shape.
+        linear: Linear light in [0, 1], any shape.
 
     Returns:
         sRGB-encoded values in [0, 1], the same shape. Negative values stay on the linear segment.
 
     Reference: IEC 61966-2-1.
+
+    Example:
+        >>> [round(float(x), 4) for x in linear_to_srgb(jnp.array([0.0, 0.214, 1.0]))]
+        [0.0, 0.5, 1.0]
     """
     curved = linear > _LINEAR_KNEE
     base = jnp.where(curved, linear, 1.0)
@@ -73,8 +81,8 @@ def srgb_encoded(rgb: Values, *, linear: bool) -> Float[Array, "*n"]:
     """Encode colors as sRGB, if they are not yet.
 
     Args:
-        rgb: values in [0, 1], any shape.
-        linear: they are linear light; else sRGB-encoded already.
+        rgb: Values in [0, 1], any shape.
+        linear: Whether the values are linear light; if not, they are sRGB-encoded already.
 
     Returns:
         sRGB-encoded values in [0, 1], the same shape.
@@ -93,6 +101,10 @@ def rgb_to_hsv(rgb: Colors) -> Float[Array, "*n 3"]:
         saturation 0 at black; their gradients are 0 there.
 
     Reference: Smith, "Color gamut transform pairs" (1978); HAQAGen Sec. 3.
+
+    Example:
+        >>> [round(float(x), 3) for x in rgb_to_hsv(jnp.array([0.0, 0.5, 0.0]))]
+        [0.333, 1.0, 0.5]
     """
     rgb = jnp.asarray(rgb)
     r, g, b = jnp.moveaxis(rgb, -1, 0)
@@ -114,12 +126,16 @@ def hsv_to_rgb(hsv: Colors) -> Float[Array, "*n 3"]:
     """Convert hexcone HSV to RGB.
 
     Args:
-        hsv: hue in turns (wraps outside [0, 1]), saturation and value in [0, 1], channels last.
+        hsv: Hue in turns (wraps outside [0, 1]), saturation and value in [0, 1], channels last.
 
     Returns:
         RGB in [0, 1], the same shape.
 
     Reference: the inverse of `rgb_to_hsv`; HAQAGen Sec. 3.
+
+    Example:
+        >>> [round(float(x), 3) for x in hsv_to_rgb(jnp.array([1 / 3, 1.0, 0.5]))]
+        [0.0, 0.5, 0.0]
     """
     hue, saturation, value = jnp.moveaxis(jnp.asarray(hsv), -1, 0)
 
@@ -142,6 +158,10 @@ def rgb_to_lab(rgb: Colors) -> Float[Array, "*n 3"]:
         L in [0, 100], a and b; white is exactly neutral (a = b = 0 to rounding).
 
     Reference: CIE 15; IEC 61966-2-1 for the primaries. HAQAGen Sec. 4.1.
+
+    Example:
+        >>> [round(float(x), 1) for x in rgb_to_lab(jnp.array([1.0, 0.0, 0.0]))]
+        [53.2, 80.1, 67.2]
     """
     matrix = jnp.asarray(_RGB_TO_XYZ, rgb.dtype)
     # Rows divided by the white point, so that white maps to (1, 1, 1).

@@ -1,4 +1,4 @@
-"""Between a feature map and its four directional sequences.
+"""The cross scan: a feature map as four directional sequences, and their sum on a map.
 
 Directions, in this order: along rows, along columns, and the reverses of both. Any dtype, channels
 last.
@@ -14,25 +14,30 @@ DIRECTIONS = 4
 
 
 def cross_scan(x: Float[Array, "b h w d"]) -> Float[Array, "b l k d"]:
-    """Unrolls a map along the four directions.
+    """Unroll a map along the four directions.
 
     Args:
-        x: a feature map.
+        x: Feature map, b h w d.
 
     Returns:
-        Four sequences of length l = h w each, on the axis k = 4.
+        Four sequences of length l = h w each, b l k d with k = 4.
+
+    Example:
+        >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
+        >>> cross_scan(x)[0, :, :, 0].T.astype(int).tolist()
+        [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0], [3, 1, 2, 0]]
     """
     return _unroll([x] * DIRECTIONS)
 
 
 def cross_scan_each(maps: Float[Array, "b h w k d"]) -> Float[Array, "b l k d"]:
-    """Unrolls four maps, each along its own direction.
+    """Unroll four maps, each along its own direction.
 
     Args:
-        maps: a map for each direction, in the order of `cross_scan`.
+        maps: One map for each direction, in the order of `cross_scan`, b h w k d with k = 4.
 
     Returns:
-        Four sequences of length l = h w.
+        Four sequences of length l = h w each, b l k d.
     """
     return _unroll([maps[:, :, :, k] for k in range(DIRECTIONS)])
 
@@ -45,18 +50,23 @@ def _unroll(maps: list[Array]) -> Array:
 
 
 def cross_merge(y: Float[Array, "b l k d"], *, height: int, width: int) -> Float[Array, "b h w d"]:
-    """Puts the four sequences back on the map and adds them up.
+    """Put the four sequences back on the map and add them up.
 
     Args:
-        y: four sequences in the order of `cross_scan`.
-        height: rows of the map.
-        width: columns of the map; height times width is the length of the sequences.
+        y: Four sequences in the order of `cross_scan`, b l k d with k = 4.
+        height: Rows of the map.
+        width: Columns of the map; height times width is the length of the sequences.
 
     Returns:
-        The sum over directions; `cross_merge(cross_scan(x))` is `4 x`.
+        The sum over directions, b h w d; `cross_merge(cross_scan(x))` is `4 x`.
 
     Raises:
-        ValueError: the length is not height times width, or there are not four sequences.
+        ValueError: The length is not height times width, or there are not four sequences.
+
+    Example:
+        >>> x = jnp.arange(6.0).reshape(1, 2, 3, 1)
+        >>> cross_merge(cross_scan(x), height=2, width=3)[0, :, :, 0].astype(int).tolist()
+        [[0, 4, 8], [12, 16, 20]]
     """
     b, length, directions, d = y.shape
     if length != height * width or directions != DIRECTIONS:

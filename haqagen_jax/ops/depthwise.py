@@ -21,25 +21,29 @@ def depthwise_conv(
     """Convolve every channel with its own kernel, zeros outside the map.
 
     Args:
-        x: a map.
-        kernel: one k x k kernel a channel, k odd and at least 3.
+        x: Feature map, b h w c.
+        kernel: One k x k kernel for each channel, k k c, k odd and at least 3.
         stride: 1 or 2; both sides of `x` are multiples of it.
 
     Returns:
         A map of h / stride x w / stride pixels. With stride 2 the zeros are those of TensorFlow's
         "SAME": one more after the map than before it.
+
+    Example:
+        >>> depthwise_conv(jnp.ones((1, 4, 6, 2)), jnp.ones((3, 3, 2)), stride=2).shape
+        (1, 2, 3, 2)
     """
     return _depthwise(stride, x, kernel)
 
 
 def _margins(k: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after the map along an axis."""
+    """Return the numbers of zeros before and after the map along an axis."""
     before = (k - stride) // 2
     return before, k - stride - before
 
 
 def _taps(padded: Array, k: int, stride: int, h: int, w: int) -> list[list[Array]]:
-    """A padded map seen through each tap of a kernel, h x w pixels each."""
+    """Slice the view of a padded map that each tap of a kernel sees, h x w pixels each."""
     b, _, _, c = padded.shape
 
     def view(i: int, j: int) -> Array:
@@ -65,7 +69,7 @@ def _depthwise_fwd(stride: int, x: Array, kernel: Array) -> tuple[Array, tuple[A
 
 
 def _depthwise_bwd(stride: int, residuals: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    """Keeps the input, not its views."""
+    """Compute both gradients from the input alone: its views are sliced again, not kept."""
     x, kernel = residuals
     dx: Array
     if stride == 1:
@@ -80,8 +84,9 @@ def _depthwise_bwd(stride: int, residuals: tuple[Array, Array], dy: Array) -> tu
 
 
 def _depthwise_input_gradient(dy: Array, kernel: Array) -> Array:
-    """Of stride 2: each of the four phases of the map sees its own taps, and no zeros.
+    """Compute the input's gradient for stride 2, phase by phase.
 
+    Each of the four phases of the map sees its own taps, so no zeros are inserted between pixels.
     Output n reads input 2 n + i - before through tap i. So input 2 m + p receives output
     m + (p + before - i) / 2 through each tap i of the parity of p + before.
     """
@@ -111,7 +116,7 @@ def _kernel_gradient(k: int, stride: int, x: Array, dy: Array) -> Array:
 
 
 def _kernel_gradient_by_row(k: int, stride: int, x: Array, dy: Array) -> Array:
-    """One row of pixels at a time: what a CPU's cache holds, and half the time."""
+    """Accumulate the kernel's gradient row by row, which a CPU's cache holds: half the time."""
     _, h, w, c = dy.shape
     margins = _margins(k, stride)
     padded = zero_padded(x, margins, margins)
@@ -126,7 +131,7 @@ def _kernel_gradient_by_row(k: int, stride: int, x: Array, dy: Array) -> Array:
         ]
         return total + at_least_float32(jnp.stack(taps)), None
 
-    # A running sum over many rows does not fit in a low precision.
+    # The sum is float32, because a lower precision loses the small terms of a long sum.
     zero = at_least_float32(jnp.zeros((k * k, c), dy.dtype))
     total, _ = lax.scan(add_row, zero, jnp.arange(h))
     return total.reshape(k, k, c).astype(dy.dtype)

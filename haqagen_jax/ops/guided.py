@@ -14,7 +14,8 @@ from jaxtyping import Float, Float32
 
 from haqagen_jax.ops.checks import Like
 
-LEAST_EPS = 1e-6  # below, what float32 rounds off a flat box's variance is taken for structure
+# Below this, the rounding error of a flat box's variance in float32 would count as structure.
+LEAST_EPS = 1e-6
 
 
 class AffineCoefficients(NamedTuple):
@@ -27,7 +28,7 @@ class AffineCoefficients(NamedTuple):
         """Return a * nir + b.
 
         Args:
-            nir: the guide, at the size of the coefficients.
+            nir: The guide, b h w 1, at the size of the coefficients.
 
         Returns:
             Colors, shape (b, h, w, c); not clipped.
@@ -36,13 +37,13 @@ class AffineCoefficients(NamedTuple):
 
 
 def box_mean(image: Float[Array, "b h w c"], radius: int) -> Float32[Array, "b h w c"]:
-    """Average an image over square boxes, which the border cuts off.
+    """Average an image over square boxes that are cut off at the border.
 
     The time does not depend on the radius: sums over boxes are differences of cumulative sums.
 
     Args:
-        image: shape (b, h, w, c), any range.
-        radius: boxes have (2 radius + 1)^2 pixels; at least 0, and it may exceed the image.
+        image: Shape (b, h, w, c), any range.
+        radius: Boxes have (2 radius + 1)^2 pixels; at least 0, and it may exceed the image.
 
     Returns:
         The mean over those pixels of the box around each pixel that lie in the image, shape
@@ -50,6 +51,11 @@ def box_mean(image: Float[Array, "b h w c"], radius: int) -> Float32[Array, "b h
 
     Raises:
         ValueError: `radius` is negative.
+
+    Example:
+        >>> image = jnp.zeros((1, 3, 3, 1)).at[0, 1, 1].set(9)
+        >>> box_mean(image, 1)[0, :, :, 0].tolist()
+        [[2.25, 1.5, 2.25], [1.5, 1.0, 1.5], [2.25, 1.5, 2.25]]
     """
     if radius < 0:
         raise ValueError(f"radius is {radius}; must be 0 or more")
@@ -58,8 +64,8 @@ def box_mean(image: Float[Array, "b h w c"], radius: int) -> Float32[Array, "b h
         size = x.shape[axis]
         sums = jnp.cumsum(x, axis=axis)
         sums = jnp.pad(sums, [(1, 0) if n == axis else (0, 0) for n in range(4)])
-        place = jnp.arange(size)
-        stop, start = jnp.minimum(place + radius + 1, size), jnp.maximum(place - radius, 0)
+        center = jnp.arange(size)
+        stop, start = jnp.minimum(center + radius + 1, size), jnp.maximum(center - radius, 0)
         count = (stop - start).reshape([size if n == axis else 1 for n in range(4)])
         x = (jnp.take(sums, stop, axis=axis) - jnp.take(sums, start, axis=axis)) / count
     return x
@@ -78,21 +84,28 @@ def guided_coefficients(
     coefficients are the means of those of the boxes that it lies in.
 
     Args:
-        nir: the guide, shape (b, h, w, 1), usually in [0, 1].
-        color: what is fitted, shape (b, h, w, c), usually in [0, 1].
-        radius: of the boxes, pixels, at least 1: (2 radius + 1)^2 pixels each.
-        eps: what is added to the variance of the guide, at least `LEAST_EPS`: boxes whose variance
-            is far less get their mean color, those whose variance is far more keep the guide's
-            structure.
+        nir: The guide, shape (b, h, w, 1), usually in [0, 1].
+        color: The colors to fit, shape (b, h, w, c), usually in [0, 1].
+        radius: Radius of the boxes in pixels, at least 1: (2 radius + 1)^2 pixels each.
+        eps: Regularization added to the variance of the guide, at least `LEAST_EPS`: boxes whose
+            variance is far less get their mean color, those whose variance is far more keep the
+            guide's structure.
 
     Returns:
         Coefficients, shape (b, h, w, c) each.
 
     Raises:
-        ValueError: a radius or eps out of range, or sizes that differ.
+        ValueError: `radius` or `eps` is out of range, or the sizes differ.
 
     Reference: He, Sun and Tang, "Guided Image Filtering" (TPAMI 2013), Eq. 5, 6 and 8; as a
         trainable layer: Wu et al., "Fast End-to-End Trainable Guided Filter" (CVPR 2018).
+
+    Example:
+        >>> nir = jnp.linspace(0, 1, 64).reshape(1, 8, 8, 1)
+        >>> color = jnp.concatenate([nir, 1 - nir, 0 * nir], -1)
+        >>> model = guided_coefficients(nir, color, radius=2, eps=1e-4)
+        >>> [round(float(a), 1) for a in model.a[0, 4, 4]]
+        [1.0, -1.0, 0.0]
     """
     if radius < 1:
         raise ValueError(f"radius is {radius}; must be at least 1")
@@ -130,15 +143,22 @@ def guided_filter(
     """Replace the structure of colors by that of a NIR image of the same size.
 
     Args:
-        nir: see `guided_coefficients`.
-        color: see there.
-        radius: see there.
-        eps: see there.
+        nir: The guide, shape (b, h, w, 1), usually in [0, 1].
+        color: The colors to filter, shape (b, h, w, c), usually in [0, 1].
+        radius: Radius of the boxes in pixels, at least 1; see `guided_coefficients`.
+        eps: Regularization, at least `LEAST_EPS`; see `guided_coefficients`.
 
     Returns:
         Filtered colors, shape (b, h, w, c); they may leave the range of `color` a little.
 
     Raises:
-        ValueError: see there.
+        ValueError: `radius` or `eps` is out of range, or the sizes differ.
+
+    Reference: He, Sun and Tang, "Guided Image Filtering" (TPAMI 2013).
+
+    Example:
+        >>> nir = jnp.linspace(0, 1, 64).reshape(1, 8, 8, 1)
+        >>> guided_filter(nir, jnp.ones((1, 8, 8, 3)), radius=2, eps=1e-2).shape
+        (1, 8, 8, 3)
     """
     return guided_coefficients(nir, color, radius=radius, eps=eps).apply(jnp.asarray(nir))

@@ -3,7 +3,7 @@
 Images are `b h w c`; histograms are float32, one per image and channel, with `bins` centers spread
 evenly over [0, 1], both ends included. Values outside [0, 1] are not clipped: they count as far as
 the kernel reaches. The array of pixels times bins is never stored, forward or backward: pixels are
-taken a few at a time, so temporaries stay below one copy of the image.
+taken in chunks, so temporaries stay below one copy of the image.
 """
 
 import enum
@@ -18,9 +18,9 @@ from jaxtyping import Float
 from haqagen_jax.ops.checks import Images
 from haqagen_jax.ops.precision import at_least_float32
 
-_CHUNKS = 16  # in a piece, whose pixels are put channel by channel at once
-_LEAST = 16  # pixels in a chunk; sums of sums round less than long ones
-# Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
+_CHUNKS = 16  # chunks in a piece; the pixels of a piece are moved behind their channels at once
+_MIN_CHUNK = 16  # pixels; sums of sums round less than one long sum
+# At the default precision GPUs and TPUs round the factors of a product to fewer bits.
 _EXACT = jax.lax.Precision.HIGHEST
 
 
@@ -56,12 +56,12 @@ def _responses(
 
 
 def _pieces(pixels: int, bins: int) -> tuple[Array, int]:
-    """Cut the pixels: the first of every piece, and how many a piece has.
+    """Cut the pixels into pieces of equal size: the first pixel of each, and the size.
 
-    All pieces have as many; the last one begins early enough, and so repeats some. The responses to
-    a chunk take as much memory as half the image, if it is not a small one.
+    The last piece begins early enough to be of that size, so it may repeat pixels of the one
+    before. The responses to a chunk take as much memory as half the image, unless it is small.
     """
-    size = _CHUNKS * max(_LEAST, pixels // (2 * bins))
+    size = _CHUNKS * max(_MIN_CHUNK, pixels // (2 * bins))
     if size > pixels:
         size = pixels - pixels % _CHUNKS or pixels
     starts = np.minimum(np.arange(0, pixels, size), pixels - size)
@@ -69,7 +69,7 @@ def _pieces(pixels: int, bins: int) -> tuple[Array, int]:
 
 
 def _chunks(piece: Float[Array, "b p c"]) -> Float[Array, "s b c n"]:
-    """Cut a piece, channels first."""
+    """Cut a piece into chunks, channels first."""
     b, size, c = piece.shape
     count = _CHUNKS if size % _CHUNKS == 0 else 1
     return piece.reshape(b, count, -1, c).transpose(1, 0, 3, 2)
@@ -88,13 +88,13 @@ def _mean_responses_primal(
     def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
         chunk, share = item
         responses = _responses(chunk, bins, kernel, tau)
-        # A product, not a sum: XLA's CPU backend does not vectorise the sum.
+        # A product with the shares, because XLA's CPU backend does not vectorize a plain sum.
         return total + jnp.einsum("bckn,n->bck", responses, share, precision=_EXACT), None
 
     def add_piece(carry: tuple[Array, Array], start: Array) -> tuple[tuple[Array, Array], None]:
         total, done = carry
         chunks = _chunks(jax.lax.dynamic_slice_in_dim(flat, start, size, axis=1))
-        # 1 / pixels each; 0 for those that the piece before had.
+        # Each pixel counts 1 / pixels; those that the piece before has counted are given 0.
         shares = jnp.where(start + jnp.arange(size) < done, 0.0, 1.0 / (h * w))
         part, _ = jax.lax.scan(add, zeros, (chunks, shares.reshape(len(chunks), -1)))
         return (total + part, start + size), None
@@ -118,7 +118,7 @@ def _mean_responses_backward(
 
     def pull(_: None, chunk: Array) -> tuple[None, Array]:
         function = partial(_responses, bins=bins, kernel=kernel, tau=tau)
-        # Elementwise in the pixels, so the forward derivative is the whole Jacobian.
+        # The responses are elementwise in the pixels, so one forward derivative is the Jacobian.
         _, slopes = jax.jvp(function, (chunk,), (jnp.ones_like(chunk),))
         return None, jnp.einsum("bckn,bck->bcn", slopes, cotangent / (h * w), precision=_EXACT)
 
@@ -143,11 +143,11 @@ def soft_histogram(
     """Return the share of the pixels around each of `bins` evenly spaced centers.
 
     Args:
-        image: values in [0, 1].
-        bins: number of centers, at least 2.
+        image: Values in [0, 1].
+        bins: Number of centers, at least 2.
         kernel: "triangular", max(0, 1 - |d| / tau), or "logistic", the difference of two sigmoids
             of temperature tau at the bin's edges, half a spacing to either side of its center.
-        tau: width of the kernel in units of the image, positive. A triangular kernel narrower than
+        tau: Width of the kernel in units of the image, positive. A triangular kernel narrower than
             half the spacing 1 / (bins - 1) does not see pixels that fall between two centers.
 
     Returns:
@@ -157,6 +157,11 @@ def soft_histogram(
         ValueError: `bins`, `kernel` or `tau` is out of range.
 
     Reference: HAQAGen Sec. 3.2, "Differentiable histogram loss"; the normalization is ours.
+
+    Example:
+        >>> image = jnp.array([0.0, 0.5, 0.5, 1.0]).reshape(1, 2, 2, 1)
+        >>> soft_histogram(image, bins=3, kernel="triangular", tau=0.5).tolist()
+        [[[0.25, 0.5, 0.25]]]
     """
     if bins < 2:
         raise ValueError(f"bins is {bins}; a histogram over [0, 1] needs at least 2")
@@ -173,10 +178,10 @@ def soft_cdf(image: Images, *, bins: int, kernel: str, tau: float) -> Float[Arra
     """Return the running sum of `soft_histogram`: from about 0 up to 1 at the last bin.
 
     Args:
-        image: values in [0, 1].
-        bins: number of centers, at least 2.
+        image: Values in [0, 1].
+        bins: Number of centers, at least 2.
         kernel: "triangular" or "logistic".
-        tau: width of the kernel in units of the image, positive.
+        tau: Width of the kernel in units of the image, positive.
 
     Returns:
         CDF (b, c, bins).
@@ -185,5 +190,10 @@ def soft_cdf(image: Images, *, bins: int, kernel: str, tau: float) -> Float[Arra
         ValueError: `bins`, `kernel` or `tau` is out of range.
 
     Reference: HAQAGen Sec. 3.2.
+
+    Example:
+        >>> image = jnp.array([0.0, 0.5, 0.5, 1.0]).reshape(1, 2, 2, 1)
+        >>> soft_cdf(image, bins=3, kernel="triangular", tau=0.5).tolist()
+        [[[0.25, 0.75, 1.0]]]
     """
     return jnp.cumsum(soft_histogram(image, bins=bins, kernel=kernel, tau=tau), -1)

@@ -1,4 +1,4 @@
-"""What is computed in float32 whatever the inputs: statistics, sums, states, losses."""
+"""The precision of statistics, sums, states and losses: float32, whatever the inputs."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,13 +7,15 @@ from jaxtyping import Float, Num
 
 
 def at_least_float32(x: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
-    """Convert to float32, and leave float64 as it is: for comparisons with JAX_ENABLE_X64.
+    """Convert an array to float32, unless it is float64.
+
+    float64 exists under JAX_ENABLE_X64 only, which comparisons with references use.
 
     Args:
-        x: any numbers.
+        x: Numbers of any dtype and shape.
 
     Returns:
-        The same values and shape.
+        The same values, float32 or float64.
     """
     x = jnp.asarray(x)
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))

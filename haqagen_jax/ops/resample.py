@@ -15,23 +15,28 @@ from jaxtyping import Float
 def resize_nearest(
     x: Float[Array, "b h w c"], *, height: int, width: int
 ) -> Float[Array, "b H W c"]:
-    """Takes for output i the input floor(i n_in / n_out) (the first of each block).
+    """Resize a map to the nearest samples: output i is input floor(i n_in / n_out).
 
     Args:
-        x: a map.
-        height: rows of the result.
-        width: columns of the result.
+        x: Feature map, b h w c.
+        height: Rows of the result.
+        width: Columns of the result.
 
     Returns:
-        The resized map.
+        The resized map, b height width c; where it is smaller, the first sample of each block.
 
     Reference: the sampling of SPADE's conditioning map (Park et al., 2019, Sec. 3).
+
+    Example:
+        >>> x = jnp.array([1.0, 2.0]).reshape(1, 1, 2, 1)
+        >>> resize_nearest(x, height=1, width=4).ravel().tolist()
+        [1.0, 1.0, 2.0, 2.0]
     """
     return _nearest(_nearest(x, 1, height), 2, width)
 
 
 def _nearest(x: Array, axis: int, size: int) -> Array:
-    # Slices and repeats have cheap gradients; that of a gather is a scatter.
+    # Slices and repeats where they suffice, because the gradient of a gather is a slow scatter.
     n = x.shape[axis]
     if n % size == 0:
         return lax.slice_in_dim(x, 0, n, n // size, axis)
@@ -43,21 +48,26 @@ def _nearest(x: Array, axis: int, size: int) -> Array:
 def resize_bilinear(
     x: Float[Array, "b h w c"], *, height: int, width: int
 ) -> Float[Array, "b H W c"]:
-    """Bilinear interpolation with aligned corners: the corner samples stay where they are.
+    """Resize a map by bilinear interpolation with aligned corners.
 
     Args:
-        x: a map.
-        height: rows of the result.
-        width: columns of the result.
+        x: Feature map, b h w c.
+        height: Rows of the result.
+        width: Columns of the result.
 
     Returns:
-        The resized map.
+        The resized map, b height width c; its corner samples are those of `x`.
+
+    Example:
+        >>> x = jnp.array([1.0, 2.0]).reshape(1, 1, 2, 1)
+        >>> resize_bilinear(x, height=1, width=5).ravel().tolist()
+        [1.0, 1.25, 1.5, 1.75, 2.0]
     """
     return _bilinear(x.shape[1:3], (height, width), x)
 
 
-# Neighbors are fetched on the way forward; backward that would be a scatter, and a product with
-# the weights of all samples is faster.
+# The forward pass gathers neighbors. The gradient of a gather is a scatter, so the backward pass
+# multiplies by the matrices of interpolation weights instead, which is faster.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _bilinear(old: tuple[int, int], new: tuple[int, int], x: Array) -> Array:
     for axis in (1, 2):
@@ -85,23 +95,27 @@ _bilinear.defvjp(_bilinear_fwd, _bilinear_bwd)
 
 
 def _positions(n: int, size: int) -> np.ndarray:
-    """Where `size` interpolated samples lie among `n`."""
+    """Return the positions of `size` interpolated samples among `n`."""
     return np.arange(size) * ((n - 1) / max(size - 1, 1))
 
 
 def _interpolation(n: int, size: int) -> np.ndarray:
-    """The weights of `n` samples in `size` interpolated ones."""
+    """Return the weights of `n` samples in `size` interpolated ones, [size, n]."""
     return np.maximum(0, 1 - np.abs(_positions(n, size)[:, None] - np.arange(n)[None]))
 
 
 def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-    """Means over blocks of 2 x 2.
+    """Halve the size of a map by means over blocks of 2 x 2.
 
     Args:
-        x: a map of even height and width.
+        x: Feature map of even height and width, b h w c.
 
     Returns:
-        The map at half the size.
+        The map at half the height and width.
+
+    Example:
+        >>> halve(jnp.arange(8.0).reshape(1, 2, 4, 1)).ravel().tolist()
+        [2.5, 4.5]
     """
     b, h, w, c = x.shape
     return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
@@ -110,18 +124,22 @@ def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 def adaptive_mean(
     x: Float[Array, "b h w c"], *, height: int, width: int
 ) -> Float[Array, "b H W c"]:
-    """Means over a fixed number of cells, whatever the input's size.
+    """Average a map over a fixed number of cells, whatever its size.
 
     Cell i covers the inputs from floor(i n / N) to ceil((i + 1) n / N), so cells overlap where N
     does not divide n.
 
     Args:
-        x: a map.
-        height: cells along the rows.
-        width: cells along the columns.
+        x: Feature map, b h w c.
+        height: Number of rows of cells.
+        width: Number of columns of cells.
 
     Returns:
-        The cells' means.
+        The cells' means, b height width c.
+
+    Example:
+        >>> adaptive_mean(jnp.arange(5.0).reshape(1, 1, 5, 1), height=1, width=2).ravel().tolist()
+        [1.0, 3.0]
     """
     rows = jnp.asarray(_cells(x.shape[1], height), x.dtype)
     columns = jnp.asarray(_cells(x.shape[2], width), x.dtype)
@@ -129,7 +147,7 @@ def adaptive_mean(
 
 
 def _apply_matrices(rows: Array, x: Array, columns: Array) -> Array:
-    # Without it GPUs and TPUs round the factors of a product to fewer bits than float32.
+    # At the default precision GPUs and TPUs round the factors to fewer bits than float32.
     exact = lax.Precision.HIGHEST
     return jnp.einsum("Hh,bhwc,Ww->bHWc", rows, x, columns, precision=exact)
 

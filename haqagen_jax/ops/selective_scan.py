@@ -2,12 +2,12 @@
 
     h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t        y_t = C_t . h_t + D u_t
 
-The sequence is cut into segments that are scanned side by side, and `jax.lax.associative_scan` over
-what each does to its entering state joins them. With one segment this is the plain sequential
-recurrence, which is what a few CPU cores want; accelerators want many. Two forms share this: XLA's
-loops (`scan_segments`) and, for who asks for them, Pallas kernels (`scan_pallas`), which have been
-interpreted and lowered but never run on a GPU. Both keep every so many states only and recompute
-the others in their own gradient.
+The sequence is cut into chunks that are scanned side by side, and `jax.lax.associative_scan` over
+the chunks' effects gives the boundary states between them. With one chunk this is the plain
+sequential recurrence, which is fastest on a few CPU cores; accelerators need many. Two forms share
+this: XLA loops (`scan_xla`) and, on request only, Pallas kernels (`scan_pallas`), which have been
+interpreted and lowered but never run on a GPU. Both checkpoint a few of the states and recompute
+the others in their custom VJP.
 
 Everything is float32 inside, whatever the inputs. Any length; padding steps have delta = 0, which
 leaves the state as it is.
@@ -24,12 +24,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from haqagen_jax.ops import scan_segments
+from haqagen_jax.ops import scan_xla
 from haqagen_jax.ops.precision import at_least_float32
 
 METHODS = ("auto", "sequential", "chunked", "pallas")
-SEGMENTS = 128  # of the parallel forms
-LEAST = 32  # steps of a segment
+CHUNKS = 128  # in the parallel forms
+MIN_CHUNK = 32  # steps
 _log = logging.getLogger(__name__)
 
 
@@ -44,28 +44,37 @@ def selective_scan(
     method: str = "auto",
     segments: int | None = None,
 ) -> Float[Array, "b l k d"]:
-    """Runs the recurrence along `l`, independently for every batch entry, direction and channel.
+    """Run the recurrence along `l`, independently for every batch entry, direction and channel.
 
     Args:
-        u: input.
-        delta: step sizes, not negative (softplus applied).
-        A: continuous-time decay, negative.
-        B: input coefficients.
-        C: output coefficients.
-        D: feed-through.
-        method: "sequential" is one segment; "chunked" is many; "auto" is, by the platform that the
+        u: Input, b l k d.
+        delta: Step sizes, b l k d, not negative (softplus applied).
+        A: Continuous-time decay, k d n, negative.
+        B: Input coefficients, b l k n.
+        C: Output coefficients, b l k n.
+        D: Feed-through, k d.
+        method: "sequential" is one chunk; "chunked" is many; "auto" is, by the platform that the
             code is lowered for, sequential on a CPU and chunked elsewhere; "pallas" runs the
             kernels, which are untried on hardware: interpreted, slowly, unless on an NVIDIA GPU.
-        segments: how many there are, for "chunked" and "pallas"; None for 128, or fewer where the
+        segments: Number of chunks for "chunked" and "pallas"; None for 128, or fewer where the
             sequence is short.
 
     Returns:
-        y in float32.
+        y, b l k d, float32.
 
     Raises:
-        ValueError: no such method, or segments below 1.
+        ValueError: `method` is unknown, or `segments` is below 1.
 
     Reference: Mamba, Eq. (2) and Algorithm 2; HAQAGen Sec. 3.1.
+
+    Example:
+        >>> # The decay halves the state at every step; the input is an impulse.
+        >>> delta = jnp.ones((1, 4, 1, 1))
+        >>> u = delta.at[:, 1:].set(0)
+        >>> A = jnp.full((1, 1, 1), -jnp.log(2.0))
+        >>> y = selective_scan(u, delta, A, B=delta, C=delta, D=jnp.zeros((1, 1)))
+        >>> [round(float(value), 3) for value in y.ravel()]
+        [1.0, 0.5, 0.25, 0.125]
     """
     if method not in METHODS:
         raise ValueError(f"method = {method!r}: must be one of {', '.join(METHODS)}")
@@ -74,14 +83,14 @@ def selective_scan(
     inputs = [at_least_float32(x) for x in (u, delta, A, B, C, D)]
     u, delta, A, B, C, D = (x.astype(jnp.result_type(*inputs)) for x in inputs)
     args = (u, delta, jnp.swapaxes(A, 1, 2), B, C)
-    many = segments or SEGMENTS
+    chunks = segments or CHUNKS
     forms = {
-        "sequential": functools.partial(_segments, 1),
-        "chunked": functools.partial(_segments, many),
-        "pallas": functools.partial(_kernels, many),
+        "sequential": functools.partial(_scan_xla, 1),
+        "chunked": functools.partial(_scan_xla, chunks),
+        "pallas": functools.partial(_scan_pallas, chunks),
     }
     if method == "auto" and segments is None:
-        _say("selective scan: sequential on a CPU, chunked elsewhere")
+        _log_once("selective scan: sequential on a CPU, chunked elsewhere")
         y = lax.platform_dependent(*args, cpu=forms["sequential"], default=forms["chunked"])
     else:
         y = forms["chunked" if method == "auto" else method](*args)
@@ -89,37 +98,38 @@ def selective_scan(
 
 
 @functools.cache
-def _say(choice: str) -> None:
-    """Logs a choice once."""
+def _log_once(choice: str) -> None:
+    """Log a choice the first time that it is made."""
     _log.info(choice)
 
 
-def _segments(many: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
-    """XLA's loops."""
-    return _any_length(many, scan_segments.whole, scan_segments.scan, u, delta, A, B, C)
+def _scan_xla(chunks: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
+    """Run the XLA loops."""
+    return _in_chunks(chunks, scan_xla.padded_length, scan_xla.scan, u, delta, A, B, C)
 
 
-def _kernels(many: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
-    """The kernels, which want whole blocks of channels, and a power of two of states."""
-    from haqagen_jax.ops import scan_pallas  # takes time to import, and is seldom needed
+def _scan_pallas(chunks: int, u: Array, delta: Array, A: Array, B: Array, C: Array) -> Array:
+    """Run the kernels, padded to whole blocks of channels and to a power of two of states."""
+    # Imported here, because Pallas takes time to import and is seldom asked for.
+    from haqagen_jax.ops import scan_pallas
 
     channels, states = u.shape[-1], B.shape[-1]
-    wider = -channels % scan_pallas.CHANNELS
-    deeper = (1 << (states - 1).bit_length()) - states
-    u, delta = (jnp.pad(x, ((0, 0),) * 3 + ((0, wider),)) for x in (u, delta))
-    B, C = (jnp.pad(x, ((0, 0),) * 3 + ((0, deeper),)) for x in (B, C))
-    A = jnp.pad(A, ((0, 0), (0, deeper), (0, wider)))
+    more_channels = -channels % scan_pallas.CHANNELS
+    more_states = (1 << (states - 1).bit_length()) - states
+    u, delta = (jnp.pad(x, ((0, 0),) * 3 + ((0, more_channels),)) for x in (u, delta))
+    B, C = (jnp.pad(x, ((0, 0),) * 3 + ((0, more_states),)) for x in (B, C))
+    A = jnp.pad(A, ((0, 0), (0, more_states), (0, more_channels)))
 
     def run(*args: Array) -> Array:
         compiled, interpreted = (functools.partial(scan_pallas.scan, x) for x in (False, True))
         return lax.platform_dependent(*args, cuda=compiled, default=interpreted)
 
-    return _any_length(many, scan_pallas.whole, run, u, delta, A, B, C)[..., :channels]
+    return _in_chunks(chunks, scan_pallas.padded_length, run, u, delta, A, B, C)[..., :channels]
 
 
-def _any_length(
-    segments: int,
-    whole: Callable[[int], int],
+def _in_chunks(
+    chunks: int,
+    padded_length: Callable[[int], int],
     scan: Callable[..., Array],
     u: Array,
     delta: Array,
@@ -127,14 +137,14 @@ def _any_length(
     B: Array,
     C: Array,
 ) -> Array:
-    """Pads to whole segments, moves time to the front: t s b k d."""
+    """Scan a sequence of any length, padded and split into chunks: t s b k d."""
     length = u.shape[1]
-    segments = min(segments, -(-length // LEAST))
-    padding = segments * whole(-(-length // segments)) - length
+    chunks = min(chunks, -(-length // MIN_CHUNK))
+    padding = chunks * padded_length(-(-length // chunks)) - length
 
     def split(x: Array) -> Array:
         x = jnp.pad(x, ((0, 0), (0, padding), (0, 0), (0, 0)))
-        x = x.reshape(x.shape[0], segments, -1, *x.shape[2:])
+        x = x.reshape(x.shape[0], chunks, -1, *x.shape[2:])
         return x.transpose(2, 1, 0, 3, 4)
 
     y = scan(split(u), split(delta), A, split(B), split(C))

@@ -1,4 +1,4 @@
-"""Windows for blending tiles: float32, one value per sample, no gradient concerns."""
+"""Windows for blending tiles: float32, one value per sample; not differentiated."""
 
 from collections.abc import Callable
 
@@ -25,17 +25,21 @@ def window(name: str, size: int) -> Float[Array, " {size}"]:
     triangles shifted by half an even size add up to exactly one.
 
     Args:
-        name: one of `WINDOWS`: sin^2(pi x), sin(pi x), 1 - |2 x - 1| or 1.
-        size: number of samples, at least 1.
+        name: One of `WINDOWS`: sin^2(pi x), sin(pi x), 1 - |2 x - 1| or 1.
+        size: Number of samples, at least 1.
 
     Returns:
         Its values at x = (n + 1/2) / size for n = 0 .. size - 1, shape (size,), in (0, 1].
 
     Raises:
-        ValueError: no such window, or `size` is less than 1.
+        ValueError: `name` is unknown, or `size` is less than 1.
 
     Reference: HAQAGen Sec. 3.3 and 4.1 (Hann); Harris, "On the use of windows for harmonic
         analysis" (1978); the half sample is ours.
+
+    Example:
+        >>> window("triangle", 4).tolist()
+        [0.25, 0.75, 0.75, 0.25]
     """
     if name not in _SHAPES:
         raise ValueError(f"window = {name!r}: must be one of {', '.join(WINDOWS)}")

@@ -31,7 +31,7 @@ from haqagen_jax.losses.objective import (
 from haqagen_jax.models.factory import make_critic, make_generator
 from haqagen_jax.models.generator_output import GeneratorOutput
 from haqagen_jax.ops.color import rgb_to_hsv, srgb_encoded
-from haqagen_jax.ops.pairing import apart, by_turns
+from haqagen_jax.ops.pairing import deinterleave, interleave
 from haqagen_jax.train.guided import guided
 from haqagen_jax.train.optimizer import make_optimizer
 from haqagen_jax.train.precision import LEAST, unscaled
@@ -178,12 +178,12 @@ class _Networks:
         real, fakes = self._real(batch), jax.lax.stop_gradient(fake[:2])
 
         def loss(params: Any) -> Any:
-            rgb, hsv = (by_turns(*pair) for pair in zip(real, fakes, strict=True))
+            rgb, hsv = (interleave(*pair) for pair in zip(real, fakes, strict=True))
             variables = {**state.critic, "params": params}
             logits, updated = self._critic.apply(
                 variables, rgb, hsv, train=True, mutable=["spectral"]
             )
-            (rgb_real, rgb_fake), (hsv_real, hsv_fake) = map(apart, logits)
+            (rgb_real, rgb_fake), (hsv_real, hsv_fake) = map(deinterleave, logits)
             total, terms = critic_objective(rgb_real, rgb_fake, hsv_real, hsv_fake, loss=self._loss)
             middle = critic_threshold(self._loss)
             right = [(x > middle).mean() for x in (rgb_real, hsv_real)]

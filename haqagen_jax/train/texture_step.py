@@ -18,7 +18,7 @@ from haqagen_jax import paper
 from haqagen_jax.config.schema import TextureConfig
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.ops.color import rgb_to_hsv
-from haqagen_jax.ops.pairing import by_turns
+from haqagen_jax.ops.pairing import interleave
 from haqagen_jax.train.optimizer import decayed
 from haqagen_jax.types import Rgb
 
@@ -77,7 +77,7 @@ def texture_loss(params: Any, rgb: Rgb) -> Float[Array, " b"]:
 
     Reference: Sec. 3.2, "Autoencoder pretraining"; that f also learns from HSV is ours.
     """
-    images = by_turns(rgb, rgb_to_hsv(rgb))
+    images = interleave(rgb, rgb_to_hsv(rgb))
     again = jnp.asarray(TextureAutoencoder().apply({"params": params}, images))
     return jnp.mean((again - images).reshape(rgb.shape[0], -1) ** 2, axis=1)
 

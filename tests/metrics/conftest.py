@@ -41,7 +41,7 @@ def images() -> Images:
 
 @pytest.fixture(scope="session")
 def published() -> dict[str, np.ndarray]:
-    """Images, and what the published code says of them."""
+    """Images, and their values by the published code."""
     with np.load(GOLDEN) as arrays:
         return dict(arrays)
 

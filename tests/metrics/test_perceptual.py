@@ -1,4 +1,4 @@
-"""What LPIPS refuses; its values are in tests/models/test_lpips.py."""
+"""Inputs that LPIPS refuses; its values are tested in tests/models/test_lpips.py."""
 
 import jax
 import jax.numpy as jnp

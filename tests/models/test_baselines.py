@@ -25,15 +25,15 @@ def test_the_table_is_the_conditional_mean():
     table = baselines.fit_table(pairs)
     levels = np.concatenate([nir.ravel() for nir, _ in pairs])
     colors = np.concatenate([rgb.reshape(-1, 3) for _, rgb in pairs]).astype(np.float64)
-    want = np.stack([colors[levels == level].mean(0) for level in range(256)])
-    np.testing.assert_allclose(table, want, atol=1e-6)
+    expected = np.stack([colors[levels == level].mean(0) for level in range(256)])
+    np.testing.assert_allclose(table, expected, atol=1e-6)
 
 
 def test_the_table_sees_the_min_max_image():
     nir, rgb = ramp_pair(0)
-    want = baselines.fit_table([(nir, rgb)])
+    expected = baselines.fit_table([(nir, rgb)])
     shifted = nir.astype(np.uint16) * 100 + 3000
-    np.testing.assert_array_equal(baselines.fit_table([(shifted, rgb)]), want)
+    np.testing.assert_array_equal(baselines.fit_table([(shifted, rgb)]), expected)
 
 
 def test_empty_levels_are_interpolated():
@@ -57,8 +57,8 @@ def test_a_table_of_ones_own_is_read(tmp_path):
 
 def test_gray_is_min_max_three_times():
     nir = np.array([[10, 20], [30, 60]], np.uint8)
-    got = haqagen_jax.load("grey").colorize(nir, dtype=np.float32)
-    np.testing.assert_allclose(got, np.float32([[0, 0.2], [0.4, 1]])[..., None].repeat(3, -1))
+    colored = haqagen_jax.load("grey").colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(colored, np.float32([[0, 0.2], [0.4, 1]])[..., None].repeat(3, -1))
 
 
 def test_the_shipped_table_goes_through_the_engine():
@@ -66,5 +66,5 @@ def test_the_shipped_table_goes_through_the_engine():
     table = api.load_table()
     assert table.shape == (256, 3)
     assert 0 <= table.min() < table.max() <= 1
-    got = haqagen_jax.load("table").colorize(nir, dtype=np.float32)
-    np.testing.assert_allclose(got, table[nir], atol=1e-6)
+    colored = haqagen_jax.load("table").colorize(nir, dtype=np.float32)
+    np.testing.assert_allclose(colored, table[nir], atol=1e-6)

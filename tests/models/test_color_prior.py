@@ -21,12 +21,12 @@ def variables():
 
 def test_colors_and_the_same_as_hsv(variables):
     nir = np.random.default_rng(0).random((2, 64, 96, 1), np.float32)
-    found = jax.jit(ColorPrior().apply)(variables, nir)
-    assert found.rgb.shape == found.hsv.shape == (2, 64, 96, 3)
-    assert found.rgb.dtype == jnp.float32
-    assert float(found.rgb.min()) > 0
-    assert float(found.rgb.max()) < 1
-    np.testing.assert_allclose(found.hsv, rgb_to_hsv(found.rgb), rtol=0, atol=1e-6)
+    output = jax.jit(ColorPrior().apply)(variables, nir)
+    assert output.rgb.shape == output.hsv.shape == (2, 64, 96, 3)
+    assert output.rgb.dtype == jnp.float32
+    assert float(output.rgb.min()) > 0
+    assert float(output.rgb.max()) < 1
+    np.testing.assert_allclose(output.hsv, rgb_to_hsv(output.rgb), rtol=0, atol=1e-6)
 
 
 def test_it_is_compact():

@@ -1,4 +1,4 @@
-"""What is ColorMamba's own in its generator; tests/interop compares it with the published one."""
+"""The parts of ColorMamba's generator that HAQAGen's lacks; tests/interop has the published one."""
 
 import flax.linen as nn
 import jax
@@ -124,8 +124,8 @@ def test_every_parameter_that_is_read_gets_a_gradient():
     unread = {path for path, value in largest.items() if value == 0}
     assert {path.rpartition("/")[2] for path in unread} == {"an_bias", "ah_bias", "aw_bias"}
     # Of the grid, the sample in the middle.
-    place = "rgb_branch/group_1/block/conv_blk/attn/window/na_bias"
-    assert {(3, 3)} == {(int(i), int(j)) for *_, i, j in np.argwhere(np.asarray(gradients[place]))}
+    name = "rgb_branch/group_1/block/conv_blk/attn/window/na_bias"
+    assert {(3, 3)} == {(int(i), int(j)) for *_, i, j in np.argwhere(np.asarray(gradients[name]))}
     # A bias before an instance norm does nothing.
     before_norm = [path for path in largest if path.endswith(("down_5/bias", "up_4/bias"))]
     assert len(before_norm) == 2

@@ -82,13 +82,13 @@ def _start(network):
 
 @pytest.mark.parametrize("head", [0, 1], ids=["rgb", "hsv"])
 def test_a_logit_sees_seventy_pixels_square_of_its_own_picture(either, head):
-    network, variables, *pictures = either
+    network, variables, *images = either
 
     @jax.jit
-    def slopes(pictures):
-        return jax.grad(lambda x: network.apply(variables, *x)[head][0, 7, 6, 0])(pictures)
+    def slopes(images):
+        return jax.grad(lambda x: network.apply(variables, *x)[head][0, 7, 6, 0])(images)
 
-    seen, unseen = (np.abs(slopes(pictures)[i][0]).max(-1) > 0 for i in (head, 1 - head))
+    seen, unseen = (np.abs(slopes(images)[i][0]).max(-1) > 0 for i in (head, 1 - head))
     assert not unseen.any()
     rows, columns = np.nonzero(seen.any(1))[0], np.nonzero(seen.any(0))[0]
     field = 70  # HAQAGen Sec. 3.2
@@ -162,9 +162,9 @@ def test_colormambas_normalize_the_middle_with_one_iteration_a_step():
             matrix = np.asarray(params[name][layer]["kernel"], np.float64)
             matrix = matrix.reshape(-1, matrix.shape[-1])
             v = _unit(matrix @ variables["spectral"][name][layer]["u"])
-            found = new["spectral"][name][layer]
-            np.testing.assert_allclose(found["v"], v, atol=1e-5)
-            np.testing.assert_allclose(found["u"], _unit(v @ matrix), atol=1e-5)
+            vectors = new["spectral"][name][layer]
+            np.testing.assert_allclose(vectors["v"], v, atol=1e-5)
+            np.testing.assert_allclose(vectors["u"], _unit(v @ matrix), atol=1e-5)
 
 
 def test_colormambas_count_and_patches():

@@ -85,10 +85,10 @@ def plain(run) -> GeneratorOutput:
 
 
 def test_a_wide_picture_is_colored(plain):
-    for picture in plain:
-        assert picture.shape == (1, 256, 512, 3)
-        assert picture.dtype == jnp.float32
-        assert 0 < float(picture.min()) < float(picture.max()) < 1
+    for image in plain:
+        assert image.shape == (1, 256, 512, 3)
+        assert image.dtype == jnp.float32
+        assert 0 < float(image.min()) < float(image.max()) < 1
 
 
 @pytest.mark.parametrize("stage", range(paper.LEVELS), ids=STAGES)
@@ -99,24 +99,24 @@ def test_every_decoder_stage_is_steered_by_its_map(plain, run, stage):
 
 
 def test_every_map_is_the_hsv_prediction(shapes):
-    found = {}
+    conditions = {}
 
     def watch(call, arguments, keywords, context):
         result = call(*arguments, **keywords)
         module = context.module
         if isinstance(module, HsvBranch):
-            found["hsv"] = result
+            conditions["hsv"] = result
         if isinstance(module, DecoderStage):
-            found[module.name] = arguments[1]
+            conditions[module.name] = arguments[1]
         if isinstance(module, SpadeResnetBlock) and module.name == "fusion":
-            found["fusion"] = arguments[0]
+            conditions["fusion"] = arguments[0]
         return result
 
     with nn.intercept_methods(watch):
         jax.eval_shape(NETWORK.apply, shapes, _nir(256, 256))
-    hsv = found.pop("hsv")
-    assert sorted(found) == sorted([*STAGES, "fusion"])
-    assert all(value is hsv for value in found.values())
+    hsv = conditions.pop("hsv")
+    assert sorted(conditions) == sorted([*STAGES, "fusion"])
+    assert all(value is hsv for value in conditions.values())
 
 
 @pytest.mark.parametrize("conditioned", [True, False])
@@ -126,7 +126,7 @@ def test_without_spade_the_colors_do_not_know_the_hsv_prediction(shapes, conditi
 
     def rgb(hsv_branch: Any, rest: Any, nir: Any) -> Any:
         variables = {**shapes, "params": {**rest, "hsv_branch": hsv_branch}}
-        # Constants in the place of what is not asked about.
+        # Constants instead of the inputs that are not asked about.
         variables |= {k: jax.tree.map(jnp.ones_like, shapes[k]) for k in shapes if k != "params"}
         return network.apply(variables, nir).rgb
 

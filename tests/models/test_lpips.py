@@ -30,11 +30,11 @@ def variables(seeded_weights):
 @pytest.mark.parametrize("backbone", NETWORKS)
 def test_distances_match_the_published_code(variables, backbone):
     prediction, target = IMAGES["prediction"][:1], TRUTH["target"]
-    found = variables(backbone)
+    loaded = variables(backbone)
     distance = jax.jit(metrics.lpips, static_argnames="backbone")
     # Of two equal images in one batch, the first is compared with the second: it must be 0.
     result = distance(
-        found,
+        loaded,
         np.concatenate([prediction, target]),
         np.concatenate([target, target]),
         backbone=backbone,
@@ -60,8 +60,8 @@ def test_the_smallest_image_leaves_something_to_compare(backbone):
         image = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
         variables = jax.eval_shape(Lpips(backbone).init, jax.random.key(0), image, image)
         capture = lambda v, x: Lpips(backbone).apply(v, x, x, capture_intermediates=True)  # noqa: E731
-        _, found = jax.eval_shape(capture, variables, image)
-        return [x.shape[1:3] for x in found["intermediates"]["features"]["__call__"][0]]
+        _, state = jax.eval_shape(capture, variables, image)
+        return [x.shape[1:3] for x in state["intermediates"]["features"]["__call__"][0]]
 
     assert maps(smallest, smallest)[-1] == (1, 1)
     assert 0 in maps(smallest - 1, smallest)[-1]

@@ -7,9 +7,9 @@ import pytest
 from haqagen_jax.models.rgb_branch import edges
 
 
-def _loop(picture: np.ndarray) -> np.ndarray:
+def _loop(image: np.ndarray) -> np.ndarray:
     """The 4-neighbor Laplacian; the neighbor beyond a border is the one inside it."""
-    h, w = picture.shape
+    h, w = image.shape
 
     def neighbor(i: int, n: int) -> int:
         return 1 if i < 0 else n - 2 if i == n else i
@@ -17,11 +17,11 @@ def _loop(picture: np.ndarray) -> np.ndarray:
     laplacian = np.array(
         [
             [
-                picture[neighbor(i - 1, h), j]
-                + picture[neighbor(i + 1, h), j]
-                + picture[i, neighbor(j - 1, w)]
-                + picture[i, neighbor(j + 1, w)]
-                - 4 * picture[i, j]
+                image[neighbor(i - 1, h), j]
+                + image[neighbor(i + 1, h), j]
+                + image[i, neighbor(j - 1, w)]
+                + image[i, neighbor(j + 1, w)]
+                - 4 * image[i, j]
                 for j in range(w)
             ]
             for i in range(h)
@@ -35,7 +35,7 @@ def test_edges_are_the_scaled_laplacian_of_each_picture(size):
     # Pictures of other contrast: each is scaled by its own extremes.
     nir = np.random.default_rng(0).random((2, *size)) * np.array([1, 0.1])[:, None, None]
     result = edges(jnp.asarray(nir[..., None], jnp.float32))
-    expected = np.stack([_loop(picture) for picture in nir])
+    expected = np.stack([_loop(image) for image in nir])
     np.testing.assert_allclose(result[..., 0], expected, rtol=0, atol=5e-6)
 
 

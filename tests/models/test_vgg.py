@@ -53,5 +53,5 @@ def test_parameters_fit_the_network(seeded_weights, network, layers):
     assert features.shape == (1, 4, 5, 512)
     shapes = jax.tree.map(jnp.shape, variables["params"])
     assert len(shapes) == layers
-    found = jax.tree.map(jnp.shape, params(network, seeded_weights(network, 0)))
-    assert {name: found[name] for name in shapes} == shapes
+    actual = jax.tree.map(jnp.shape, params(network, seeded_weights(network, 0)))
+    assert {name: actual[name] for name in shapes} == shapes

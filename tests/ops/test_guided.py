@@ -1,4 +1,4 @@
-"""The guided layer against a float64 loop over windows, and an evaluation that is not ours."""
+"""The guided layer against a float64 loop over windows, and an independent evaluation."""
 
 from pathlib import Path
 
@@ -48,42 +48,42 @@ def pair(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 15), st.integers(0, 1000))
 def test_box_means_are_those_of_a_loop(height, width, radius, seed):
     image = np.random.default_rng(seed).random((height, width, 2), np.float32)
-    found = box_mean(jnp.asarray(image)[None], radius)[0]
-    np.testing.assert_allclose(found, boxes(image, radius), rtol=0, atol=1e-6)
+    result = box_mean(jnp.asarray(image)[None], radius)[0]
+    np.testing.assert_allclose(result, boxes(image, radius), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (13, 2), (20, 17)])
 @pytest.mark.parametrize(("radius", "eps"), [(1, 1e-4), (3, 1e-2), (25, 1e-3)])
 def test_filter_is_ridge_regression_in_windows(size, radius, eps):
     nir, color = pair(*size)
-    found = guided_filter(jnp.asarray(nir)[None], jnp.asarray(color)[None], radius=radius, eps=eps)
-    np.testing.assert_allclose(found[0], filtered(nir, color, radius, eps), rtol=0, atol=2e-5)
+    result = guided_filter(jnp.asarray(nir)[None], jnp.asarray(color)[None], radius=radius, eps=eps)
+    np.testing.assert_allclose(result[0], filtered(nir, color, radius, eps), rtol=0, atol=2e-5)
 
 
 def test_filter_equals_an_evaluation_that_is_not_ours():
     with np.load(GOLDEN) as golden:
         guide, image, expected = (np.moveaxis(golden[k], 1, -1) for k in ("guide", "x", "y"))
-    found = guided_filter(jnp.asarray(guide), jnp.asarray(image), radius=3, eps=0.01)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    result = guided_filter(jnp.asarray(guide), jnp.asarray(image), radius=3, eps=0.01)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
 
 
 def test_large_images_lose_no_precision():
     # Cumulative sums grow with the image; the moments are taken about its mean for that reason.
     nir, color = pair(512, 512)
     nir = 0.9 + 0.01 * nir  # little contrast, far from zero
-    found = guided_filter(jnp.asarray(nir)[None], jnp.asarray(color)[None], radius=4, eps=1e-6)
+    result = guided_filter(jnp.asarray(nir)[None], jnp.asarray(color)[None], radius=4, eps=1e-6)
     corner = filtered(nir[480:, 480:], color[480:, 480:], 4, 1e-6)
-    np.testing.assert_allclose(found[0, 490:, 490:], corner[10:, 10:], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(result[0, 490:, 490:], corner[10:, 10:], rtol=0, atol=2e-3)
 
 
 def test_an_affine_color_is_kept_exactly_and_a_flat_guide_means_the_mean():
     nir, color = pair(16, 16)
     affine = 0.3 * nir + np.float32([0.1, 0.2, 0.3])
-    found = guided_filter(jnp.asarray(nir)[None], jnp.asarray(affine)[None], radius=2, eps=1e-6)
-    np.testing.assert_allclose(found[0], affine, rtol=0, atol=1e-4)
+    result = guided_filter(jnp.asarray(nir)[None], jnp.asarray(affine)[None], radius=2, eps=1e-6)
+    np.testing.assert_allclose(result[0], affine, rtol=0, atol=1e-4)
     flat = np.full_like(nir, 0.4)
-    found = guided_filter(jnp.asarray(flat)[None], jnp.asarray(color)[None], radius=2, eps=1e-4)
-    np.testing.assert_allclose(found[0], boxes(boxes(color, 2), 2), rtol=0, atol=1e-5)
+    result = guided_filter(jnp.asarray(flat)[None], jnp.asarray(color)[None], radius=2, eps=1e-4)
+    np.testing.assert_allclose(result[0], boxes(boxes(color, 2), 2), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("radius", [1, 16])
@@ -91,11 +91,11 @@ def test_the_least_eps_leaves_rounding_out(radius):
     """Beside detail, a flat guide at 0.9: the smaller eps, the more float32 makes of its noise."""
     nir, color = pair(128, 128)
     nir = np.where(np.arange(128)[:, None, None] < 64, nir, np.float32(0.9))
-    found = guided_filter(
+    result = guided_filter(
         jnp.asarray(nir)[None], jnp.asarray(color)[None], radius=radius, eps=LEAST_EPS
     )
     expected = filtered(nir, color, radius, LEAST_EPS)
-    np.testing.assert_allclose(found[0], expected, rtol=0, atol=2e-3)
+    np.testing.assert_allclose(result[0], expected, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-10, 1e-5, 1.0, 1e5])
@@ -122,11 +122,11 @@ def test_gradients_are_finite_and_right(scale):
 
 def test_coefficients_at_the_images_size_give_the_filter():
     nir, color = (jnp.asarray(x)[None] for x in pair(9, 8))
-    found = guided_coefficients(nir, color, radius=2, eps=1e-3)
-    assert found.a.shape == found.b.shape == (1, 9, 8, 3)
-    assert found.a.dtype == jnp.float32
+    coefficients = guided_coefficients(nir, color, radius=2, eps=1e-3)
+    assert coefficients.a.shape == coefficients.b.shape == (1, 9, 8, 3)
+    assert coefficients.a.dtype == jnp.float32
     expected = guided_filter(nir, color, radius=2, eps=1e-3)
-    np.testing.assert_array_equal(found.apply(nir), expected)
+    np.testing.assert_array_equal(coefficients.apply(nir), expected)
 
 
 @pytest.mark.parametrize(

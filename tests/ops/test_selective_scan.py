@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from haqagen_jax.ops.scan_segments import STRIDE
-from haqagen_jax.ops.selective_scan import SEGMENTS, selective_scan
+from haqagen_jax.ops.scan_xla import INTERVAL
+from haqagen_jax.ops.selective_scan import CHUNKS, selective_scan
 
 NAMES = ("u", "delta", "A", "B", "C", "D")
-# Around one stretch and several; more segments than stretches, and than steps.
-LENGTHS_AND_SEGMENTS = [
+# Around one checkpoint interval and several; more chunks than intervals, and than steps.
+LENGTHS_AND_CHUNKS = [
     *((1, 1), (31, 1), (32, 1), (33, 1), (257, 1)),
     *((33, 2), (100, 3), (257, 5)),
     *((2, 5), (100, 128)),
@@ -107,36 +107,36 @@ def test_the_reference_adjoint_is_the_derivative_of_the_reference(which):
     np.testing.assert_allclose((_adjoint(*inputs, dy)[which] * direction).sum(), slope, rtol=1e-11)
 
 
-@pytest.mark.parametrize(("length", "segments"), LENGTHS_AND_SEGMENTS)
-def test_value_and_gradients(length, segments):
-    _check(_inputs(length, seed=length), segments=segments)
+@pytest.mark.parametrize(("length", "chunks"), LENGTHS_AND_CHUNKS)
+def test_value_and_gradients(length, chunks):
+    _check(_inputs(length, seed=length), segments=chunks)
 
 
 # Shapes of above, so that nothing is compiled anew.
-EXTREMES = pytest.mark.parametrize(("length", "segments"), [(33, 1), (100, 3)])
+EXTREMES = pytest.mark.parametrize(("length", "chunks"), [(33, 1), (100, 3)])
 
 
 @EXTREMES
-def test_states_that_forget_at_once(length, segments):
+def test_states_that_forget_at_once(length, chunks):
     inputs = _inputs(length)
     inputs[1] *= 500  # exp(delta A) underflows to 0 for most steps
-    _check(inputs, segments=segments)
+    _check(inputs, segments=chunks)
 
 
 @EXTREMES
-def test_states_that_never_forget(length, segments):
+def test_states_that_never_forget(length, chunks):
     inputs = _inputs(length)
     inputs[2] = np.full_like(inputs[2], -1e-6)
-    _check(inputs, segments=segments)
+    _check(inputs, segments=chunks)
 
 
 @EXTREMES
-def test_steps_of_no_size_leave_the_feed_through(length, segments):
+def test_steps_of_no_size_leave_the_feed_through(length, chunks):
     inputs = _inputs(length)
     inputs[1] = np.zeros_like(inputs[1])
-    y, _ = _value_and_gradients(_single(inputs), jnp.zeros(inputs[0].shape), segments=segments)
+    y, _ = _value_and_gradients(_single(inputs), jnp.zeros(inputs[0].shape), segments=chunks)
     np.testing.assert_array_equal(y, np.float32(inputs[5]) * np.float32(inputs[0]))
-    _check(inputs, segments=segments)
+    _check(inputs, segments=chunks)
 
 
 def test_low_precision_inputs_are_scanned_in_float32():
@@ -171,9 +171,9 @@ def test_every_method(method, length, channels, state):
     _check(inputs, method=method)
 
 
-@pytest.mark.parametrize("segments", [1, 3])
-def test_the_kernels_in_several_segments(segments):
-    _check(_inputs(100), method="pallas", segments=segments)
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_the_kernels_in_several_chunks(chunks):
+    _check(_inputs(100), method="pallas", segments=chunks)
 
 
 # JAX 0.12 announces that Pallas will drop this way to compile for GPUs; until then it is the one
@@ -207,7 +207,7 @@ def test_the_kernels_are_for_who_asks_for_them(platform):
 
 
 def test_the_choice_is_logged_once(caplog):
-    MODULE._say.cache_clear()
+    MODULE._log_once.cache_clear()
     with caplog.at_level("INFO", logger="haqagen_jax"):
         for length in (4, 5):
             selective_scan(*_single(_inputs(length)))
@@ -237,15 +237,15 @@ def _shapes(length: int, *, state: int, channels: int) -> list[jax.ShapeDtypeStr
     return [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
 
 
-def test_default_elsewhere_scans_segments_side_by_side():
+def test_default_elsewhere_scans_chunks_side_by_side():
     function = jax.jit(selective_scan)
     lowered = {
         platform: jax.export.export(function, platforms=[platform])(
-            *_shapes(2 * STRIDE * SEGMENTS, state=4, channels=3)
+            *_shapes(2 * INTERVAL * CHUNKS, state=4, channels=3)
         ).mlir_module()
         for platform in ("cpu", "cuda", "tpu")
     }
-    states = f"tensor<{SEGMENTS}x1x4x4x3xf32>"
+    states = f"tensor<{CHUNKS}x1x4x4x3xf32>"
     assert {platform: states in text for platform, text in lowered.items()} == {
         "cpu": False,
         "cuda": True,
@@ -266,14 +266,14 @@ def _steps(jaxpr) -> int:
 
 
 @pytest.mark.parametrize(
-    # One sweep summarizes every segment, unless there is only one, and one gives the outputs;
-    # backwards, one recomputes the states too. Nothing loops over segments.
-    ("segments", "forward", "both"),
+    # One sweep summarizes every chunk, unless there is only one, and one gives the outputs;
+    # backwards, one recomputes the states too. Nothing loops over chunks.
+    ("chunks", "forward", "both"),
     [(1, 1024, 3 * 1024), (8, 2 * 128, 5 * 128), (32, 2 * 32, 5 * 32)],
 )
-def test_steps_that_wait_for_one_another(segments, forward, both):
+def test_steps_that_wait_for_one_another(chunks, forward, both):
     def total(*inputs):
-        return selective_scan(*inputs, segments=segments).sum()
+        return selective_scan(*inputs, segments=chunks).sum()
 
     shapes = _shapes(1024, state=4, channels=3)
     assert _steps(jax.make_jaxpr(total)(*shapes).jaxpr) == forward
@@ -281,12 +281,12 @@ def test_steps_that_wait_for_one_another(segments, forward, both):
     assert _steps(jax.make_jaxpr(gradient)(*shapes).jaxpr) == both
 
 
-@pytest.mark.parametrize(("segments", "share"), [(1, 8), (8, 3)])
-def test_differentiation_does_not_keep_all_states(segments, share):
+@pytest.mark.parametrize(("chunks", "share"), [(1, 8), (8, 3)])
+def test_differentiation_does_not_keep_all_states(chunks, share):
     length, state, channels = 4096, 64, 64
 
     def total(*inputs):
-        return selective_scan(*inputs, segments=segments).sum()
+        return selective_scan(*inputs, segments=chunks).sum()
 
     gradient = jax.jit(jax.grad(total, argnums=tuple(range(6))))
     compiled = gradient.lower(*_shapes(length, state=state, channels=channels)).compile()

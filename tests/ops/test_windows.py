@@ -8,11 +8,11 @@ SIZES = [1, 2, 3, 16, 255, 1024]
 
 @pytest.mark.parametrize("size", SIZES)
 def test_by_definition(size):
-    places = [(n + 0.5) / size for n in range(size)]
-    hann = [np.sin(np.pi * x) ** 2 for x in places]
+    positions = [(n + 0.5) / size for n in range(size)]
+    hann = [np.sin(np.pi * x) ** 2 for x in positions]
     np.testing.assert_allclose(window("hann", size), hann, rtol=1e-6)
     np.testing.assert_allclose(np.square(window("cosine", size)), hann, rtol=1e-6)
-    triangle = [2 * min(x, 1 - x) for x in places]
+    triangle = [2 * min(x, 1 - x) for x in positions]
     np.testing.assert_allclose(window("triangle", size), triangle, rtol=1e-6)
     np.testing.assert_array_equal(window("flat", size), 1)
 
