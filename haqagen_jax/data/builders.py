@@ -122,12 +122,12 @@ class PublishedBuilder(PairBuilder, skip_registration=True):
 
     def find(self, raw: Path) -> Splits:
         """See `PairBuilder.find`."""
-        found = catalog.find(self.SET, raw)
+        judged = catalog.find(self.SET, raw)
         if self._skip_corrupt:
-            found = pairing.with_unreadable(found)
+            judged = pairing.with_unreadable(judged)
         if not self._partial:
-            catalog.require_whole(self.SET, found, raw)
-        return catalog.split(self.SET, pairing.require_sound(found, raw), raw)
+            catalog.require_whole(self.SET, judged, raw)
+        return catalog.split(self.SET, pairing.require_sound(judged, raw), raw)
 
 
 class Vcip2020(PublishedBuilder):

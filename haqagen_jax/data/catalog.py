@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from haqagen_jax.data import layouts, pairing
-from haqagen_jax.data.layouts import Half
+from haqagen_jax.data.half import Half, require_text
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.data.pairing import Found
+from haqagen_jax.data.pairing import Judged
 from haqagen_jax.data.split import SPLITS, share_out, split_of_folder
 from haqagen_jax.errors import InputError
 
@@ -139,7 +139,7 @@ def _paragraph(published: PublishedSet) -> str:
     return "\n".join([f"{published.name}: {published.title}", *lines])
 
 
-def find(published: PublishedSet, raw: str | Path) -> Found:
+def find(published: PublishedSet, raw: str | Path) -> Judged:
     """Find a set's pairs below the directory that it was unpacked into.
 
     Args:
@@ -160,24 +160,25 @@ def find(published: PublishedSet, raw: str | Path) -> Found:
         raise InputError(
             f"{raw}: holds nothing of {published.name}; unpack there: {published.unpack}"
         )
+    require_text(halves)
     return pairing.pair_up(halves)
 
 
-def require_whole(published: PublishedSet, found: Found, raw: str | Path) -> None:
+def require_whole(published: PublishedSet, judged: Judged, raw: str | Path) -> None:
     """Refuse a set that is only partly unpacked.
 
     Args:
         published: the set.
-        found: what there is of it.
+        judged: What there is of it.
         raw: where, for the message.
 
     Raises:
         InputError: another number of pairs than Table 1 has.
     """
-    there = len(found.pairs) + len(found.problems)
+    there = len(judged.pairs) + len(judged.problems)
     if there == published.pairs:
         return
-    seen = {part for pair in found.pairs for part in pair.nir.parts}
+    seen = {part for pair in judged.pairs for part in pair.nir.parts}
     missing = [name for name in published.names if name not in seen]
     lacks = f" (no {', '.join(missing)})" if missing else ""
     raise InputError(

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 SPLITS = ("train", "val", "test")
@@ -36,6 +37,23 @@ def split_of_folder(name: str) -> str | None:
         train, val or test; None for any other folder.
     """
     return next((split for split in SPLITS if name.lower() in _FOLDERS[split]), None)
+
+
+def by_split(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    """Group folders by the split that each stands for.
+
+    Args:
+        folders: Any; those that stand for none are left out.
+
+    Returns:
+        Folders by split, in the order of `SPLITS`; no split without a folder.
+    """
+    groups: dict[str, list[Path]] = {split: [] for split in SPLITS}
+    for folder in folders:
+        split = split_of_folder(folder.name)
+        if split is not None:
+            groups[split].append(folder)
+    return {split: members for split, members in groups.items() if members}
 
 
 def split_of(scene: str) -> str:

@@ -57,11 +57,13 @@ def _list(directory: Path) -> tuple[list[tuple[str, Pair]], list[str]]:
     if built.is_built(directory):
         pairs = [(split, pair) for split in SPLITS for pair in built.split_pairs(directory, split)]
         return list(pairs), []
-    found = folder.scan(directory)
+    parts = folder.scan(directory)
     faults = [
-        f"{problem.text} ({problem.kind})" for one in found.values() for problem in one.problems
+        f"{problem.text} ({problem.kind})" for part in parts.values() for problem in part.problems
     ]
     listed: list[tuple[str, Pair]] = [
-        (split or split_of(pair.scene), pair) for split, one in found.items() for pair in one.pairs
+        (split or split_of(pair.scene), pair)
+        for split, part in parts.items()
+        for pair in part.pairs
     ]
     return listed, faults
