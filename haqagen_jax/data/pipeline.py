@@ -104,10 +104,10 @@ def _batches(
     seed: int,
     shards: grain.sharding.ShardOptions,
 ) -> grain.experimental.ElasticIterator:
-    images = records.Made(pairs, functools.partial(records.prepare, data=data))
+    prepared = records.PairCache(pairs, functools.partial(records.prepare, data=data))
     # The position counts on through the epochs, over all processes: this is before slicing.
     samples = _order(pairs, seed).map_with_index(
-        functools.partial(_sample, images, data=data, seed=seed)
+        functools.partial(_sample, prepared, data=data, seed=seed)
     )
     return read_in_batches(samples, batch_size, workers=data.workers, shards=shards)
 
@@ -147,39 +147,26 @@ def read_in_batches(
 
 
 def _sample(
-    images: records.Made[records.Picture],
+    prepared: records.PairCache[records.PreparedPair],
     position: int,
     record: int,
     *,
     data: DataConfig,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Turns a prepared pair into one training sample."""
-    rng = np.random.default_rng((seed, position // len(images), record))
-    picture = images[record]
-    if data.whole:
-        image = picture.square(transforms.random_square(picture.nir.shape[:2], rng), data.crop)
-    else:
-        window = transforms.random_crop(picture.size, rng, crop=data.crop, precrop=data.precrop)
-        image = picture.cut(window)
-    image = transforms.random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
-    factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
-    rgb = transforms.scale_saturation(image[..., -3:], factor)
-    nir = transforms.jitter(
-        image[..., :-3], rng, gain=data.gain, gamma=data.gamma, noise=data.noise
-    )
-    return _directed(nir, _transfer(rgb, data), data)
+    """Crop and augment a prepared pair: one training sample."""
+    rng = np.random.default_rng((seed, position // len(prepared), record))
+    nir, rgb = transforms.augment(prepared[record].random_part(rng, data), rng, data)
+    return _as_sample(nir, rgb, data)
 
 
-def _directed(nir: np.ndarray, rgb: np.ndarray, data: DataConfig) -> dict[str, np.ndarray]:
-    """Names what a network sees "nir" and what it learns "rgb", whichever way it translates."""
+def _as_sample(nir: np.ndarray, rgb: np.ndarray, data: DataConfig) -> dict[str, np.ndarray]:
+    """Name what a network sees "nir" and what it learns "rgb", whichever way it translates."""
+    if data.linear:
+        rgb = transforms.srgb_to_linear(rgb)
     if data.direction == "rgb_to_nir":
         nir, rgb = rgb, np.repeat(nir[..., :1], 3, axis=-1)
     return {"nir": np.ascontiguousarray(nir), "rgb": np.ascontiguousarray(rgb)}
-
-
-def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:
-    return transforms.srgb_to_linear(rgb) if data.linear else rgb
 
 
 class EvaluationBatches:
@@ -206,7 +193,7 @@ class EvaluationBatches:
             shards: which of how many processes this is; by default as JAX has it.
         """
         self._length = -(-len(pairs) // batch_size)
-        crops = records.Made(pairs, functools.partial(records.central, data=data))
+        crops = records.PairCache(pairs, functools.partial(records.central, data=data))
         samples = grain.MapDataset.range(self._length * batch_size).repeat()
         self._batches = read_in_batches(
             samples.map(functools.partial(_held_out, crops, data=data)),
@@ -226,11 +213,11 @@ class EvaluationBatches:
 
 
 def _held_out(
-    crops: records.Made[np.ndarray], index: int, *, data: DataConfig
+    crops: records.PairCache[np.ndarray], index: int, *, data: DataConfig
 ) -> dict[str, np.ndarray]:
     """Turns a central crop into an evaluation sample; past the last one it is blank."""
     real = index < len(crops)
     planes = channels(data)
     crop = crops[index] if real else np.zeros((data.crop, data.crop, planes + 3), np.float32)
-    nir, rgb = crop[..., :planes], _transfer(crop[..., planes:], data)
-    return {**_directed(nir, rgb, data), "real": np.asarray(real)}
+    sample = _as_sample(crop[..., :planes], crop[..., planes:], data)
+    return {**sample, "real": np.asarray(real)}

@@ -24,11 +24,14 @@ CACHE_BYTES = 1 << 30  # of what is made of pairs, in each process that reads
 AS_STORED = 2.0  # times the clamped size, up to which a pair is kept as it is
 
 
-class Picture(NamedTuple):
-    """A prepared pair: sRGB-encoded RGB, both over their type's maximum, floats in [0, 1].
+class PreparedPair(NamedTuple):
+    """A pair of which training cuts its crops.
 
-    `size` is what training sees of it; the arrays may be up to `AS_STORED` times as long.
-    `preparation` is what its NIR has been through.
+    Attributes:
+        nir: Prepared NIR; floats in [0, 1], or uint16 over its maximum.
+        rgb: sRGB-encoded colors; floats in [0, 1], or uint8 or uint16 over their maximum.
+        size: (h, w) that training sees; the arrays may be up to `AS_STORED` times as long.
+        preparation: What the NIR image has been through.
     """
 
     nir: Real[np.ndarray, "h w 1"]
@@ -40,6 +43,37 @@ class Picture(NamedTuple):
     def nbytes(self) -> int:
         """Memory of both."""
         return self.nir.nbytes + self.rgb.nbytes
+
+    def random_part(self, rng: np.random.Generator, data: DataConfig) -> Float[np.ndarray, "h w c"]:
+        """Cut a random crop out of the pair; with `data.whole`, a random square of any size.
+
+        Args:
+            rng: Drawn from four times; with `data.whole` three times.
+            data: Crop and, for a first cut of large images, precrop.
+
+        Returns:
+            See `cut`; (crop, crop, c).
+
+        Reference: Sec. 3.3; squares of any size are ours.
+        """
+        if data.whole:
+            return self.square(transforms.random_square(self.nir.shape[:2], rng), data.crop)
+        return self.cut(
+            transforms.random_crop(self.size, rng, crop=data.crop, precrop=data.precrop)
+        )
+
+    def central_part(self, data: DataConfig) -> Float[np.ndarray, "h w c"]:
+        """Cut the central crop out of the pair; with `data.whole`, reduce all of it.
+
+        Args:
+            data: Its crop.
+
+        Returns:
+            See `cut`; (crop, crop, c).
+        """
+        if data.whole:
+            return self.square(transforms.whole_square(self.nir.shape[:2]), data.crop)
+        return self.cut(transforms.central_crop(self.size, crop=data.crop))
 
     def cut(self, window: Window) -> Float[np.ndarray, "h w c"]:
         """Compute a part of the pair, as training sees it.
@@ -92,11 +126,12 @@ def load(
     encoded = pair.encoded()
     nir, rgb = decode_stored(encoded)
     with located(encoded.nir_place):
-        found = fit_input(lambda: (nir,), nir.dtype, data)
-    return found.apply(nir)[..., None], to_unit(rgb) if data.rgb_minmax else rgb, found
+        preparation = fit_input(lambda: (nir,), nir.dtype, data)
+    colors = to_unit(rgb) if data.rgb_minmax else rgb
+    return preparation.apply(nir)[..., None], colors, preparation
 
 
-def prepare(pair: Pair, data: DataConfig) -> Picture:
+def prepare(pair: Pair, data: DataConfig) -> PreparedPair:
     """Read a pair and bring it to a size of which crops can be cut.
 
     Args:
@@ -110,17 +145,17 @@ def prepare(pair: Pair, data: DataConfig) -> Picture:
     Raises:
         InputError: all of `load`.
     """
-    nir, rgb, found = load(pair, data)
+    nir, rgb, preparation = load(pair, data)
     size = clamp_size(nir.shape[:2], data.clamp)
     # Most of an image is not in the crop: resizing only what is takes a fraction of the time. But
     # photographs of many megapixels would fill the memory.
     large_enough = data.whole or min(size) >= data.crop
     if large_enough and max(nir.shape) <= AS_STORED * max(size):
-        return Picture(nir, rgb, size, found)
+        return PreparedPair(nir, rgb, size, preparation)
     least = 1 if data.whole else data.crop
     padded = [transforms.pad_to(resize(image, size), least) for image in (nir, rgb)]
     small, colors = (quantize(image, np.uint16) for image in padded)
-    return Picture(small, colors, small.shape[:2], found)
+    return PreparedPair(small, colors, small.shape[:2], preparation)
 
 
 def central(pair: Pair, data: DataConfig) -> Float32[np.ndarray, "crop crop c"]:
@@ -131,17 +166,12 @@ def central(pair: Pair, data: DataConfig) -> Float32[np.ndarray, "crop crop c"]:
         data: preprocessing, clamp and crop.
 
     Returns:
-        See `Picture.cut`.
+        See `PreparedPair.cut`.
 
     Raises:
         InputError: all of `load`.
     """
-    picture = prepare(pair, data)
-    if data.whole:
-        crop = picture.square(transforms.whole_square(picture.nir.shape[:2]), data.crop)
-    else:
-        crop = picture.cut(transforms.central_crop(picture.size, crop=data.crop))
-    return np.ascontiguousarray(crop, np.float32)
+    return np.ascontiguousarray(prepare(pair, data).central_part(data), np.float32)
 
 
 @runtime_checkable
@@ -152,7 +182,7 @@ class _Sized(Protocol):
 T = TypeVar("T", bound=_Sized)
 
 
-class Made(Generic[T]):
+class PairCache(Generic[T]):
     """Random access to what is made of pairs; the latest used stay in memory. Thread-safe.
 
     A copy in another process begins with an empty memory.

@@ -7,6 +7,7 @@ the other. Values are float32 in [0, 1]. Not handled: batches.
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.images.resize import Window
 
 SHORTEST = 0.55  # of an image's short side: the smallest square that `random_square` chooses
@@ -121,6 +122,28 @@ def whole_square(size: tuple[int, int]) -> Window:
     """
     side = max(size)
     return Window((size[0] - side) // 2, (size[1] - side) // 2, side, side)
+
+
+def augment(
+    image: Float[np.ndarray, "n n c"], rng: np.random.Generator, data: DataConfig
+) -> tuple[Float[np.ndarray, "n n planes"], Float[np.ndarray, "n n 3"]]:
+    """Turn a crop of a pair, vary the saturation of its colors and the tones of its NIR.
+
+    Args:
+        image: NIR (and its value, for networks that take it), R, G, B in [0, 1], a square.
+        rng: Drawn from in the order of the functions below.
+        data: Strengths and probabilities.
+
+    Returns:
+        NIR with all of its planes, and sRGB, in [0, 1].
+
+    Reference: Sec. 4.1, augmentation; the jitter of the NIR is ours.
+    """
+    image = random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
+    factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
+    rgb = scale_saturation(image[..., -3:], factor)
+    nir = jitter(image[..., :-3], rng, gain=data.gain, gamma=data.gamma, noise=data.noise)
+    return nir, rgb
 
 
 def jitter(

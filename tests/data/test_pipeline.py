@@ -47,7 +47,7 @@ def take(iterator, count):
 
 
 def prepared(pairs, data):
-    return records.Made(pairs, functools.partial(records.prepare, data=data))
+    return records.PairCache(pairs, functools.partial(records.prepare, data=data))
 
 
 def assert_same(left, right):
