@@ -1,4 +1,4 @@
-"""Build a data set into ArrayRecord files, and say what was built."""
+"""Build a data set of ArrayRecord files, and report what was built."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from haqagen_jax.data.split import SPLITS
 from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.system.files import prepare_folder
 
-LARGEST = 100_000_000  # pixels of a rendered scene
+LARGEST = 100_000_000  # pixels that a rendered scene may have
 NAMES = (*catalog.SETS, "pairs", "synthetic")
 
 
@@ -30,25 +30,25 @@ def build(
     size: tuple[int, int] = (384, 512),
     seed: int = 0,
 ) -> Path:
-    """Builds one data set.
+    """Build one data set; a build that fails leaves nothing behind and replaces nothing.
 
     Args:
         name: one of `NAMES`.
-        out: directory for data sets; this one goes to OUT/NAME/VERSION.
-        raw: where the originals were unpacked; for all but "synthetic".
-        skip_corrupt: leave out pairs that cannot be decoded, and list them, instead of stopping.
-        partial: of a published set, build what is there.
-        overwrite: replace a data set of that name.
-        count: of "synthetic", how many scenes, at least 10.
-        size: of "synthetic", (height, width).
-        seed: of "synthetic", of the first scene; the others follow it by ones.
+        out: Directory of all data sets; this one goes to OUT/NAME/VERSION.
+        raw: Directory that the originals were unpacked into; for all but "synthetic".
+        skip_corrupt: Leave out pairs that cannot be decoded, and list them, instead of stopping.
+        partial: Build what is there of a published set that is not whole.
+        overwrite: Replace an existing data set of that name.
+        count: Number of scenes of "synthetic", at least 10.
+        size: (height, width) in pixels of the scenes of "synthetic".
+        seed: Seed of the first scene of "synthetic"; the others follow it by ones.
 
     Returns:
         The directory of the data set.
 
     Raises:
-        InputError: missing, mismatched, incomplete or undecodable originals, an empty split, or a
-            data set that exists; nothing is left behind.
+        InputError: Missing, mismatched, incomplete or undecodable originals, an empty split, or a
+            data set that exists.
     """
     if name not in NAMES:
         raise InputError(f"{name}: no such data set; choose one of {', '.join(NAMES)}")
@@ -76,8 +76,8 @@ def build(
         originals = out if raw is None or name == "synthetic" else Path(raw)
         with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as scratch:
             _build(functools.partial(builder, data_dir=scratch, **options), originals, scratch)
-            (made,) = Path(scratch).glob(f"*/{builders.PairBuilder.VERSION}")
-            _put(made, target, Path(scratch), overwrite=overwrite)
+            (finished,) = Path(scratch).glob(f"*/{builders.PairBuilder.VERSION}")
+            _install(finished, target, Path(scratch), overwrite=overwrite)
     return target
 
 
@@ -92,17 +92,17 @@ def _build(make_builder: Callable[[], Any], originals: Path, scratch: str) -> No
         )
 
 
-def _put(made: Path, target: Path, scratch: Path, *, overwrite: bool) -> None:
-    """Moves a data set to its place; the one it replaces goes when the new one is there."""
+def _install(finished: Path, target: Path, scratch: Path, *, overwrite: bool) -> None:
+    """Move a finished data set to its path, and put the one it replaces back if that fails."""
     target.parent.mkdir(exist_ok=True)
     if not target.exists():
-        made.rename(target)
-    elif not overwrite:  # another build was faster
+        finished.rename(target)
+    elif not overwrite:  # a concurrent build was faster
         raise InputError(f"{target}: exists by now; give --overwrite to replace it")
     else:
         old = target.rename(scratch / "old")
         try:
-            made.rename(target)
+            finished.rename(target)
         except BaseException:
             old.rename(target)
             raise
@@ -134,10 +134,10 @@ def _require_originals(name: str, raw: str | Path | None, out: Path) -> None:
 
 
 def report(target: Path) -> str:
-    """Says what a build has made.
+    """Report what a build has made.
 
     Args:
-        target: the directory of a data set.
+        target: The directory of a data set.
 
     Returns:
         Lines: the number of pairs by split, those that were skipped, and how to go on.

@@ -1,4 +1,4 @@
-"""Data sets as ArrayRecord files, through TensorFlow Datasets, without TensorFlow.
+"""Build data sets as ArrayRecord files with TensorFlow Datasets, but without TensorFlow.
 
 A record is one pair: its name, its scene, and both image files as they are, byte for byte, so that
 reading a built set gives what reading the files gives. Every pair is decoded once while building;
@@ -27,12 +27,12 @@ from haqagen_jax.images.levels import quantize
 from haqagen_jax.synthetic import render
 
 Splits = Mapping[str, Sequence[Pair]]
-NAMES = "names"  # in metadata.json: the pairs of each split in the order of the records
-SKIPPED = "skipped"  # and those that were left out
+NAMES = "names"  # key of metadata.json: the pairs of each split in the order of the records
+SKIPPED = "skipped"  # key of metadata.json: a line for each pair that was left out
 
 
 class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """What all sets share; a set says which pairs it has."""
+    """Base of all builders; a builder says which pairs its data set has."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -41,13 +41,16 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._skip_corrupt = skip_corrupt
 
     def find(self, raw: Path) -> Splits:
-        """Finds the pairs of every split.
+        """Find the pairs of every split.
 
         Args:
-            raw: the directory that the originals were unpacked into.
+            raw: The directory that the originals were unpacked into.
+
+        Returns:
+            Pairs by split.
 
         Raises:
-            InputError: missing, mismatched or incomplete files.
+            InputError: Missing, mismatched or incomplete files.
         """
         raise NotImplementedError
 
@@ -67,7 +70,11 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def describe(self) -> str:
-        """Says in a line what the set is."""
+        """Describe the data set.
+
+        Returns:
+            A line.
+        """
         return "Pairs of near-infrared and colour images."
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
@@ -86,7 +93,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         metadata: Any = self.info.metadata
         names = metadata[NAMES].setdefault(split, [])
-        last = ""
+        last_error = ""
         for index, pair in enumerate(pairs):
             try:
                 encoded = pair.encoded()
@@ -94,8 +101,8 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             except InputError as error:
                 if not self._skip_corrupt:
                     raise
-                last = str(error)
-                metadata[SKIPPED].append(last)
+                last_error = str(error)
+                metadata[SKIPPED].append(last_error)
                 continue
             names.append(pair.name)
             images = {"nir": encoded.nir, "rgb": encoded.rgb}
@@ -103,12 +110,12 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         if not names:
             raise InputError(
                 f"{self.name}: {split} is empty, as all of its {len(pairs)} pairs were skipped "
-                f"(the last one: {last}); replace them"
+                f"(the last one: {last_error}); replace them"
             )
 
 
 class PublishedBuilder(PairBuilder, skip_registration=True):
-    """One of the paper's four sets."""
+    """Base of the builders of the paper's four data sets."""
 
     SET: PublishedSet
 
@@ -117,42 +124,46 @@ class PublishedBuilder(PairBuilder, skip_registration=True):
         self._partial = partial
 
     def describe(self) -> str:
-        """Says in a line what the set is."""
+        """Describe the data set.
+
+        Returns:
+            A line.
+        """
         return f"{self.SET.title}: {self.SET.kind}. {self.SET.source}"
 
     def find(self, raw: Path) -> Splits:
         """See `PairBuilder.find`."""
-        found = catalog.find(self.SET, raw)
+        judged = catalog.find(self.SET, raw)
         if self._skip_corrupt:
-            found = pairing.with_unreadable(found)
+            judged = pairing.with_unreadable(judged)
         if not self._partial:
-            catalog.require_whole(self.SET, found, raw)
-        return catalog.split(self.SET, pairing.require_sound(found, raw), raw)
+            catalog.require_whole(self.SET, judged, raw)
+        return catalog.split(self.SET, pairing.require_sound(judged, raw), raw)
 
 
 class Vcip2020(PublishedBuilder):
-    """VCIP 2020."""
+    """Builder of VCIP 2020."""
 
     SET = catalog.VCIP2020
     MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
 
 
 class Fanvid(PublishedBuilder):
-    """FANVID."""
+    """Builder of FANVID."""
 
     SET = catalog.FANVID
     MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
 
 
 class Omsiv(PublishedBuilder):
-    """OMSIV."""
+    """Builder of OMSIV."""
 
     SET = catalog.OMSIV
     MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
 
 
 class Rgb2nir(PublishedBuilder):
-    """The RGB-NIR Scene Dataset."""
+    """Builder of the RGB-NIR Scene Dataset."""
 
     SET = catalog.RGB2NIR
     MANUAL_DOWNLOAD_INSTRUCTIONS = SET.unpack
@@ -162,7 +173,7 @@ PUBLISHED = {builder.SET.name: builder for builder in (Vcip2020, Fanvid, Omsiv, 
 
 
 class Pairs(PairBuilder):
-    """Any plain folder of pairs."""
+    """Builder of a data set from any plain folder of pairs."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = "a folder of pairs; see haqagen_jax.data.pairing"
 
@@ -174,7 +185,7 @@ class Pairs(PairBuilder):
 
 @dataclasses.dataclass(frozen=True)
 class RenderedPair(Pair):
-    """A rendered scene; see `haqagen_jax.synthetic`."""
+    """A pair that is rendered when it is read; see `haqagen_jax.synthetic`."""
 
     seed: int
     height: int
@@ -193,7 +204,7 @@ class RenderedPair(Pair):
 
 
 class Synthetic(PairBuilder):
-    """Rendered scenes, 16 bit."""
+    """Builder of rendered scenes with 16 bits."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = "nothing: the scenes are rendered"
 
@@ -205,7 +216,11 @@ class Synthetic(PairBuilder):
         ]
 
     def describe(self) -> str:
-        """Says in a line what the set is."""
+        """Describe the data set.
+
+        Returns:
+            A line.
+        """
         return "Scenes rendered from published reflectances."
 
     def find(self, raw: Path) -> Splits:

@@ -1,4 +1,4 @@
-"""Read data sets that `haqagen_jax.data.builders` built."""
+"""Read data sets that `haqagen_jax.data.builders` built, record by record."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ _INFO, _METADATA = "dataset_info.json", "metadata.json"
 
 @dataclasses.dataclass(frozen=True)
 class RecordPair(Pair):
-    """A record of a built data set."""
+    """A pair that is a record of a built data set."""
 
     directory: Path
     split: str
@@ -28,8 +28,8 @@ class RecordPair(Pair):
 
     def encoded(self) -> Encoded:
         """See `Pair.encoded`."""
-        record, place = self._record(), f"{self.directory}: {self.split}: {self.name}"
-        return Encoded(record["nir"], record["rgb"], f"{place} (NIR)", f"{place} (RGB)")
+        record, source = self._record(), f"{self.directory}: {self.split}: {self.name}"
+        return Encoded(record["nir"], record["rgb"], f"{source} (NIR)", f"{source} (RGB)")
 
     def _record(self) -> dict[str, Any]:
         try:
@@ -45,10 +45,10 @@ def is_built(directory: str | Path) -> bool:
     """Tell a built data set from a plain folder.
 
     Args:
-        directory: any.
+        directory: Any path.
 
     Returns:
-        Whether it is one, or holds some.
+        Whether it is a built data set, or holds some.
     """
     return bool(_roots(Path(directory)))
 
@@ -57,14 +57,14 @@ def split_pairs(directory: str | Path, split: str) -> Sequence[RecordPair]:
     """List one split of a built data set.
 
     Args:
-        directory: what `haqagen dataset build` printed, or a directory above it.
+        directory: What `haqagen dataset build` printed, or a directory above it.
         split: train, val or test.
 
     Returns:
         Its pairs, in the order of the records.
 
     Raises:
-        InputError: several data sets, no such split, or a damaged one.
+        InputError: Several data sets, no such split, or a damaged one.
     """
     roots = _roots(Path(directory))
     if len(roots) > 1:
@@ -74,26 +74,26 @@ def split_pairs(directory: str | Path, split: str) -> Sequence[RecordPair]:
     root = roots[0]
     try:
         names = strict_json.loads((root / _METADATA).read_bytes())["names"]
-        there = len(_source(root, split)) if split in names else 0
+        count = len(_source(root, split)) if split in names else 0
     except Exception as error:  # whatever the layers below raise
         raise InputError(
             f"{root}: cannot be read ({reason(error)}); build the data set again"
         ) from None
     if split not in names:
         raise InputError(f"{root}: has {', '.join(names)} but no {split}; build the data set again")
-    if there != len(names[split]):
+    if count != len(names[split]):
         raise InputError(
-            f"{root}: {split} has {there} records but {len(names[split])} names; build the data "
+            f"{root}: {split} has {count} records but {len(names[split])} names; build the data "
             "set again"
         )
     return [RecordPair(name, root, split, index) for index, name in enumerate(names[split])]
 
 
 def skipped(root: str | Path) -> list[str]:
-    """List what was left out while building.
+    """List the pairs that were left out while building.
 
     Args:
-        root: the directory of one data set.
+        root: The directory of one data set.
 
     Returns:
         A line for each pair, which says why.
@@ -102,22 +102,23 @@ def skipped(root: str | Path) -> list[str]:
 
 
 def forget() -> None:
-    """Closes the files of data sets, one of which may have been replaced."""
+    """Close the open files of data sets, one of which may have been replaced."""
     _source.cache_clear()
 
 
 def _roots(directory: Path) -> list[Path]:
-    """Built sets lie in NAME/VERSION."""
+    """Return the built data sets at a directory or below, as they lie in NAME/VERSION."""
     for pattern in (_INFO, f"*/{_INFO}", f"*/*/{_INFO}"):
-        found = sorted(path.parent for path in directory.glob(pattern))
-        if found:
-            return found
+        roots = sorted(path.parent for path in directory.glob(pattern))
+        if roots:
+            return roots
     return []
 
 
 @functools.cache  # one open file a process, whatever the number of pairs
 def _source(directory: Path, split: str) -> Any:
-    import tensorflow_datasets as tfds  # here: plain folders need none of it
+    # Imported here, because plain folders need none of it and should not wait for it.
+    import tensorflow_datasets as tfds
 
     open_builder: Any = tfds.builder_from_directory  # its decorator hides its arguments
     return open_builder(directory).as_data_source(split)

@@ -1,4 +1,4 @@
-"""The paper's four data sets: what they are, where they come from, how they lie on disk.
+"""Catalog of the paper's four data sets: contents, sources, and the layout of their files.
 
 Counts and splits are those of the paper's Table 1. None of the sets states a license with its
 copies unless it says so below; none may be shipped.
@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from haqagen_jax.data import layouts, pairing
-from haqagen_jax.data.layouts import Half
+from haqagen_jax.data.half import Half, require_text
 from haqagen_jax.data.pair import FilePair
-from haqagen_jax.data.pairing import Found
+from haqagen_jax.data.pairing import Judged
 from haqagen_jax.data.split import SPLITS, share_out, split_of_folder
 from haqagen_jax.errors import InputError
 
 
 class PublishedSet(NamedTuple):
-    """One data set as its authors publish it."""
+    """A data set as its authors publish it."""
 
     name: str
     title: str
     kind: str
-    counts: dict[str, int]  # pairs, by split
+    counts: dict[str, int]  # number of pairs by split
     size: str
     bits: int
     year: int
@@ -38,7 +38,7 @@ class PublishedSet(NamedTuple):
 
     @property
     def pairs(self) -> int:
-        """How many pairs the set has."""
+        """Number of pairs of the whole set."""
         return sum(self.counts.values())
 
 
@@ -113,10 +113,10 @@ SETS = {published.name: published for published in (VCIP2020, FANVID, OMSIV, RGB
 
 
 def text() -> str:
-    """Describe the sets for a terminal.
+    """Describe all sets for a terminal.
 
     Returns:
-        A paragraph for each.
+        A paragraph for each set.
     """
     return "\n\n".join(_paragraph(published) for published in SETS.values())
 
@@ -139,18 +139,18 @@ def _paragraph(published: PublishedSet) -> str:
     return "\n".join([f"{published.name}: {published.title}", *lines])
 
 
-def find(published: PublishedSet, raw: str | Path) -> Found:
-    """Find a set's pairs below the directory that it was unpacked into.
+def find(published: PublishedSet, raw: str | Path) -> Judged:
+    """Find and judge the pairs of a set below the directory that it was unpacked into.
 
     Args:
-        published: the set.
-        raw: any directory above its files.
+        published: The set.
+        raw: Any directory above its files.
 
     Returns:
-        Its pairs and what is wrong with the others.
+        The sound pairs, and a problem for each of the others.
 
     Raises:
-        InputError: no such directory, or none of the set's files in it.
+        InputError: No such directory, or none of the set's files in it.
     """
     raw = Path(raw)
     if not raw.is_dir():
@@ -160,28 +160,29 @@ def find(published: PublishedSet, raw: str | Path) -> Found:
         raise InputError(
             f"{raw}: holds nothing of {published.name}; unpack there: {published.unpack}"
         )
+    require_text(halves)
     return pairing.pair_up(halves)
 
 
-def require_whole(published: PublishedSet, found: Found, raw: str | Path) -> None:
+def require_whole(published: PublishedSet, judged: Judged, raw: str | Path) -> None:
     """Refuse a set that is only partly unpacked.
 
     Args:
-        published: the set.
-        found: what there is of it.
-        raw: where, for the message.
+        published: The set.
+        judged: The pairs of it that were found.
+        raw: The directory that they were found below, for the message.
 
     Raises:
-        InputError: another number of pairs than Table 1 has.
+        InputError: Another number of pairs than Table 1 has.
     """
-    there = len(found.pairs) + len(found.problems)
-    if there == published.pairs:
+    count = len(judged.pairs) + len(judged.problems)
+    if count == published.pairs:
         return
-    seen = {part for pair in found.pairs for part in pair.nir.parts}
-    missing = [name for name in published.names if name not in seen]
+    folders = {part for pair in judged.pairs for part in pair.nir.parts}
+    missing = [name for name in published.names if name not in folders]
     lacks = f" (no {', '.join(missing)})" if missing else ""
     raise InputError(
-        f"{raw}: holds {there} of the {published.pairs} pairs of {published.name}{lacks}; unpack "
+        f"{raw}: holds {count} of the {published.pairs} pairs of {published.name}{lacks}; unpack "
         "all of it, or give --partial to build what is there"
     )
 
@@ -189,15 +190,15 @@ def require_whole(published: PublishedSet, found: Found, raw: str | Path) -> Non
 def split(
     published: PublishedSet, pairs: Sequence[FilePair], raw: str | Path
 ) -> dict[str, list[FilePair]]:
-    """Split a set into Table 1's counts, scene by scene.
+    """Split the pairs of a set into the counts of Table 1, scene by scene.
 
-    Pairs in folders of official splits are where they belong; where such a folder holds fewer than
-    Table 1 has, others join them, and where it holds more, the rest joins the others.
+    Pairs in a folder of an official split go to that split. Where there are fewer of them than in
+    Table 1, others are added, and where there are more, the rest goes to the other splits.
 
     Args:
-        published: the set.
-        pairs: all of its pairs, or some; then the splits keep their shares.
-        raw: the directory that they were found below.
+        published: The set.
+        pairs: All of its pairs, or some, which are divided in the same proportions.
+        raw: The directory that they were found below.
 
     Returns:
         Pairs by split.
@@ -217,27 +218,28 @@ def _halves(published: PublishedSet, raw: Path) -> list[Half]:
     patterns = {"nir": re.compile(published.nir, re.I), "rgb": re.compile(published.rgb, re.I)}
     halves = []
     for path in layouts.files_below(raw):
-        place = path.relative_to(raw)
+        relative = path.relative_to(raw)
         for band, pattern in patterns.items():
-            match = pattern.fullmatch(place.as_posix())
+            match = pattern.fullmatch(relative.as_posix())
             if match:
                 parts = [group for group in match.groups() if group]
-                # Official splits number their images each by itself.
+                # Each official split numbers its images from the start: without the folder of the
+                # split two pairs would have one name.
                 parts[:0] = [
                     folder
-                    for folder in place.parts[:-1]
+                    for folder in relative.parts[:-1]
                     if split_of_folder(folder) and folder not in parts[0].split("/")
                 ]
                 name = "_".join(parts).replace("/", "_")
-                scene = _recording(place) if published.recordings else ""
+                scene = _recording(relative) if published.recordings else ""
                 halves.append(Half(name, band, path, scene))
-    if len({half.scene for half in halves}) == 1:  # one folder for everything
+    if len({half.scene for half in halves}) == 1:  # one folder for all tells no scenes apart
         return [half._replace(scene="") for half in halves]
     return halves
 
 
-def _recording(place: Path) -> str:
-    """The folder of a file, without those that stand for a band or a split."""
-    folders = place.parts[:-1]
+def _recording(path: Path) -> str:
+    """Return the folders that a file is in, without those that stand for a band or a split."""
+    folders = path.parts[:-1]
     bands = {"nir", "rgb", "vis"}
     return "/".join(f for f in folders if f.lower() not in bands and not split_of_folder(f))

@@ -1,38 +1,96 @@
-"""A data directory and its splits: a plain folder of pairs, or a data set that was built.
+"""Find the pairs of a data directory, judge them, and choose a split of them.
 
-A plain folder holds pairs in one of the ways of `haqagen_jax.data.layouts`, or `train`, `val` and
-`test` folders that do. Not handled: pairs in other sub-folders.
+    layouts.find     directory      -> halves of pairs    by the names of files
+    pairing.judge    halves         -> pairs, problems    by the headers of images
+    choose           both of these  -> those of a split   by sub-folder, table or scene
+
+Each step hands its result to the next, by split; under "" where the directory does not say. A data
+set that was built needs none of them: see `haqagen_jax.data.built`. Not handled: pairs in other
+sub-folders than those of `haqagen_jax.data.layouts`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from haqagen_jax.data import built, layouts, pairing
-from haqagen_jax.data.layouts import TABLE
 from haqagen_jax.data.pair import FilePair, Pair
-from haqagen_jax.data.pairing import Found
-from haqagen_jax.data.split import SPLITS, split_of, split_of_folder
+from haqagen_jax.data.pairing import Judged
+from haqagen_jax.data.split import SPLITS, split_of
 from haqagen_jax.errors import InputError, reason
+
+
+class _MissingSplitError(InputError):
+    """A folder is split by its sub-folders, and has none of this name."""
+
+
+def scan(directory: str | Path) -> dict[str, Judged]:
+    """Find and judge all pairs of a plain folder.
+
+    Args:
+        directory: The folder, or a CSV file.
+
+    Returns:
+        Sound pairs and problems by split, or all of them under "" where the folder is not split.
+
+    Raises:
+        InputError: One that cannot be listed; and all of `layouts.find`.
+    """
+    try:
+        return pairing.judge(layouts.find(Path(directory)))
+    except OSError as error:
+        raise InputError(
+            f"{directory}: cannot be listed ({reason(error)}); check its rights"
+        ) from None
+
+
+def choose(judged: Mapping[str, Judged], directory: Path, split: str) -> Judged:
+    """Choose what belongs to a split: by the folder's own split, else by `split_of` the scenes.
+
+    Args:
+        judged: What `scan` returns.
+        directory: The folder, for the messages.
+        split: train, val or test.
+
+    Returns:
+        The split's sound pairs and problems, at least one of them.
+
+    Raises:
+        InputError: Nothing falls into the split.
+    """
+    if split in judged and any(judged[split]):
+        return judged[split]
+    if "" not in judged:
+        raise _MissingSplitError(
+            f"{directory}: has {', '.join(judged)} but no {split}; add {directory / split}"
+        )
+    pairs, problems = judged[""]
+    chosen = Judged(
+        [pair for pair in pairs if split_of(pair.scene) == split],
+        [problem for problem in problems if split_of(problem.scene) == split],
+    )
+    if not any(chosen):
+        pairing.require_sound(judged[""], directory)  # problems are the likelier cause
+        raise InputError(
+            f"{directory}: none of its {len(pairs)} pairs falls into {split} (80/10/10 by scene); "
+            f"sort them into {', '.join(str(directory / name) for name in SPLITS)}"
+        )
+    return chosen
 
 
 def find_pairs(directory: str | Path) -> list[FilePair]:
     """Find the pairs of a folder that is not split.
 
     Args:
-        directory: the folder, or a CSV file; other files in it are ignored.
+        directory: The folder, or a CSV file; other files in it are ignored.
 
     Returns:
         The pairs, sorted by name.
 
     Raises:
-        InputError: no such folder, no pairs, a missing or a second partner, an unreadable header,
+        InputError: No such folder, no pairs, a missing or a second partner, an unreadable header,
             two sizes in one pair, or splits.
     """
     return pairing.require_sound(_undivided(directory), directory)
-
-
-class _MissingSplitError(InputError):
-    """A folder is split by its sub-folders, and has none of this name."""
 
 
 def split_pairs(
@@ -45,27 +103,27 @@ def split_pairs(
     `split_of` their scenes.
 
     Args:
-        directories: at least one; the result is their union, in this order. A folder whose
+        directories: At least one; the result is their union, in this order. A folder whose
             sub-folders lack the split adds nothing to it, if another directory has it.
         split: train, val or test.
-        unreadable: return pairs with unreadable headers, too, instead of refusing them.
+        unreadable: Return pairs with unreadable headers, too, instead of refusing them.
 
     Returns:
         The pairs of the split, at least one.
 
     Raises:
-        InputError: no such directory or split, or nothing in it; and all of `find_pairs`.
+        InputError: No such directory or split, or nothing in it; and all of `find_pairs`.
     """
     if split not in SPLITS:
         raise InputError(f"split = {split!r}: must be one of {', '.join(SPLITS)}")
-    pairs, lacking = [], None
+    pairs, missing = [], None
     for directory in directories:
         try:
-            pairs += _split_one(Path(directory), split, unreadable=unreadable)
+            pairs += _sound_pairs(Path(directory), split, unreadable=unreadable)
         except _MissingSplitError as error:
-            lacking = error
-    if lacking is not None and not pairs:
-        raise lacking
+            missing = error
+    if missing is not None and not pairs:
+        raise missing
     return pairs
 
 
@@ -75,147 +133,38 @@ def usable_pairs(
     """Collect what can be used of a data directory, and say what cannot.
 
     Args:
-        directory: the folder, or a CSV file, or, with a split, a data set that was built.
+        directory: The folder, or a CSV file, or, with a split, a data set that was built.
         split: train, val or test; None for a folder that is not split.
 
     Returns:
-        The pairs, and a line for each name that is none.
+        The sound pairs, and a line for each name that is not a sound pair.
 
     Raises:
-        InputError: no such directory or split, or nothing in it, sound or not.
+        InputError: No such directory or split, or nothing in it, sound or not.
     """
     directory = Path(directory)
     if split is None:
-        part = _undivided(directory)
+        judged = _undivided(directory)
     elif built.is_built(directory):
         return built.split_pairs(directory, split), []
     else:
-        part = _part(scan(directory), directory, split)
-    return part.pairs, [pairing.explain(problem, directory) for problem in part.problems]
+        judged = choose(scan(directory), directory, split)
+    return judged.pairs, [pairing.explain(problem, directory) for problem in judged.problems]
 
 
-def scan(directory: str | Path) -> dict[str, Found]:
-    """Look at a plain folder and judge every pair in it.
-
-    Args:
-        directory: the folder, or a CSV file.
-
-    Returns:
-        What was found, by split: by "" where the folder does not say.
-
-    Raises:
-        InputError: no such folder, one that cannot be listed, nothing in it that looks like half a
-            pair, a table that cannot be read, or a split that does not exist.
-    """
-    try:
-        return _scan(Path(directory))
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be listed ({reason(error)}); check its rights"
-        ) from None
+def _undivided(directory: str | Path) -> Judged:
+    judged = scan(directory)
+    if "" not in judged:
+        raise InputError(f"{directory}: is split into {', '.join(judged)}; choose one of them")
+    return judged[""]
 
 
-def _scan(directory: Path) -> dict[str, Found]:
-    if directory.is_file() and directory.suffix.lower() == ".csv":
-        return _scan_table(directory)
-    _require_directory(directory)
-    folders = _split_folders(directory)
-    if (directory / TABLE).is_file() and not folders:
-        return _scan_table(directory / TABLE)
-    files = [path for path in directory.iterdir() if path.is_file()]
-    halves = layouts.by_suffix(files) + layouts.by_folder(directory)
-    if folders:
-        if halves:
-            raise InputError(
-                f"{directory}: {len(halves)} images lie beside {', '.join(folders)}, as "
-                f"{halves[0].path.name}; move them into one of these, or away"
-            )
-        return {split: _scan_split(path) for split, path in folders.items()}
-    if not halves:
-        raise InputError(
-            f"{directory}: holds no pairs; name them NAME_nir.png and NAME_rgb.png (or .jpg, "
-            f".tif), put them into folders nir and rgb, or list them in {TABLE}"
-        )
-    return {"": pairing.pair_up(halves)}
-
-
-def _split_folders(directory: Path) -> dict[str, Path]:
-    """The folders named after splits, in the order of `SPLITS`."""
-    named = [
-        (split_of_folder(path.name), path)
-        for path in sorted(directory.iterdir())
-        if path.is_dir() and split_of_folder(path.name)
-    ]
-    found = {split: [path for name, path in named if name == split] for split in SPLITS}
-    for split, paths in found.items():
-        if len(paths) > 1:
-            names = " and ".join(path.name for path in paths)
-            raise InputError(f"{directory}: {names} both mean {split}; make them one")
-    return {split: paths[0] for split, paths in found.items() if paths}
-
-
-def _scan_split(directory: Path) -> Found:
-    found = _scan(directory)
-    if set(found) != {""}:
-        raise InputError(
-            f"{directory}: is split again, into {', '.join(found)}; keep one split of the pairs"
-        )
-    return found[""]
-
-
-def _scan_table(path: Path) -> dict[str, Found]:
-    halves = layouts.by_table(path)
-    if not halves:
-        raise InputError(f"{path}: has no rows; list a pair a row in columns nir and rgb")
-    wrong = sorted(set(halves) - {*SPLITS, ""})
-    if wrong:
-        raise InputError(f"{path}: split = {wrong[0]!r}: must be one of {', '.join(SPLITS)}")
-    if "" in halves and len(halves) > 1:
-        raise InputError(f"{path}: some rows have no split; fill in all of them or none")
-    return {split: pairing.pair_up(rows) for split, rows in halves.items()}
-
-
-def _require_directory(directory: Path) -> None:
-    if not directory.is_dir():
-        what = "is a file" if directory.exists() else "does not exist"
-        raise InputError(f"{directory}: {what}; give a folder of pairs")
-
-
-def _undivided(directory: str | Path) -> Found:
-    found = scan(directory)
-    if "" not in found:
-        raise InputError(f"{directory}: is split into {', '.join(found)}; choose one of them")
-    return found[""]
-
-
-def _split_one(directory: Path, split: str, *, unreadable: bool) -> Sequence[Pair]:
+def _sound_pairs(directory: Path, split: str, *, unreadable: bool) -> Sequence[Pair]:
     if built.is_built(directory):
         return built.split_pairs(directory, split)
-    found = scan(directory)
+    judged = scan(directory)
     if unreadable:
-        found = {name: pairing.with_unreadable(one) for name, one in found.items()}
-    for name in {split, ""} & set(found):
-        pairing.require_sound(found[name], directory / name)
-    return _part(found, directory, split).pairs
-
-
-def _part(found: dict[str, Found], directory: Path, split: str) -> Found:
-    """What belongs to a split, at least one name."""
-    if split in found and any(found[split]):
-        return found[split]
-    if "" not in found:
-        raise _MissingSplitError(
-            f"{directory}: has {', '.join(found)} but no {split}; add {directory / split}"
-        )
-    pairs, problems = found[""]
-    part = Found(
-        [pair for pair in pairs if split_of(pair.scene) == split],
-        [problem for problem in problems if split_of(problem.scene) == split],
-    )
-    if not any(part):
-        pairing.require_sound(found[""], directory)  # the likelier cause
-        raise InputError(
-            f"{directory}: none of its {len(pairs)} pairs falls into {split} (80/10/10 by scene); "
-            f"sort them into {', '.join(str(directory / name) for name in SPLITS)}"
-        )
-    return part
+        judged = {name: pairing.with_unreadable(part) for name, part in judged.items()}
+    for name in {split, ""} & set(judged):
+        pairing.require_sound(judged[name], directory / name)
+    return choose(judged, directory, split).pairs

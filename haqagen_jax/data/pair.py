@@ -1,4 +1,4 @@
-"""One scene seen twice, wherever it is stored."""
+"""Pairs of registered NIR and color images, wherever they are stored."""
 
 import abc
 import dataclasses
@@ -16,12 +16,12 @@ from haqagen_jax.nir.preparation import prepare_nir
 
 
 class Encoded(NamedTuple):
-    """Two image files, as bytes, and where they came from."""
+    """Two image files as bytes, and the names of their sources for error messages."""
 
     nir: bytes
     rgb: bytes
-    nir_place: str
-    rgb_place: str
+    nir_source: str
+    rgb_source: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,14 +33,17 @@ class Pair(abc.ABC):
     @property
     @abc.abstractmethod
     def scene(self) -> str:
-        """What all views of one place share; they belong on one side of a split."""
+        """Name of the scene, which all views of it share; a scene belongs to one split only."""
 
     @abc.abstractmethod
     def encoded(self) -> Encoded:
-        """Fetches both image files.
+        """Fetch both image files.
+
+        Returns:
+            Their bytes, not decoded.
 
         Raises:
-            InputError: one is missing, unreadable or empty.
+            InputError: One is missing, unreadable or empty.
         """
 
 
@@ -65,22 +68,23 @@ class FilePair(Pair):
 def decode_stored(
     encoded: Encoded,
 ) -> tuple[Real[np.ndarray, "h w"], Real[np.ndarray, "h w 3"]]:
-    """Decodes both images of a pair.
+    """Decode both images of a pair, in the types that they are stored in.
 
     Args:
-        encoded: their bytes.
+        encoded: Bytes of both image files.
 
     Returns:
-        NIR in its own type and range, and sRGB as uint8, uint16 or floats in [0, 1].
+        NIR (h, w) in its own type and range, and sRGB (h, w, 3) as uint8, uint16 or floats in
+        [0, 1].
 
     Raises:
-        InputError: an image that cannot be decoded or is of another kind, or two sizes.
+        InputError: An image that cannot be decoded or is of another kind, or two sizes.
     """
-    nir = decode_nir(encoded.nir, encoded.nir_place)
-    rgb = decode_rgb(encoded.rgb, encoded.rgb_place)
+    nir = decode_nir(encoded.nir, encoded.nir_source)
+    rgb = decode_rgb(encoded.rgb, encoded.rgb_source)
     if nir.shape != rgb.shape[:2]:
         raise InputError(
-            f"{encoded.nir_place} is {nir.shape[1]}x{nir.shape[0]} but {encoded.rgb_place} is "
+            f"{encoded.nir_source} is {nir.shape[1]}x{nir.shape[0]} but {encoded.rgb_source} is "
             f"{rgb.shape[1]}x{rgb.shape[0]}; a pair must have one size, pixel on pixel"
         )
     return nir, rgb
@@ -89,34 +93,34 @@ def decode_stored(
 def decode_pair(
     encoded: Encoded,
 ) -> tuple[Real[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
-    """Decodes both images of a pair; the colors become float32 in [0, 1].
+    """Decode both images of a pair; the colors become float32 in [0, 1].
 
     Args:
-        encoded: their bytes.
+        encoded: Bytes of both image files.
 
     Returns:
-        NIR in its own type and range, and sRGB.
+        NIR (h, w) in its own type and range, and sRGB (h, w, 3).
 
     Raises:
-        InputError: all of `decode_stored`.
+        InputError: All of `decode_stored`.
     """
     nir, rgb = decode_stored(encoded)
     return nir, from_levels(rgb)
 
 
 def check_pair(encoded: Encoded) -> tuple[Real[np.ndarray, "h w"], Real[np.ndarray, "h w 3"]]:
-    """Decodes both images of a pair and makes sure that they can be prepared, too.
+    """Decode both images of a pair and make sure that they can be prepared, too.
 
     Args:
-        encoded: their bytes.
+        encoded: Bytes of both image files.
 
     Returns:
         See `decode_stored`.
 
     Raises:
-        InputError: all of `decode_stored`; a NIR image with NaN, infinity or one value only.
+        InputError: All of `decode_stored`; a NIR image with NaN, infinity or one value only.
     """
     nir, rgb = decode_stored(encoded)
-    with located(encoded.nir_place):
+    with located(encoded.nir_source):
         prepare_nir(nir, equalize=False)
     return nir, rgb

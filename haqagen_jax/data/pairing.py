@@ -1,10 +1,13 @@
-"""From halves to pairs: one set of checks, whatever the layout. Only headers are read here."""
+"""Judge pairs: join the halves of one name and say which of the pairs are sound.
+
+There is one set of checks, whatever the layout of the files. Only headers of images are read.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from haqagen_jax.data.layouts import BANDS, Half
+from haqagen_jax.data.half import BANDS, Half
 from haqagen_jax.data.pair import FilePair
 from haqagen_jax.errors import InputError
 from haqagen_jax.images.files import read_size
@@ -13,7 +16,7 @@ _SHOWN = 3  # names in an error message
 
 
 class Problem(NamedTuple):
-    """Why a name is not a pair."""
+    """Why a name is not a sound pair."""
 
     kind: str  # one of `REMEDIES`
     text: str
@@ -21,8 +24,8 @@ class Problem(NamedTuple):
     pair: FilePair | None = None  # where both halves are there and one is "unreadable"
 
 
-class Found(NamedTuple):
-    """What a folder holds."""
+class Judged(NamedTuple):
+    """Every name of a folder or of a split: a sound pair, or a problem."""
 
     pairs: list[FilePair]  # sorted by name
     problems: list[Problem]
@@ -36,91 +39,119 @@ REMEDIES = {
     "sizes": ("have two sizes", "a pair must have one size, pixel on pixel"),
 }
 _LINES = {
-    "missing": "{place}: {text} does not exist; add it, or take its row out",
-    "second": "{place}: {text}; keep one of each",
-    "partner": "{place}: {text} has no partner; add the missing half or move this away",
+    "missing": "{directory}: {text} does not exist; add it, or take its row out",
+    "second": "{directory}: {text}; keep one of each",
+    "partner": "{directory}: {text} has no partner; add the missing half or move this away",
     "unreadable": "{text}; replace it",
     "sizes": "{text}; a pair must have one size, pixel on pixel",
 }
 
 
-def pair_up(halves: Iterable[Half]) -> Found:
+def judge(halves: Mapping[str, Sequence[Half]]) -> dict[str, Judged]:
+    """Join the halves of each split to pairs and check them; only headers of images are read.
+
+    Args:
+        halves: What `haqagen_jax.data.layouts.find` returns.
+
+    Returns:
+        Sound pairs and problems, by split as the halves.
+
+    Raises:
+        OSError: The rights do not allow to look whether a file is there.
+    """
+    return {split: pair_up(members) for split, members in halves.items()}
+
+
+def pair_up(halves: Iterable[Half]) -> Judged:
     """Join halves of one name, and check every pair.
 
     Args:
-        halves: in any order.
+        halves: In any order.
 
     Returns:
-        The good pairs, and one problem for each name that is not one.
+        The sound pairs, and one problem for each name that is not one.
+
+    Raises:
+        OSError: The rights do not allow to look whether a file is there.
     """
     names: dict[str, dict[str, list[Half]]] = defaultdict(lambda: {band: [] for band in BANDS})
     for half in halves:
-        _require_text(half)
         names[half.name][half.band].append(half)
-    found = Found([], [])
+    judged = Judged([], [])
     for name, bands in sorted(names.items()):
-        there = [half for halves in bands.values() for half in halves]
-        problem = _double(name, bands) or _alone(there) or _missing(there)
-        if problem is None:
-            nir, rgb = bands["nir"][0], bands["rgb"][0]
-            pair = FilePair(name, nir.path, rgb.path, nir.scene)
-            problem = _header_problem(pair)
-            if problem is None:
-                found.pairs.append(pair)
-                continue
-        found.problems.append(problem)
-    return found
+        pair = _judge(name, bands)
+        if isinstance(pair, Problem):
+            judged.problems.append(pair)
+        else:
+            judged.pairs.append(pair)
+    return judged
 
 
-def with_unreadable(found: Found) -> Found:
-    """Count those as pairs of which a header cannot be read: for callers that read and judge them.
+def with_unreadable(judged: Judged) -> Judged:
+    """Count pairs with an unreadable header as sound, for callers that decode and judge them.
 
     Args:
-        found: what a folder holds.
+        judged: The names of a folder.
 
     Returns:
-        The same, with fewer problems.
+        The same names, fewer of them problems.
     """
-    unreadable = [problem.pair for problem in found.problems if problem.pair]
-    return Found(
-        sorted(found.pairs + unreadable, key=lambda pair: pair.name),
-        [problem for problem in found.problems if not problem.pair],
+    unreadable = [problem.pair for problem in judged.problems if problem.pair]
+    return Judged(
+        sorted(judged.pairs + unreadable, key=lambda pair: pair.name),
+        [problem for problem in judged.problems if not problem.pair],
     )
 
 
-def require_sound(found: Found, place: object) -> list[FilePair]:
+def require_sound(judged: Judged, directory: object) -> list[FilePair]:
     """Return the pairs of a folder without problems.
 
     Args:
-        found: what the folder holds.
-        place: the folder, for the message.
+        judged: The names of the folder.
+        directory: The folder, for the message.
 
     Returns:
         The pairs.
 
     Raises:
-        InputError: some names are not pairs: how many, of how many, and the first of them.
+        InputError: Some names are not sound pairs: how many, of how many, and the first of them.
     """
-    for kind, (what, remedy) in REMEDIES.items():
-        texts = [problem.text for problem in found.problems if problem.kind == kind]
+    for kind, (fault, remedy) in REMEDIES.items():
+        texts = [problem.text for problem in judged.problems if problem.kind == kind]
         if texts:
-            total = len(found.pairs) + len(found.problems)
+            total = len(judged.pairs) + len(judged.problems)
             shown = ", ".join(texts[:_SHOWN]) + (", ..." if len(texts) > _SHOWN else "")
-            raise InputError(f"{place}: {len(texts)} of {total} names {what}: {shown}; {remedy}")
-    return found.pairs
+            raise InputError(
+                f"{directory}: {len(texts)} of {total} names {fault}: {shown}; {remedy}"
+            )
+    return judged.pairs
 
 
-def explain(problem: Problem, place: object) -> str:
+def explain(problem: Problem, directory: object) -> str:
     """Say in one line what is wrong with a name.
 
     Args:
-        problem: of it.
-        place: the folder.
+        problem: What is wrong.
+        directory: The folder that the name is in.
+
+    Returns:
+        The line, with a remedy.
     """
-    return _LINES[problem.kind].format(place=place, text=problem.text)
+    return _LINES[problem.kind].format(directory=directory, text=problem.text)
 
 
-def _double(name: str, bands: dict[str, list[Half]]) -> Problem | None:
+def _judge(name: str, bands: dict[str, list[Half]]) -> FilePair | Problem:
+    """Check from the cheapest fault to the dearest: names, then existence, then headers."""
+    halves = [half for members in bands.values() for half in members]
+    problem = _second(name, bands) or _single(halves) or _missing(halves)
+    if problem is not None:
+        return problem
+    nir, rgb = halves
+    pair = FilePair(name, nir.path, rgb.path, nir.scene)
+    return _header_problem(pair) or pair
+
+
+def _second(name: str, bands: dict[str, list[Half]]) -> Problem | None:
     for band, halves in bands.items():
         if len(halves) > 1:
             both = " and ".join(sorted(half.path.name for half in halves))
@@ -129,25 +160,18 @@ def _double(name: str, bands: dict[str, list[Half]]) -> Problem | None:
     return None
 
 
-def _alone(there: Sequence[Half]) -> Problem | None:
-    if len(there) > 1:
+def _single(halves: Sequence[Half]) -> Problem | None:
+    if len(halves) > 1:
         return None
-    half = there[0]
+    half = halves[0]
     return Problem("partner", half.path.name, half.scene or half.name)
 
 
-def _missing(there: Sequence[Half]) -> Problem | None:
-    for half in there:
+def _missing(halves: Sequence[Half]) -> Problem | None:
+    for half in halves:
         if not half.path.exists():
             return Problem("missing", str(half.path), half.scene or half.name)
     return None
-
-
-def _require_text(half: Half) -> None:
-    try:
-        half.name.encode()
-    except UnicodeEncodeError:
-        raise InputError(f"{half.path}: its name is not UTF-8; rename it") from None
 
 
 def _header_problem(pair: FilePair) -> Problem | None:

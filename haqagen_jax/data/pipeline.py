@@ -26,7 +26,7 @@ THREADS = 8  # at most, in each process that reads: more would wait for Python's
 
 
 class EvaluationBatch(NamedTuple):
-    """Central crops; those where `real` is False fill the batch up and count for nothing."""
+    """Central crops; those where `real` is False pad the batch to its size and must not count."""
 
     nir: Float[np.ndarray, "b crop crop c"]
     rgb: Float[np.ndarray, "b crop crop 3"]
@@ -34,7 +34,7 @@ class EvaluationBatch(NamedTuple):
 
 
 class TrainIterator:
-    """Endless training batches; `get_state` is a small JSON value that `set_state` takes back."""
+    """Endless training batches; `get_state` returns a small JSON value that `set_state` accepts."""
 
     def __init__(self, batches: grain.experimental.ElasticIterator):
         self._batches = batches
@@ -46,53 +46,61 @@ class TrainIterator:
         return Batch(**next(self._batches))
 
     def get_state(self) -> dict[str, Any]:
-        """Return the position in the stream, equal on every process."""
+        """Return the position in the stream.
+
+        Returns:
+            A JSON value, equal on every process.
+        """
         return self._batches.get_state()
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go to a position; the next batch is the one that followed it."""
+        """Go to a position of the stream.
+
+        Args:
+            state: What `get_state` returned; the next batch is the one that followed it.
+        """
         self._batches.set_state(state)
 
 
 def train_iterator(
     pairs: Sequence[Pair], data: DataConfig, *, batch_size: int, seed: int
 ) -> TrainIterator:
-    """Stream random crops of pairs, reshuffled every epoch, without end.
+    """Stream augmented crops of pairs, reshuffled every epoch, without end. Deterministic.
 
     Args:
-        pairs: at least one.
-        data: preprocessing and augmentation.
-        batch_size: global; every process gets its share, and must divide it.
-        seed: 0 or more; decides order and augmentation.
+        pairs: Pairs, at least one.
+        data: Preprocessing and augmentation.
+        batch_size: Global batch size, which the number of processes must divide.
+        seed: Decides order and augmentation, 0 or more.
 
     Returns:
         An iterator of `Batch` with nir (b, crop, crop, c) and rgb (b, crop, crop, 3).
 
     Raises:
-        InputError: from the iterator, when a file cannot be decoded or holds no image.
+        InputError: From the iterator, when a file cannot be decoded or holds no image.
     """
     shards = grain.sharding.ShardByJaxProcess()
     return TrainIterator(_batches(pairs, data, batch_size=batch_size, seed=seed, shards=shards))
 
 
 def batch_names(pairs: Sequence[Pair], *, batch_size: int, seed: int, step: int) -> list[str]:
-    """Tell which pairs were in a training batch.
+    """List the names of the pairs in a training batch.
 
     Args:
-        pairs: those of `train_iterator`.
-        batch_size: global.
-        seed: of the stream.
-        step: 1 for the first batch.
+        pairs: The pairs that `train_iterator` was given.
+        batch_size: Global batch size.
+        seed: Seed of the stream.
+        step: Number of the batch, 1 for the first.
 
     Returns:
-        Their names, in the order of the batch.
+        The names, in the order of the batch.
     """
     order: Any = _order(pairs, seed)
     return [pairs[order[i]].name for i in range((step - 1) * batch_size, step * batch_size)]
 
 
 def _order(pairs: Sequence[Pair], seed: int) -> grain.MapDataset:
-    """Positions in the stream to indices of pairs."""
+    """Map positions in the stream to indices of pairs."""
     return grain.MapDataset.range(len(pairs)).seed(seed).shuffle().repeat()
 
 
@@ -104,10 +112,11 @@ def _batches(
     seed: int,
     shards: grain.sharding.ShardOptions,
 ) -> grain.experimental.ElasticIterator:
-    images = records.Made(pairs, functools.partial(records.prepare, data=data))
-    # The position counts on through the epochs, over all processes: this is before slicing.
+    prepared = records.PairCache(pairs, functools.partial(records.prepare, data=data))
+    # Samples are mapped before they are divided among processes, so that the position, which
+    # decides the epoch and with it the augmentation, counts through all epochs and processes.
     samples = _order(pairs, seed).map_with_index(
-        functools.partial(_sample, images, data=data, seed=seed)
+        functools.partial(_sample, prepared, data=data, seed=seed)
     )
     return read_in_batches(samples, batch_size, workers=data.workers, shards=shards)
 
@@ -122,10 +131,10 @@ def read_in_batches(
     """Read samples ahead of their use, on all cores of the machine.
 
     Args:
-        samples: by position; no filters.
-        batch_size: global; every process gets its share, and must divide it.
-        workers: processes that read; 0 for threads of this one.
-        shards: which of how many processes this is.
+        samples: Samples by position in the stream; none may be filtered out.
+        batch_size: Global batch size, which the number of processes must divide.
+        workers: Number of processes that read; 0 for threads of this one.
+        shards: Which of how many JAX processes this is.
 
     Returns:
         An iterator of stacked samples whose state does not depend on processes or workers.
@@ -147,46 +156,33 @@ def read_in_batches(
 
 
 def _sample(
-    images: records.Made[records.Picture],
+    prepared: records.PairCache[records.PreparedPair],
     position: int,
     record: int,
     *,
     data: DataConfig,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Turns a prepared pair into one training sample."""
-    rng = np.random.default_rng((seed, position // len(images), record))
-    picture = images[record]
-    if data.whole:
-        image = picture.square(transforms.random_square(picture.nir.shape[:2], rng), data.crop)
-    else:
-        window = transforms.random_crop(picture.size, rng, crop=data.crop, precrop=data.precrop)
-        image = picture.cut(window)
-    image = transforms.random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
-    factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
-    rgb = transforms.scale_saturation(image[..., -3:], factor)
-    nir = transforms.jitter(
-        image[..., :-3], rng, gain=data.gain, gamma=data.gamma, noise=data.noise
-    )
-    return _directed(nir, _transfer(rgb, data), data)
+    """Crop and augment a prepared pair: one training sample."""
+    rng = np.random.default_rng((seed, position // len(prepared), record))
+    nir, rgb = transforms.augment(prepared[record].random_part(rng, data), rng, data)
+    return _as_sample(nir, rgb, data)
 
 
-def _directed(nir: np.ndarray, rgb: np.ndarray, data: DataConfig) -> dict[str, np.ndarray]:
-    """Names what a network sees "nir" and what it learns "rgb", whichever way it translates."""
+def _as_sample(nir: np.ndarray, rgb: np.ndarray, data: DataConfig) -> dict[str, np.ndarray]:
+    """Name what a network sees "nir" and what it learns "rgb", whichever way it translates."""
+    if data.linear:
+        rgb = transforms.srgb_to_linear(rgb)
     if data.direction == "rgb_to_nir":
         nir, rgb = rgb, np.repeat(nir[..., :1], 3, axis=-1)
     return {"nir": np.ascontiguousarray(nir), "rgb": np.ascontiguousarray(rgb)}
 
 
-def _transfer(rgb: np.ndarray, data: DataConfig) -> np.ndarray:
-    return transforms.srgb_to_linear(rgb) if data.linear else rgb
-
-
 class EvaluationBatches:
-    """The central crop of every pair, after the training's clamp, in batches of one size.
+    """Central crops of all pairs, after the clamp of training, in batches of one size.
 
     Every iteration goes through all pairs once, and has to be taken to its end. Pairs are decoded
-    ahead, where training batches are, and stay in memory while there is room.
+    ahead, in the threads or processes that read, and stay in memory while there is room.
     """
 
     def __init__(
@@ -200,13 +196,13 @@ class EvaluationBatches:
         """Plan the batches; nothing is read before the first one.
 
         Args:
-            pairs: any number, the same on every process.
-            data: preprocessing and the side of the crop.
-            batch_size: global; every process gets its share, and must divide it.
-            shards: which of how many processes this is; by default as JAX has it.
+            pairs: Pairs, any number, the same on every process.
+            data: Preprocessing and the side of the crop.
+            batch_size: Global batch size, which the number of processes must divide.
+            shards: Which of how many JAX processes this is; by default as JAX says.
         """
         self._length = -(-len(pairs) // batch_size)
-        crops = records.Made(pairs, functools.partial(records.central, data=data))
+        crops = records.PairCache(pairs, functools.partial(records.central, data=data))
         samples = grain.MapDataset.range(self._length * batch_size).repeat()
         self._batches = read_in_batches(
             samples.map(functools.partial(_held_out, crops, data=data)),
@@ -219,18 +215,18 @@ class EvaluationBatches:
         """Yield this process's batches; over all processes every pair is `real` exactly once.
 
         Raises:
-            InputError: a file cannot be decoded or holds no image.
+            InputError: A file cannot be decoded or holds no image.
         """
         for _ in range(self._length):
             yield EvaluationBatch(**next(self._batches))
 
 
 def _held_out(
-    crops: records.Made[np.ndarray], index: int, *, data: DataConfig
+    crops: records.PairCache[np.ndarray], index: int, *, data: DataConfig
 ) -> dict[str, np.ndarray]:
-    """Turns a central crop into an evaluation sample; past the last one it is blank."""
+    """Return a central crop as an evaluation sample; past the last one it is blank."""
     real = index < len(crops)
     planes = channels(data)
     crop = crops[index] if real else np.zeros((data.crop, data.crop, planes + 3), np.float32)
-    nir, rgb = crop[..., :planes], _transfer(crop[..., planes:], data)
-    return {**_directed(nir, rgb, data), "real": np.asarray(real)}
+    sample = _as_sample(crop[..., :planes], crop[..., planes:], data)
+    return {**sample, "real": np.asarray(real)}

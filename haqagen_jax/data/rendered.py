@@ -1,4 +1,4 @@
-"""Rendered scenes as files: `NAME_nir.EXT` and `NAME_rgb.EXT` in one folder.
+"""Write rendered scenes as files: `NAME_nir.EXT` and `NAME_rgb.EXT` in one folder.
 
 NIR is written gray, RGB in color, both sRGB-encoded integers over the whole range of their type.
 """
@@ -45,11 +45,11 @@ def write_pairs(
     """Render scenes and write them as pairs; files of the same name are replaced.
 
     Args:
-        directory: Made if it does not exist.
-        count: How many scenes, at least 0.
+        directory: Directory to write to; it is created if it does not exist.
+        count: Number of scenes, at least 0.
         sizes: (height, width) in pixels; scenes take them in turn.
         depths: File formats; scenes take them in turn.
-        seed: Of the first scene, at least 0; the others follow it by ones.
+        seed: Seed of the first scene, at least 0; the others follow it by ones.
 
     Returns:
         The pairs, in the order of their seeds; a scene is named `scene_` and its seed.

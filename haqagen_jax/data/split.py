@@ -1,12 +1,13 @@
-"""Which scene belongs to which split: the same on every machine, and never to two."""
+"""Assign scenes to splits: deterministic, equal on every machine, and no scene to two splits."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 SPLITS = ("train", "val", "test")
-_FOLDERS = {  # what the folders of splits are called, in any case
+_FOLDERS = {  # names of the folders of each split, in lower case
     "train": {"train", "training"},
     "val": {"val", "valid", "validation"},
     "test": {"test", "testing"},
@@ -15,11 +16,11 @@ _FOLDERS = {  # what the folders of splits are called, in any case
 
 @runtime_checkable
 class InScene(Protocol):
-    """What a pair is here."""
+    """Anything that belongs to a scene, as a pair does."""
 
     @property
     def scene(self) -> str:
-        """Shared by all views of one place."""
+        """Name of the scene, which all views of it share."""
         ...
 
 
@@ -30,7 +31,7 @@ def split_of_folder(name: str) -> str | None:
     """Tell which split a folder stands for by its name.
 
     Args:
-        name: of the folder, as "Validation".
+        name: Name of the folder in any case, as "Validation".
 
     Returns:
         train, val or test; None for any other folder.
@@ -38,11 +39,28 @@ def split_of_folder(name: str) -> str | None:
     return next((split for split in SPLITS if name.lower() in _FOLDERS[split]), None)
 
 
+def by_split(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    """Group folders by the split that each stands for.
+
+    Args:
+        folders: Any; those that stand for none are left out.
+
+    Returns:
+        Folders by split, in the order of `SPLITS`; no split without a folder.
+    """
+    groups: dict[str, list[Path]] = {split: [] for split in SPLITS}
+    for folder in folders:
+        split = split_of_folder(folder.name)
+        if split is not None:
+            groups[split].append(folder)
+    return {split: members for split, members in groups.items() if members}
+
+
 def split_of(scene: str) -> str:
     """Assign a scene to a split: 80 % train, 10 % val, 10 % test, the same on every machine.
 
     Args:
-        scene: the scene's name; all views of a scene must share it.
+        scene: The scene's name; all views of a scene must share it.
 
     Returns:
         train, val or test.
@@ -63,50 +81,50 @@ def split_by_counts(
     are met exactly.
 
     Args:
-        scenes: the scene of every pair.
-        counts: pairs wanted, by split.
-        held_out: scenes that are to go to a certain split, and before the others, as long as it has
-            room.
+        scenes: Scene of every pair.
+        counts: Pairs wanted by split.
+        held_out: Splits of the scenes that are assigned before the others, each to its own split as
+            long as that has room.
 
     Returns:
-        The split of every pair.
+        The split of every pair, in the order of `scenes`.
 
     Reference: the counts are Table 1's; the order (SHA-256 of the scene) is ours.
     """
     sizes = Counter(scenes)
     room = dict(counts)
-    chosen, wanted = {}, held_out or {}
+    assigned, reserved = {}, held_out or {}
 
-    def turn(scene: str) -> tuple[bool, int, int]:
-        return scene not in wanted, -sizes[scene], _hash(scene)
+    def order(scene: str) -> tuple[bool, int, int]:
+        return scene not in reserved, -sizes[scene], _hash(scene)
 
-    for scene in sorted(sizes, key=turn):
+    for scene in sorted(sizes, key=order):
         size = sizes[scene]
-        split = wanted.get(scene)
+        split = reserved.get(scene)
         if split is None or room[split] < size:
             split = max(room, key=lambda name: (room[name] >= size, room[name] / counts[name]))
-        chosen[scene] = split
+        assigned[scene] = split
         room[split] -= size
-    return [chosen[scene] for scene in scenes]
+    return [assigned[scene] for scene in scenes]
 
 
 def share_out(
     pairs: Sequence[Item], counts: Mapping[str, int], held_out: Mapping[str, str] | None = None
 ) -> dict[str, list[Item]]:
-    """Shares pairs out among splits of given sizes; see `split_by_counts`.
+    """Divide pairs among splits of given sizes; see `split_by_counts`.
 
     Args:
-        pairs: in any order, which each split keeps.
-        counts: pairs wanted, by split; more or fewer pairs keep their shares.
-        held_out: see `split_by_counts`.
+        pairs: Pairs in any order, which each split keeps.
+        counts: Pairs wanted by split; more or fewer pairs are divided in the same proportions.
+        held_out: See `split_by_counts`.
 
     Returns:
         Pairs by split, in the order of `SPLITS`.
     """
-    chosen = split_by_counts([pair.scene for pair in pairs], counts, held_out)
+    splits = split_by_counts([pair.scene for pair in pairs], counts, held_out)
     return {
-        split: [pair for pair, where in zip(pairs, chosen, strict=True) if where == split]
-        for split in SPLITS
+        name: [pair for pair, split in zip(pairs, splits, strict=True) if split == name]
+        for name in SPLITS
     }
 
 

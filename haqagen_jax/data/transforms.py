@@ -1,12 +1,13 @@
-"""Geometry and augmentation of one registered pair; numpy, pure, the caller brings the randomness.
+"""Geometry and augmentation of one registered pair; pure numpy, the caller passes the generator.
 
-A crop of a pair travels as one array (h, w, 4): NIR, R, G, B. What moves one image therefore moves
-the other. Values are float32 in [0, 1]. Not handled: batches.
+A crop of a pair is one array (h, w, c): NIR (and its value, for networks that take it), R, G, B.
+What moves one image therefore moves the other. Values are float32 in [0, 1]. Not handled: batches.
 """
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.images.resize import Window
 
 SHORTEST = 0.55  # of an image's short side: the smallest square that `random_square` chooses
@@ -16,11 +17,11 @@ def pad_to(image: Shaped[np.ndarray, "h w c"], side: int) -> Shaped[np.ndarray, 
     """Grow an image by reflection, centered, until both sides reach a length.
 
     Args:
-        image: any values.
-        side: the least height and width of the result.
+        image: The image, of any values.
+        side: The least height and width of the result.
 
     Returns:
-        The image itself when it is large enough already.
+        (max(h, side), max(w, side), c); the image itself when it is large enough already.
     """
     short = [max(0, side - length) for length in image.shape[:2]]
     if not any(short):
@@ -31,13 +32,13 @@ def pad_to(image: Shaped[np.ndarray, "h w c"], side: int) -> Shaped[np.ndarray, 
 def random_crop(
     size: tuple[int, int], rng: np.random.Generator, *, crop: int, precrop: int
 ) -> Window:
-    """Choose a square; where a side exceeds `precrop`, within a first random cut of that length.
+    """Choose a random square; where a side exceeds `precrop`, within a random cut of that length.
 
     Args:
         size: (h, w) of the image, each at least `crop`.
-        rng: drawn from four times, whatever the size.
-        crop: side of the square, in pixels.
-        precrop: side of the first cut, at least `crop`; 0 for none.
+        rng: Generator; drawn from four times, whatever the size.
+        crop: Side of the square, in pixels.
+        precrop: Side of the first cut, at least `crop`; 0 for none.
 
     Returns:
         The square.
@@ -54,11 +55,11 @@ def _start(length: int, rng: np.random.Generator, crop: int, precrop: int) -> in
 
 
 def central_crop(size: tuple[int, int], *, crop: int) -> Window:
-    """Choose the middle.
+    """Choose the central square of an image.
 
     Args:
         size: (h, w) of the image, each at least `crop`.
-        crop: side of the square, in pixels.
+        crop: Side of the square, in pixels.
 
     Returns:
         The central square.
@@ -69,32 +70,32 @@ def central_crop(size: tuple[int, int], *, crop: int) -> Window:
 def cut_reflected(
     image: Shaped[np.ndarray, "h w c"], window: Window
 ) -> Shaped[np.ndarray, "h2 w2 c"]:
-    """Cut a part out of an image that goes on by reflection beyond its borders.
+    """Cut a part out of an image that is continued by reflection beyond its borders.
 
     Args:
-        image: any values.
-        window: in its pixels; it may reach beyond them.
+        image: The image, of any values.
+        window: Part to cut, in pixels of the image; it may reach beyond them.
 
     Returns:
         (window.height, window.width, c).
     """
-    beyond, starts = [], []
+    padding, starts = [], []
     for start, count, length in zip(window[:2], window[2:], image.shape[:2], strict=True):
         before = max(0, -start)
-        beyond.append((before, max(0, start + count - length)))
+        padding.append((before, max(0, start + count - length)))
         starts.append(start + before)
-    if any(map(any, beyond)):
-        image = np.pad(image, [*beyond, (0, 0)], mode="reflect")
+    if any(map(any, padding)):
+        image = np.pad(image, [*padding, (0, 0)], mode="reflect")
     top, left = starts
     return image[top : top + window.height, left : left + window.width]
 
 
 def random_square(size: tuple[int, int], rng: np.random.Generator) -> Window:
-    """Choose a square between a good half of the short side and the whole long side.
+    """Choose a random square between a good half of the short side and the whole long side.
 
     Args:
         size: (h, w) of the image.
-        rng: drawn from three times.
+        rng: Generator; drawn from three times.
 
     Returns:
         The square; where it is longer than a side, it reaches beyond both of its ends.
@@ -102,8 +103,8 @@ def random_square(size: tuple[int, int], rng: np.random.Generator) -> Window:
     Reference: ours; a network that sees whole images at inference has to learn from them.
     """
     short, long = min(size), max(size)
-    least = max(1, round(SHORTEST * short))
-    side = int(rng.integers(least, long + 1))
+    shortest = max(1, round(SHORTEST * short))
+    side = int(rng.integers(shortest, long + 1))
     top, left = (
         int(rng.integers(min(0, length - side), max(0, length - side) + 1)) for length in size
     )
@@ -123,6 +124,28 @@ def whole_square(size: tuple[int, int]) -> Window:
     return Window((size[0] - side) // 2, (size[1] - side) // 2, side, side)
 
 
+def augment(
+    image: Float[np.ndarray, "n n c"], rng: np.random.Generator, data: DataConfig
+) -> tuple[Float[np.ndarray, "n n planes"], Float[np.ndarray, "n n 3"]]:
+    """Turn a crop of a pair, vary the saturation of its colors and the tones of its NIR.
+
+    Args:
+        image: NIR (and its value, for networks that take it), R, G, B in [0, 1], a square.
+        rng: Generator; drawn from by the orientation, the saturation and the jitter in this order.
+        data: Strengths and probabilities.
+
+    Returns:
+        NIR with all of its planes, and sRGB, in [0, 1].
+
+    Reference: Sec. 4.1, augmentation; the jitter of the NIR is ours.
+    """
+    image = random_orientation(image, rng, flip=data.flip, rotate=data.rotate)
+    factor = 1.0 + data.saturation * float(rng.uniform(-1.0, 1.0))
+    rgb = scale_saturation(image[..., -3:], factor)
+    nir = jitter(image[..., :-3], rng, gain=data.gain, gamma=data.gamma, noise=data.noise)
+    return nir, rgb
+
+
 def jitter(
     nir: Float[np.ndarray, "h w c"],
     rng: np.random.Generator,
@@ -134,11 +157,11 @@ def jitter(
     """Change the tones of a NIR image as another camera or exposure would.
 
     Args:
-        nir: in [0, 1].
-        rng: drawn from three times, and once for each value where there is noise.
-        gain: factors are drawn from 1 - gain to 1 + gain.
-        gamma: exponents are drawn from 1 / (1 + gamma) to 1 + gamma, evenly in their logarithm.
-        noise: the largest standard deviation of Gaussian noise, in [0, 1].
+        nir: NIR image in [0, 1].
+        rng: Generator; drawn from three times, and once for each value where there is noise.
+        gain: Brightness factors are drawn from 1 - gain to 1 + gain.
+        gamma: Exponents are drawn from 1 / (1 + gamma) to 1 + gamma, evenly in their logarithm.
+        noise: Largest standard deviation of Gaussian noise, in [0, 1].
 
     Returns:
         float32 in [0, 1]; the image itself where all three are 0.
@@ -160,10 +183,10 @@ def random_orientation(
     """Mirror left to right with a probability, then turn by a random multiple of 90 degrees.
 
     Args:
-        image: a square, so that its shape survives.
-        rng: drawn from twice.
-        flip: probability in [0, 1].
-        rotate: whether to turn.
+        image: A square, so that its shape survives.
+        rng: Generator; drawn from twice.
+        flip: Probability of mirroring, in [0, 1].
+        rotate: Whether to turn.
 
     Returns:
         A view of the image.

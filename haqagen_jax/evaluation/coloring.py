@@ -68,8 +68,8 @@ def color_pairs(
             try:
                 encoded = pair.encoded()
                 nir, truth = decode_pair(encoded)
-                with located(encoded.nir_place):
-                    canvas = _Canvas(pair.name, encoded.nir_place, nir, truth, judge, refuse)
+                with located(encoded.nir_source):
+                    canvas = _Canvas(pair.name, encoded.nir_source, nir, truth, judge, refuse)
                     job = make(model, nir, canvas)
             except Exception as error:  # whatever it is belongs to this pair
                 refuse(pair.name, error)

@@ -1,6 +1,6 @@
-"""A NIR image as its network wants it: ours, or in ColorMamba's own way for its published weights.
+"""Prepare a NIR image for its network: in our way, or in ColorMamba's for its published weights.
 
-See `haqagen_jax.nir.preparation` for what is the same for both.
+See `haqagen_jax.nir.preparation` for what both ways share.
 """
 
 import numpy as np
@@ -9,47 +9,68 @@ from jaxtyping import Float, Real
 from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.nir.preparation import Blocks, Preparation, fit
 
-_GUARD = 1e-3 / 255  # of the full scale: what the published code adds to a divisor
+_GUARD = 1e-3 / 255  # share of the full scale that the published code adds to a divisor
 
 
 def channels(data: DataConfig) -> int:
-    """Returns how many channels the prepared image has."""
+    """Return the number of channels of a prepared image.
+
+    Args:
+        data: Says which way the image is prepared.
+
+    Returns:
+        1, or 2 for networks that take the value of the image, too.
+    """
     return 2 if data.preparation == "colormamba" else 1
 
 
 def fit_input(blocks: Blocks, dtype: np.dtype, data: DataConfig) -> Preparation:
-    """Looks at all pixels of an image.
+    """Fit the preparation of an image to all of its pixels.
 
     Args:
-        blocks: see `haqagen_jax.nir.preparation.fit`.
+        blocks: See `haqagen_jax.nir.preparation.fit`.
         dtype: uint8, uint16 or float.
-        data: says whose way it is.
+        data: Says which way the image is prepared.
 
     Returns:
         The image's preparation.
 
     Raises:
-        InputError: see `haqagen_jax.nir.preparation.fit`.
+        InputError: See `haqagen_jax.nir.preparation.fit`.
 
     Reference: HAQAGen Sec. 4.1; ColorMamba's published code.
     """
-    found = fit(blocks, dtype, equalize=data.equalize, percentiles=data.nir_percentiles)
-    return _colormamba(blocks, dtype) if data.preparation == "colormamba" else found
+    # Fitted for ColorMamba, too, because this is what checks the pixels.
+    preparation = fit(blocks, dtype, equalize=data.equalize, percentiles=data.nir_percentiles)
+    return _colormamba(blocks, dtype) if data.preparation == "colormamba" else preparation
 
 
 def prepare(image: Real[np.ndarray, "h w"], data: DataConfig) -> Float[np.ndarray, "h w c"]:
-    """Brings one NIR image to what a network takes; see `fit_input`."""
-    found = fit_input(lambda: (image,), image.dtype, data)
-    return found.planes(found.apply(image)[..., None])
+    """Prepare a NIR image for a network.
+
+    Args:
+        image: (h, w); uint8, uint16 or float of any range.
+        data: Says which way the image is prepared.
+
+    Returns:
+        float32 (h, w, c) in [0, 1], with the number of `channels`.
+
+    Raises:
+        InputError: See `haqagen_jax.nir.preparation.fit`.
+
+    Reference: See `fit_input`.
+    """
+    preparation = fit_input(lambda: (image,), image.dtype, data)
+    return preparation.planes(preparation.apply(image)[..., None])
 
 
 def _colormamba(blocks: Blocks, dtype: np.dtype) -> Preparation:
-    """Min-max of the image; and the value of the image taken for gray, over its maximum."""
+    """Fit min-max, and the HSV value of the image as a gray one over its maximum."""
     extremes = [
-        float(limit) for part in blocks() if part.size for limit in (part.min(), part.max())
+        float(limit) for block in blocks() if block.size for limit in (block.min(), block.max())
     ]
     low, high = min(extremes), max(extremes)
-    # Floats have no scale of their own: beyond 1, the brightest counts as white.
+    # Floats have no scale of their own: where they exceed 1, the brightest pixel counts as white.
     full = float(np.iinfo(dtype).max) if dtype.kind != "f" else max(1.0, high)
     guard = _GUARD * full
     darkest = max(low, 0.0)

@@ -1,4 +1,4 @@
-"""A NIR image as the network wants it: histogram equalization, then min-max, over the whole image.
+"""Prepare a NIR image for the network: histogram equalization, then min-max, on the whole image.
 
 Input: uint8, uint16 or float of any range. Output: float32 in [0, 1]. What an image becomes depends
 on all of its pixels, so there are two steps: `fit` looks at them, block by block where they do not
@@ -18,21 +18,23 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.nir.quantiles import counted_percentiles, percentiles_of
 
 FLOAT_LEVELS = 65_536  # a float image is equalized as if it had 16 bits
-WHOLE = (0.0, 100.0)
+WHOLE = (0.0, 100.0)  # percentiles of plain min-max
 
-Blocks = Callable[[], Iterable[Real[np.ndarray, "..."]]]  # an image's pixels, as often as called
+Blocks = Callable[
+    [], Iterable[Real[np.ndarray, "..."]]
+]  # iterates over an image's pixels anew at each call
 
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-    """How the pixels of one image become [0, 1].
+    """Map from the pixels of one image to [0, 1].
 
     Attributes:
-        low, high: what becomes 0 and 1, before the table.
-        table: of a float32 value for each level of an integer image, or for each of 65,536 levels
-            between `low` and `high` of a float one; None: a straight line from `low` to `high`.
+        low, high: Pixels that become 0 and 1, before the table.
+        table: float32 value of each level of an integer image, or of each of 65,536 levels between
+            `low` and `high` of a float image; None for a straight line from `low` to `high`.
         black: HSV value of what becomes 0, in [0, 1), for networks that take the value of the
-            image as well; None: they do not.
+            image, too; None for other networks.
     """
 
     low: float
@@ -41,10 +43,10 @@ class Preparation:
     black: float | None = None
 
     def apply(self, pixels: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-        """Maps pixels of the image.
+        """Map pixels of the image to [0, 1].
 
         Args:
-            pixels: any part of what was fitted.
+            pixels: Any part of the image that was fitted, in its own type.
 
         Returns:
             float32 in [0, 1] of the same shape.
@@ -53,21 +55,22 @@ class Preparation:
             return _line(pixels, self.low, self.high)
         if pixels.dtype.kind == "f":
             pixels = _levels(pixels, self.low, self.high)
-        return np.take(self.table, pixels, mode="clip")  # every level is there: no need to check
+        # Every level is in the table, so "clip" clips nothing; the default would check each index.
+        return np.take(self.table, pixels, mode="clip")
 
     @property
     def applied(self) -> "Preparation":
-        """The preparation of pixels that have been through this one: nothing is left to map."""
+        """Preparation of pixels that have been through this one: nothing is left to map."""
         return Preparation(0.0, 1.0, None, self.black)
 
     def planes(self, nir: Float[np.ndarray, "h w 1"]) -> Float[np.ndarray, "h w c"]:
-        """Adds the value of the image, for networks that take it.
+        """Add the HSV value of the image, for networks that take it.
 
         Args:
-            nir: prepared, any part and at any scale.
+            nir: Prepared NIR in [0, 1], any part of the image at any scale.
 
         Returns:
-            NIR and, unless `black` is None, HSV value.
+            (h, w, 2) with NIR and HSV value; `nir` itself where `black` is None.
         """
         if self.black is None:
             return nir
@@ -82,20 +85,20 @@ def fit(
     equalize: bool,
     percentiles: tuple[float, float] = WHOLE,
 ) -> Preparation:
-    """Looks at all pixels of an image.
+    """Fit the preparation of an image to all of its pixels.
 
     Args:
-        blocks: returns the image's pixels in parts of any shape; called up to five times.
+        blocks: Iterates over the image's pixels in blocks of any shape; called up to five times.
         dtype: uint8, uint16 or float.
-        equalize: equalize the histogram at the image's own depth before min-max.
-        percentiles: what becomes 0 and 1, each in [0, 100]; (0, 100) is plain min-max.
+        equalize: Equalize the histogram at the image's own depth before min-max.
+        percentiles: Percentiles that become 0 and 1, each in [0, 100]; (0, 100) is plain min-max.
 
     Returns:
-        The image's preparation. A single pixel has no range: it becomes its level over the type's
-        maximum (float: clipped to [0, 1]).
+        The image's preparation. A single pixel has no range, so it becomes its level over the
+        type's maximum (float: clipped to [0, 1]).
 
     Raises:
-        InputError: no pixels, another type, NaN or infinity, an image of one value only, or no
+        InputError: No pixels, another type, NaN or infinity, an image of one value only, or no
             contrast between the percentiles.
 
     Reference: Sec. 4.1, preprocessing; 65,536 levels for 16 bits are our reading.
@@ -123,25 +126,25 @@ def prepare_nir(
     equalize: bool,
     percentiles: tuple[float, float] = WHOLE,
 ) -> Float[np.ndarray, "h w 1"]:
-    """Brings one NIR image to [0, 1].
+    """Fit the preparation of a NIR image and apply it.
 
     Args:
         image: (h, w); uint8, uint16 or float of any range.
-        equalize: see `fit`.
-        percentiles: see `fit`.
+        equalize: See `fit`.
+        percentiles: See `fit`.
 
     Returns:
-        float32 (h, w, 1).
+        float32 (h, w, 1) in [0, 1].
 
     Raises:
-        InputError: see `fit`.
+        InputError: See `fit`.
 
     Reference: see `fit`.
     """
     if image.size == 0:
         raise InputError(f"the image has shape {image.shape}: no pixels; give at least one")
-    found = fit(lambda: (image,), image.dtype, equalize=equalize, percentiles=percentiles)
-    return found.apply(image)[..., None]
+    preparation = fit(lambda: (image,), image.dtype, equalize=equalize, percentiles=percentiles)
+    return preparation.apply(image)[..., None]
 
 
 def equalize(image: Integer[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -155,7 +158,7 @@ def equalize(image: Integer[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"
         becomes 0, the brightest 1. A constant image becomes 0.
 
     Raises:
-        InputError: another integer type.
+        InputError: Another integer type.
 
     Reference: Gonzalez and Woods, Digital Image Processing, Sec. 3.3.
     """
@@ -171,15 +174,15 @@ def to_unit(
     """Map the range between two percentiles of an image to [0, 1], clipping what lies outside.
 
     Args:
-        image: any finite numbers, at least one.
-        low: percentile that becomes 0, in [0, 100].
-        high: percentile that becomes 1, above `low`, at most 100.
+        image: Any finite numbers, at least one.
+        low: Percentile that becomes 0, in [0, 100].
+        high: Percentile that becomes 1, above `low`, at most 100.
 
     Returns:
         float32 of the same shape. An image of one value becomes 0.
 
     Raises:
-        InputError: the percentiles are out of order, or an image with contrast has none between.
+        InputError: The percentiles are out of order, or an image with contrast has none between.
     """
     _check_percentiles(low, high)
     bottom, top = float(image.min()), float(image.max())
@@ -196,16 +199,16 @@ def to_unit(
 def _fit_floats(
     blocks: Blocks, dtype: np.dtype, *, equalize: bool, percentiles: tuple[float, float]
 ) -> Preparation:
-    count, bad, extremes = 0, 0, []
+    count, invalid, extremes = 0, 0, []
     for block in blocks():
         finite = np.isfinite(block)
         count += block.size
-        bad += block.size - int(np.count_nonzero(finite))
-        if block.size and not bad:
+        invalid += block.size - int(np.count_nonzero(finite))
+        if block.size and not invalid:
             extremes += [float(block.min()), float(block.max())]
-    if bad:
+    if invalid:
         raise InputError(
-            f"{bad} of {count} pixels are NaN or infinite; replace them by valid values"
+            f"{invalid} of {count} pixels are NaN or infinite; replace them by valid values"
         )
     low, high = (min(extremes), max(extremes)) if extremes else (0.0, 0.0)
     _check_contrast(count, np.array([low, high] if extremes else [], np.float64))
@@ -226,10 +229,10 @@ def _table(
     equalize: bool,
     percentiles: tuple[float, float],
 ) -> Float[np.ndarray, " n"]:
-    """What each level becomes, if there are so many pixels of each."""
+    """Return what each level becomes in an image with so many pixels of each."""
     if equalize:
         levels = _equalizing(counts)
-        if percentiles == WHOLE:  # which equalization reaches already
+        if percentiles == WHOLE:  # equalization has spread the levels from 0 to 1 already
             return levels
     return _line(levels, *_contrast(counted_percentiles(levels, counts, percentiles), *percentiles))
 
@@ -253,11 +256,11 @@ def _count(
 def _line(
     pixels: Real[np.ndarray, "*shape"], bottom: float, top: float
 ) -> Float[np.ndarray, "*shape"]:
-    # float64: the difference of two float32 extremes may overflow, and 16 bits must stay apart.
+    # In float32 the difference of the extremes might overflow, and 16-bit levels must stay apart.
     pixels = pixels.astype(np.float64)
     if math.isinf(top - bottom):
-        pixels, bottom, top = pixels * 0.5, bottom * 0.5, top * 0.5  # halves have the same place
-    # Clipped first: what lies far outside of a narrow range would overflow in the division.
+        pixels, bottom, top = pixels * 0.5, bottom * 0.5, top * 0.5  # halving keeps the ratio
+    # Clipped first, because what lies far outside of a narrow range would overflow in the division.
     return ((np.clip(pixels, bottom, top) - bottom) / (top - bottom)).astype(np.float32)
 
 
@@ -282,8 +285,8 @@ def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
         )
 
 
-def _contrast(found: tuple[float, ...], low: float, high: float) -> tuple[float, float]:
-    bottom, top = found
+def _contrast(limits: tuple[float, ...], low: float, high: float) -> tuple[float, float]:
+    bottom, top = limits
     if bottom == top:
         raise InputError(f"percentiles {low} and {high} of the image are both {bottom}; widen them")
     return bottom, top

@@ -1,6 +1,6 @@
-"""Exact percentiles without sorting: of counted levels, and of floats that pass by in blocks.
+"""Compute exact percentiles without sorting: of counted levels, and of floats in blocks.
 
-numpy only. As `numpy.percentile` defines them (linear between two ranks), to the last bit.
+numpy only. Results equal those of `numpy.percentile` (linear between two ranks) to the last bit.
 """
 
 import math
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from jaxtyping import Float, Integer
 
-_DIGIT = 16  # bits of a float's rank that one pass finds
+_DIGIT = 16  # bits of a value that one pass over the blocks determines
 
 
 def counted_percentiles(
@@ -17,23 +17,23 @@ def counted_percentiles(
     counts: Integer[np.ndarray, " n"],
     percentiles: Sequence[float],
 ) -> tuple[float, ...]:
-    """Finds percentiles of an image of which each level is known to occur so many times.
+    """Compute percentiles of an image from the number of its pixels at each level.
 
     Args:
-        levels: rising.
-        counts: of pixels at each level, at least one in all.
-        percentiles: each in [0, 100].
+        levels: Values of the levels, ascending.
+        counts: Number of pixels at each level, at least one in all.
+        percentiles: Percentiles, each in [0, 100].
 
     Returns:
-        The values.
+        A value for each percentile.
     """
-    ranks = np.cumsum(counts)
-    total = int(ranks[-1])
+    cumulative = np.cumsum(counts)
+    total = int(cumulative[-1])
 
-    def at(rank: int) -> float:
-        return float(levels[np.searchsorted(ranks, rank, side="right")])
+    def value_at(rank: int) -> float:
+        return float(levels[np.searchsorted(cumulative, rank, side="right")])
 
-    return tuple(_between(at, total, q) for q in percentiles)
+    return tuple(_interpolate(value_at, total, q) for q in percentiles)
 
 
 def percentiles_of(
@@ -41,70 +41,74 @@ def percentiles_of(
     dtype: np.dtype,
     percentiles: Sequence[float],
 ) -> tuple[float, ...]:
-    """Finds percentiles of finite floats.
+    """Compute percentiles of finite floats.
 
     Args:
-        blocks: returns them in parts of any shape; called once for every 16 bits of the type.
-        dtype: of the blocks.
-        percentiles: each in [0, 100].
+        blocks: Iterates over the floats in blocks of any shape; called once to count them, and once
+            for every 16 bits of the type.
+        dtype: Type of the blocks.
+        percentiles: Percentiles, each in [0, 100].
 
     Returns:
-        The values.
+        A value for each percentile.
     """
     total = sum(block.size for block in blocks())
-    wanted = sorted({rank for q in percentiles for rank in _ranks(total, q)})
-    values = dict(zip(wanted, _of_ranks(blocks, dtype, wanted), strict=True))
-    return tuple(_between(values.__getitem__, total, q) for q in percentiles)
+    ranks = sorted({rank for q in percentiles for rank in _ranks(total, q)})
+    values = dict(zip(ranks, _values_at(blocks, dtype, ranks), strict=True))
+    return tuple(_interpolate(values.__getitem__, total, q) for q in percentiles)
 
 
-def _of_ranks(
+def _values_at(
     blocks: Callable[[], Iterable[np.ndarray]], dtype: np.dtype, ranks: list[int]
 ) -> list[float]:
-    """The values that would have these places in order, found digit by digit from the highest."""
+    """Select the values of some ranks by a radix search, from the highest digit to the lowest."""
     bits = 8 * dtype.itemsize
-    found, left = [0] * len(ranks), list(ranks)  # the digits so far; the place among their like
+    prefixes = [0] * len(ranks)  # the digits of each value that are known so far
+    remaining = list(ranks)  # the rank of each value among those with its prefix
     for shift in range(bits - _DIGIT, -1, -_DIGIT):
-        counts = {prefix: np.zeros(1 << _DIGIT, np.int64) for prefix in set(found)}
+        counts = {prefix: np.zeros(1 << _DIGIT, np.int64) for prefix in set(prefixes)}
         for block in blocks():
-            keys = _ordered(block.ravel())
+            keys = _to_ordered(block.ravel())
             known = keys >> np.uint64(shift)
             for prefix, count in counts.items():
-                mine = known[known >> np.uint64(_DIGIT) == prefix] & np.uint64((1 << _DIGIT) - 1)
-                count += np.bincount(mine.astype(np.int64), minlength=1 << _DIGIT)
-        for i, prefix in enumerate(found):
-            below = np.cumsum(counts[prefix])
-            digit = int(np.searchsorted(below, left[i], side="right"))
-            left[i] -= int(below[digit - 1]) if digit else 0
-            found[i] = (prefix << _DIGIT) | digit
-    return [_value(key, dtype) for key in found]
+                digits = known[known >> np.uint64(_DIGIT) == prefix] & np.uint64((1 << _DIGIT) - 1)
+                count += np.bincount(digits.astype(np.int64), minlength=1 << _DIGIT)
+        for i, prefix in enumerate(prefixes):
+            cumulative = np.cumsum(counts[prefix])
+            digit = int(np.searchsorted(cumulative, remaining[i], side="right"))
+            remaining[i] -= int(cumulative[digit - 1]) if digit else 0
+            prefixes[i] = (prefix << _DIGIT) | digit
+    return [_to_float(key, dtype) for key in prefixes]
 
 
-def _ordered(floats: np.ndarray) -> np.ndarray:
-    """Unsigned integers of the same order: IEEE 754 has sign and magnitude."""
+def _to_ordered(floats: np.ndarray) -> np.ndarray:
+    """Map floats to unsigned integers of the same order; IEEE 754 has sign and magnitude."""
     bits = 8 * floats.dtype.itemsize
     keys = np.ascontiguousarray(floats).view(f"u{floats.dtype.itemsize}").astype(np.uint64)
     sign = np.uint64(1 << (bits - 1))
-    everything = np.uint64((1 << bits) - 1)
-    return np.where(keys & sign, ~keys & everything, keys | sign)
+    mask = np.uint64((1 << bits) - 1)
+    return np.where(keys & sign, ~keys & mask, keys | sign)
 
 
-def _value(key: int, dtype: np.dtype) -> float:
+def _to_float(key: int, dtype: np.dtype) -> float:
+    """Invert `_to_ordered`."""
     bits = 8 * dtype.itemsize
     sign = 1 << (bits - 1)
-    raw = key & ~sign if key & sign else ~key & ((1 << bits) - 1)
-    return float(np.array(raw, f"u{dtype.itemsize}").view(dtype))
+    pattern = key & ~sign if key & sign else ~key & ((1 << bits) - 1)
+    return float(np.array(pattern, f"u{dtype.itemsize}").view(dtype))
 
 
 def _ranks(total: int, q: float) -> tuple[int, int]:
-    place = (total - 1) * (q / 100)
-    low = int(np.floor(place))
+    """Return the two ranks that a percentile lies between."""
+    low = int(np.floor((total - 1) * (q / 100)))
     return low, min(low + 1, total - 1)
 
 
-def _between(at: Callable[[int], float], total: int, q: float) -> float:
+def _interpolate(value_at: Callable[[int], float], total: int, q: float) -> float:
     low, high = _ranks(total, q)
-    part = (total - 1) * (q / 100) - low
-    a, b = at(low), at(high)
-    if math.isinf(b - a):  # the extremes of float64
-        return a * (1 - part) + b * part
-    return a + (b - a) * part if part < 0.5 else b - (b - a) * (1 - part)
+    fraction = (total - 1) * (q / 100) - low
+    a, b = value_at(low), value_at(high)
+    if math.isinf(b - a):  # the difference of float64 extremes overflows
+        return a * (1 - fraction) + b * fraction
+    # Two forms, as in numpy, so that both ends are met exactly.
+    return a + (b - a) * fraction if fraction < 0.5 else b - (b - a) * (1 - fraction)

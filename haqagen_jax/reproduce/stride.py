@@ -124,7 +124,7 @@ def _score(model: Colorizer, pair: Pair, distance: Perceptual | None) -> Row:
         seconds = time.perf_counter() - since
         row = measure(np.asarray(rgb), truth, distance)
     except ValueError as error:
-        raise InputError(f"{encoded.nir_place}: {error}") from None
+        raise InputError(f"{encoded.nir_source}: {error}") from None
     row[_TIME] = seconds / (nir.size / 1e6)
     height, width = nir.shape
     plan = TilePlan(height, width, model.settings.tile, model.settings.stride)

@@ -1,4 +1,4 @@
-"""Rendered natural scenes: near-infrared and color images together, from a seed.
+"""Render natural scenes from a seed: near-infrared and color images together.
 
 For tests, for the demonstration and for people without data. No photograph goes into them: shapes
 and textures are seeded noise, colors are published reflectances (see `materials`). numpy

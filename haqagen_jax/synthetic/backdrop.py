@@ -47,7 +47,7 @@ def paint_sky(canvas: Canvas, sky: Sky, noise: Noise) -> None:
 def _clouds(
     window: Window, horizon: float, pixel: float, sky: Sky, light: Light, noise: Noise
 ) -> tuple[Field, Field]:
-    """Give the opacity and the brightness of the clouds in a window."""
+    """Compute the opacity and the brightness of the clouds in a window."""
     depth = 1 / (np.clip(horizon - window.y, 0, None) + 0.10)
     u, v = window.x * depth * np.float32(0.55), depth * np.float32(0.75) + 0 * window.x
     footprint = pixel * depth * 0.55
@@ -118,7 +118,7 @@ def paint_ridge(canvas: Canvas, ridge: Ridge, noise: Noise, offset: float) -> No
 def _relief(
     window: Window, ridge: Ridge, noise: Noise, light: Light, offset: float, pixel: float
 ) -> tuple[Field, Field]:
-    """Give the sun's incidence on the folds of a ridge, and its fine texture."""
+    """Compute the sun's incidence on the folds of a ridge, and its fine texture."""
     scale = np.float32(1.6 / ridge.wavelength)
     step = pixel * float(scale)
     u, v = window.x * scale + np.float32(offset), window.y * scale * np.float32(1.3)

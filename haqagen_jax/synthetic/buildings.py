@@ -62,7 +62,7 @@ class _Face(NamedTuple):
 
 
 class _Skin(NamedTuple):
-    """What a face looks like: reflectance, label and the part of it that is there."""
+    """Appearance of a face: reflectance, label and coverage."""
 
     albedo: Float[np.ndarray, "h w 4"]
     label: np.ndarray
@@ -94,15 +94,15 @@ def paint_house(canvas: Canvas, house: House, noise: Noise) -> None:
 
     Args:
         canvas: Painted in place.
-        house: What and where; all of it must lie in front of the camera.
-        noise: Bricks, stains, tiles.
+        house: The house; all of it must lie in front of the camera.
+        noise: Noise of bricks, stains and tiles.
     """
     for face in _faces(house, noise):
         _paint_face(canvas, face)
 
 
 def _corners(house: House) -> Float[np.ndarray, "4 2"]:
-    """Give the foot of the house, (X, Z), counter-clockwise seen with Z up."""
+    """Return the foot of the house, (X, Z), counter-clockwise seen with Z up."""
     along = np.array([np.cos(house.angle), np.sin(house.angle)]) * house.length / 2
     back = np.array([-np.sin(house.angle), np.cos(house.angle)]) * house.depth / 2
     middle = np.array([house.x, house.z])
@@ -158,10 +158,10 @@ def _paint_face(canvas: Canvas, face: _Face) -> None:
         return
     dy = view.horizon - window.y
     slant = normal[0] * window.x + normal[1] * dy + normal[2]
-    reach = toward / np.minimum(slant, -1e-6)
+    depth = toward / np.minimum(slant, -1e-6)
     offset = camera - face.corner
-    u = reach * (eu[0] * window.x + eu[1] * dy + eu[2]) + float(offset @ eu)
-    v = reach * (ev[0] * window.x + ev[1] * dy + ev[2]) + float(offset @ ev)
+    u = depth * (eu[0] * window.x + eu[1] * dy + eu[2]) + float(offset @ eu)
+    v = depth * (ev[0] * window.x + ev[1] * dy + ev[2]) + float(offset @ ev)
     u, v = u.astype(np.float32), v.astype(np.float32)
     pixel = float(view.pixel * quad[:, 2].mean())
     inside = np.minimum(np.minimum(u, width - u), np.minimum(v, height - v))
@@ -264,5 +264,5 @@ def _hull(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"]:
 
 
 def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
-    """Twice the signed area of a triangle: positive for a turn to the left."""
+    """Return twice the signed area of a triangle, positive for a turn to the left."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])

@@ -51,7 +51,7 @@ class View:
         return self.width * self.pixel / 2
 
     def window(self, left: float, right: float, top: float, bottom: float) -> Window | None:
-        """Cut the pixels touched by a rectangle of the screen.
+        """Return the window of pixels that a rectangle of the screen touches.
 
         Args:
             left: Smallest x.
@@ -76,25 +76,29 @@ class View:
         )
 
     def whole(self) -> Window:
-        """Cut the whole canvas."""
+        """Return the window of the whole canvas.
+
+        Returns:
+            All rows and columns.
+        """
         window = self.window(-self.half_width, self.half_width, -1e6, 1e6)
         assert window is not None
         return window
 
     def project(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
-        """Find where points of the world fall on the screen.
+        """Project points of the world onto the screen.
 
         Args:
             points: X, Y, Z in meters; Z > 0.
 
         Returns:
-            x, y in view heights.
+            (n, 2): x, y in view heights.
         """
         x, y, z = points.T
         return np.stack([x / z, self.horizon - (y - self.eye) / z], axis=1)
 
     def window_around(self, points: Float[np.ndarray, "n 3"], margin: float = 0.0) -> Window | None:
-        """Cut the pixels of the box around some points of the world.
+        """Return the window of pixels in the bounding box of some points of the world.
 
         Args:
             points: X, Y, Z in meters; Z > 0.
@@ -124,7 +128,14 @@ class Light:
         return float(self.sun_direction[1])
 
     def toward(self, normal: Vector) -> float:
-        """Cosine between a surface's normal and the sun, 0 when turned away."""
+        """Return the cosine of the sun's incidence on a surface.
+
+        Args:
+            normal: Unit normal of the surface.
+
+        Returns:
+            Cosine between the normal and the sun, 0 where the surface is turned away.
+        """
         return max(0.0, float(normal @ self.sun_direction))
 
     def shade(
@@ -173,13 +184,13 @@ class Canvas:
         alpha: Plane,
         label: Material | np.ndarray,
     ) -> None:
-        """Lay something over a part of the canvas.
+        """Blend a radiance into a part of the canvas.
 
         Args:
-            window: Where.
-            radiance: Of what is painted.
-            alpha: How much of each pixel it covers, in [0, 1].
-            label: What it is: one material, or the label of each pixel.
+            window: Part of the canvas.
+            radiance: Radiance of what is painted, linear.
+            alpha: Coverage of each pixel, in [0, 1].
+            label: One material, or the label of each pixel.
         """
         below = self.radiance[window.rows, window.columns]
         below += (radiance - below) * alpha[..., None]
@@ -188,5 +199,5 @@ class Canvas:
 
 
 def _span(start: float, end: float) -> tuple[int, int]:
-    """First pixel and last + 1 of an interval, kept within what an int can say."""
+    """Return the first pixel of an interval and the one after its last, within +-1e6."""
     return int(np.floor(np.clip(start, -1e6, 1e6))), int(np.ceil(np.clip(end, -1e6, 1e6)))

@@ -98,13 +98,13 @@ def paint_ground(canvas: Canvas, land: Land, noise: Noise) -> None:
 def _fields(
     land: Land, x: Plane, z: Float[np.ndarray, "h 1"], pixel: float, eye: float, noise: Noise
 ) -> tuple[Float[np.ndarray, "h w 4"], UInt8[np.ndarray, "h w"]]:
-    """Give reflectance and label of the fields: kind, macro mixture, fine texture, furrows."""
+    """Compute reflectance and label of the fields: kind, macro mixture, fine texture, furrows."""
     far = np.log(z)
     warp = noise.fractal(x / 60, z / 60 + np.float32(3), 3)
     v = far * np.float32(2.2) + np.float32(0.10) * x / z + np.float32(0.25) * warp
     u = x / (z * np.float32(0.55)) + np.float32(0.8) * v + np.float32(0.3) * warp
-    which = noise.cells(u, v) * 0.5 + 0.5
-    kind = (which * len(land.fields)).astype(np.int64) % len(land.fields)
+    uniform = noise.cells(u, v) * 0.5 + 0.5
+    kind = (uniform * len(land.fields)).astype(np.int64) % len(land.fields)
     kind = np.where(z < land.foreground * (1 + 0.4 * warp), 0, kind)
 
     grain = _grain(x / z, z, eye, pixel, noise)
@@ -121,7 +121,7 @@ def _fields(
 
 
 def _grain(x: Plane, z: Float[np.ndarray, "h 1"], eye: float, pixel: float, noise: Noise) -> Plane:
-    """Give the texture of blades and clods, which stand upright on the ground.
+    """Compute the texture of blades and clods, which stand upright on the ground.
 
     It is laid on the screen, octave by octave, and each octave shows only where perspective makes
     it finer than half a meter; laid on the ground it would be drawn out by the slant of the view.
@@ -222,7 +222,7 @@ def paint_lake(canvas: Canvas, lake: Lake, noise: Noise) -> None:
 
 
 def _ripples(x: Plane, z: Field, footprint: Field, eye: float, noise: Noise) -> Plane:
-    """Give the slope of the waves: long crests across the view, fading with distance."""
+    """Compute the slope of the waves: long crests across the view, fading with distance."""
     fine = footprint * z / eye
     waves = noise.fractal(x * 0.35, z * 1.6, 5, pixel=fine * 0.8, gain=0.7)
     calm = smoothstep(-0.2, 0.3, noise.fractal(x / 40, z / 25, 2))

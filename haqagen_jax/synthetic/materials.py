@@ -72,7 +72,7 @@ _TABLE: dict[Material, tuple[float, float, float, float, float, float]] = {
 
 
 def mean_reflectance(material: Material) -> Bands:
-    """Give the typical reflectance of a material.
+    """Return the typical reflectance of a material.
 
     Args:
         material: Which one.

@@ -1,4 +1,4 @@
-"""Endless seeded noise: the source of every texture of a rendered scene.
+"""Seeded value noise: the source of every texture of a rendered scene.
 
 Coordinates are float32 arrays of any shape that broadcast together, in units of the coarsest
 wavelength; results are float32, centered on 0, within [-1, 1]. The pattern repeats after 256 cells.
@@ -22,7 +22,7 @@ class Noise:
         self._table = rng.random(1 << 2 * _BITS, dtype=np.float32) * 2 - 1
 
     def cells(self, x: Field, y: Field) -> Field:
-        """Give one number for each unit square: the color of a brick, of a field.
+        """Return one number for each unit square, as for the color of a brick or a field.
 
         Args:
             x: Horizontal coordinate.
@@ -36,7 +36,7 @@ class Noise:
         return self._table[(row << _BITS) | column]
 
     def smooth(self, x: Field, y: Field) -> Field:
-        """Interpolate the table smoothly: one octave of noise.
+        """Interpolate the table smoothly, which is one octave of noise.
 
         Args:
             x: Horizontal coordinate.

@@ -1,4 +1,4 @@
-"""The composition of a rendered scene: where the horizon lies, what stands where, how it is lit."""
+"""Draw the composition of a scene: where the horizon lies, what stands where, how it is lit."""
 
 from dataclasses import dataclass
 
@@ -36,9 +36,9 @@ def plan_scene(seed: int, height: int, width: int) -> Plan:
     """Draw the composition of a scene.
 
     Args:
-        seed: At least 0.
-        height: Of the canvas, pixels.
-        width: Of the canvas, pixels.
+        seed: Seed of the scene, at least 0.
+        height: Height of the canvas, pixels.
+        width: Width of the canvas, pixels.
 
     Returns:
         The same plan for every size, apart from the canvas itself.
@@ -189,8 +189,8 @@ def _houses(rng: np.random.Generator, lake: Lake | None) -> tuple[House, ...]:
         z = _between(rng, 18.0, 75.0) if lake is None else lake.far * _between(rng, 1.6, 2.2) + 15
         x = z * _between(rng, -0.75, 0.75)
         house = _house(rng, x, z)
-        reach = [np.hypot(h.x - x, h.z - z) > (h.length + house.length) * 0.6 for h in houses]
-        if all(reach):
+        clear = [np.hypot(h.x - x, h.z - z) > (h.length + house.length) * 0.6 for h in houses]
+        if all(clear):
             houses.append(house)
     return tuple(houses)
 

@@ -67,8 +67,8 @@ def paint_plant(canvas: Canvas, plant: Plant, noise: Noise) -> None:
 
     Args:
         canvas: Painted in place.
-        plant: What and where.
-        noise: Leaves and bark.
+        plant: The plant.
+        noise: Noise of leaves and bark.
     """
     view = canvas.view
     half = plant.width * 0.75

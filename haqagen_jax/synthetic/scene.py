@@ -1,4 +1,4 @@
-"""Rendered natural scenes: a near-infrared image and its color image, from one seed.
+"""Render a natural scene from a seed: a near-infrared image and its color image.
 
 A scene is painted as linear radiance in four bands (R, G, B, NIR) and taken by two noisy cameras,
 both sRGB-encoded (a photographic camera with its infrared filter taken out encodes its near
@@ -21,7 +21,7 @@ from haqagen_jax.synthetic.noise import Noise
 from haqagen_jax.synthetic.plan import Plan, plan_scene
 
 _EXPOSURE = np.array([1.22, 1.22, 1.22, 1.20], np.float32)
-# Variance of the sensor's noise: a part that grows with the light (photons), a part that does not.
+# Variance of the sensor's noise: shot noise grows with the light, read noise does not.
 _SHOT_NOISE, _READ_NOISE = 1.5e-4, 2e-6
 
 
@@ -82,18 +82,17 @@ def paint(seed: int, height: int, width: int) -> Canvas:
 
 def _paint_objects(canvas: Canvas, plan: Plan, noise: Noise) -> None:
     """Paint from far to near: what stands behind the lake, the lake, what stands before it."""
-    lake = plan.land.lake
-    waiting = lake is not None
-    for thing in sorted([*plan.plants, *plan.houses], key=lambda thing: -thing.z):
-        if lake is not None and waiting and thing.z < lake.far:
-            paint_lake(canvas, lake, noise)
-            waiting = False
-        if isinstance(thing, plants.Plant):
-            plants.paint_plant(canvas, thing, noise)
+    pending_lake = plan.land.lake
+    for item in sorted([*plan.plants, *plan.houses], key=lambda item: -item.z):
+        if pending_lake is not None and item.z < pending_lake.far:
+            paint_lake(canvas, pending_lake, noise)
+            pending_lake = None
+        if isinstance(item, plants.Plant):
+            plants.paint_plant(canvas, item, noise)
         else:
-            buildings.paint_house(canvas, thing, noise)
-    if lake is not None and waiting:
-        paint_lake(canvas, lake, noise)
+            buildings.paint_house(canvas, item, noise)
+    if pending_lake is not None:
+        paint_lake(canvas, pending_lake, noise)
 
 
 def _expose(canvas: Canvas, rng: np.random.Generator) -> Scene:

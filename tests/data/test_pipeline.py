@@ -47,7 +47,7 @@ def take(iterator, count):
 
 
 def prepared(pairs, data):
-    return records.Made(pairs, functools.partial(records.prepare, data=data))
+    return records.PairCache(pairs, functools.partial(records.prepare, data=data))
 
 
 def assert_same(left, right):
@@ -246,7 +246,7 @@ def test_a_pair_is_decoded_once_for_all_evaluations_and_not_by_who_waits(pairs, 
     decode, decoded = records.decode_stored, []
 
     def counting(encoded):
-        decoded.append((encoded.nir_place, threading.current_thread()))
+        decoded.append((encoded.nir_source, threading.current_thread()))
         return decode(encoded)
 
     monkeypatch.setattr(records, "decode_stored", counting)

@@ -11,7 +11,7 @@ from PIL import Image
 from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.data.folder import find_pairs
 from haqagen_jax.data.pipeline import EvaluationBatches, train_iterator
-from haqagen_jax.data.records import Picture, prepare
+from haqagen_jax.data.records import PreparedPair, prepare
 from haqagen_jax.data.transforms import SHORTEST, jitter, random_square, whole_square
 from haqagen_jax.images.resize import Window, resize
 from haqagen_jax.nir.preparation import Preparation
@@ -43,7 +43,7 @@ def picture(height, width):
     rng = np.random.default_rng(0)
     nir = rng.integers(0, 256, (height, width, 1)).astype(np.uint8)
     rgb = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
-    return Picture(nir / np.float32(255), rgb, (height, width), Preparation(0.0, 1.0, None))
+    return PreparedPair(nir / np.float32(255), rgb, (height, width), Preparation(0.0, 1.0, None))
 
 
 @pytest.mark.parametrize("window", [Window(-5, 3, 20, 20), whole_square((10, 30))])

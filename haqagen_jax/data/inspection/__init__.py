@@ -1,1 +1,1 @@
-"""What a data set holds: counts, sizes, depths, histograms, registration, duplicates, faults."""
+"""Inspection of a data set: counts, sizes, depths, histograms, registration, duplicates, faults."""

@@ -1,4 +1,4 @@
-"""The report of an inspection: text for a terminal, one self-contained HTML page."""
+"""Report an inspection: text for a terminal, and one self-contained HTML page."""
 
 import io
 from collections import Counter
@@ -19,16 +19,16 @@ from haqagen_jax.images.levels import from_levels, quantize
 from haqagen_jax.nir.preparation import to_unit
 from haqagen_jax.system.files import write_bytes
 
-LOOSE = 1.0  # pixels of shift from where on a pair is badly registered
+LOOSE = 1.0  # pixels of shift from which on a pair is badly registered
 Couples = Sequence[tuple[PairMeasure, PairMeasure]]
 Row = dict[str, Any]
 
 
 def summary(measures: Sequence[PairMeasure]) -> list[Row]:
-    """Sums each split up.
+    """Summarize each split.
 
     Args:
-        measures: of all pairs.
+        measures: Measurements of all pairs.
 
     Returns:
         A row a split that has pairs: counts, sizes, depths, median and 90th percentile of the
@@ -36,16 +36,16 @@ def summary(measures: Sequence[PairMeasure]) -> list[Row]:
     """
     rows = []
     for split in SPLITS:
-        own = [one for one in measures if one.split == split]
-        if not own:
+        members = [pair for pair in measures if pair.split == split]
+        if not members:
             continue
-        shifts = np.array([one.shift for one in own])
+        shifts = np.array([pair.shift for pair in members])
         rows.append(
             {
                 "split": split,
-                "pairs": len(own),
-                "sizes": _most(f"{w}x{h}" for h, w in (one.size for one in own)),
-                "depths": _most(one.depths for one in own),
+                "pairs": len(members),
+                "sizes": _most_frequent(f"{w}x{h}" for h, w in (pair.size for pair in members)),
+                "depths": _most_frequent(pair.depths for pair in members),
                 "shift": f"{np.median(shifts):.2f} / {np.percentile(shifts, 90):.2f}",
                 "loose": int((shifts >= LOOSE).sum()),
             }
@@ -54,15 +54,15 @@ def summary(measures: Sequence[PairMeasure]) -> list[Row]:
 
 
 def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couples) -> str:
-    """Writes the report for a terminal.
+    """Format the report for a terminal.
 
     Args:
-        measures: of all readable pairs.
-        faults: a line each.
-        couples: pairs of two splits that look alike.
+        measures: Measurements of all readable pairs.
+        faults: A line for each fault.
+        couples: Pairs of two splits that look alike.
 
     Returns:
-        Lines.
+        A table of the splits, the faults and the couples, as lines.
     """
     head = (
         "split",
@@ -82,11 +82,11 @@ def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couple
 
 
 def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]) -> str:
-    """Draws a pair small, NIR beside color.
+    """Draw a thumbnail of a pair, NIR beside color.
 
     Args:
-        nir: any type and range; shown from its minimum to its maximum.
-        rgb: uint8, uint16 or floats in [0, 1].
+        nir: NIR image of any type and range; shown from its minimum to its maximum.
+        rgb: Color image, uint8, uint16 or floats in [0, 1].
 
     Returns:
         A JPEG as a data URI.
@@ -98,24 +98,24 @@ def thumbnail(nir: Real[np.ndarray, "h w"], rgb: Real[np.ndarray, "h w 3"]) -> s
 
 def write(
     path: Path,
-    place: str,
+    directory: str,
     measures: Sequence[PairMeasure],
     faults: Sequence[str],
     couples: Couples,
     thumbnails: Sequence[str],
 ) -> None:
-    """Writes the page; it appears when it is complete.
+    """Write the page. Atomic: it appears when it is complete.
 
     Args:
-        path: of the HTML file.
-        place: the data set.
-        measures: of all readable pairs.
-        faults: a line each.
-        couples: pairs of two splits that look alike.
-        thumbnails: data URIs, one for each of `measures`.
+        path: Path of the HTML file.
+        directory: The data set, as it is shown.
+        measures: Measurements of all readable pairs.
+        faults: A line for each fault.
+        couples: Pairs of two splits that look alike.
+        thumbnails: Data URIs, one for each of `measures`.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: The file cannot be written.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -123,7 +123,7 @@ def write(
         undefined=jinja2.StrictUndefined,
     )
     html = environment.get_template("page.html").render(
-        place=place,
+        directory=directory,
         rows=summary(measures),
         faults=faults,
         couples=couples,
@@ -135,9 +135,9 @@ def write(
 
 
 def _histograms(measures: Sequence[PairMeasure]) -> str:
-    """Shares of gray levels over all pairs, as an SVG image."""
-    nir = sum(one.nir_histogram / one.nir_histogram.sum() for one in measures)
-    rgb = sum(one.rgb_histogram / one.rgb_histogram[0].sum() for one in measures)
+    """Draw the shares of gray levels over all pairs as an SVG image, for a data URI."""
+    nir = sum(pair.nir_histogram / pair.nir_histogram.sum() for pair in measures)
+    rgb = sum(pair.rgb_histogram / pair.rgb_histogram[0].sum() for pair in measures)
     figure = Figure(figsize=(8, 2.6), layout="constrained")
     levels = (np.arange(BINS) + 0.5) / BINS
     left, right = figure.subplots(1, 2)
@@ -152,8 +152,8 @@ def _histograms(measures: Sequence[PairMeasure]) -> str:
     return data_uri(buffer.getvalue(), "image/svg+xml")
 
 
-def _most(values: Iterable[str]) -> str:
-    """The three most frequent values, with their counts."""
+def _most_frequent(values: Iterable[str]) -> str:
+    """Join the three most frequent values, with their counts."""
     counts = Counter(values)
     shown = [f"{value} ({count})" for value, count in counts.most_common(3)]
     return ", ".join(shown) + (f", {len(counts) - 3} more" if len(counts) > 3 else "")

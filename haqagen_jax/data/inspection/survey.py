@@ -1,4 +1,4 @@
-"""Look at every pair of a data set: a table on the terminal, a page with thumbnails beside it."""
+"""Inspect every pair of a data set: a table on the terminal, and a page with thumbnails."""
 
 from pathlib import Path
 
@@ -13,21 +13,21 @@ from haqagen_jax.system.files import prepare_folder
 
 
 def inspect(directory: str, out: str, *, progress: bool = True) -> int:
-    """Inspects a data set and reports.
+    """Inspect a data set, print a table and write a page.
 
     Args:
-        directory: folder of pairs, or a data set that was built.
-        out: HTML file to write.
-        progress: show a bar on stderr.
+        directory: A folder of pairs, or a data set that was built.
+        out: Path of the HTML file to write.
+        progress: Show a progress bar on stderr.
 
     Returns:
         The exit status: 0, or 1 when there are faults or duplicates across splits.
 
     Raises:
-        InputError: nothing to inspect, or the page cannot be written.
+        InputError: Nothing to inspect, or the page cannot be written.
     """
     with reachable():
-        if Path(out).is_dir():  # before the work
+        if Path(out).is_dir():  # checked before the work that may take minutes
             raise InputError(
                 f"--out {out}: is a folder; name the page, as {Path(out, 'page.html')}"
             )
@@ -53,15 +53,17 @@ def inspect(directory: str, out: str, *, progress: bool = True) -> int:
 
 
 def _list(directory: Path) -> tuple[list[tuple[str, Pair]], list[str]]:
-    """Every pair with its split, and the names that are no pairs."""
+    """Return every pair with its split, and a line for each name that is not a sound pair."""
     if built.is_built(directory):
         pairs = [(split, pair) for split in SPLITS for pair in built.split_pairs(directory, split)]
         return list(pairs), []
-    found = folder.scan(directory)
+    parts = folder.scan(directory)
     faults = [
-        f"{problem.text} ({problem.kind})" for one in found.values() for problem in one.problems
+        f"{problem.text} ({problem.kind})" for part in parts.values() for problem in part.problems
     ]
     listed: list[tuple[str, Pair]] = [
-        (split or split_of(pair.scene), pair) for split, one in found.items() for pair in one.pairs
+        (split or split_of(pair.scene), pair)
+        for split, part in parts.items()
+        for pair in part.pairs
     ]
     return listed, faults

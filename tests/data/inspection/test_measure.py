@@ -5,8 +5,8 @@ from skimage.registration import phase_cross_correlation
 
 from haqagen_jax.data.inspection.measure import (
     ALIKE,
+    describe,
     duplicates,
-    look,
     measure,
     registration_shift,
 )
@@ -45,10 +45,10 @@ def test_a_look_survives_size_brightness_and_noise_but_not_another_scene():
     small = nir.reshape(80, 2, 100, 2).mean((1, 3))
     noisy = np.clip(nir + np.random.default_rng(0).normal(0, 0.03, nir.shape), 0, 1)
     for again in (small, 0.3 * nir + 0.2, noisy, nir**1.3):
-        assert look(nir) @ look(again) > 0.98
+        assert describe(nir) @ describe(again) > 0.98
     other = render(2, 160, 200).nir[..., 0]
-    assert abs(look(nir) @ look(other)) < 0.8
-    np.testing.assert_allclose(np.linalg.norm(look(nir)), 1.0)
+    assert abs(describe(nir) @ describe(other)) < 0.8
+    np.testing.assert_allclose(np.linalg.norm(describe(nir)), 1.0)
 
 
 def test_one_light_on_different_pictures_does_not_make_them_alike():
@@ -57,8 +57,8 @@ def test_one_light_on_different_pictures_does_not_make_them_alike():
     pictures = [light + 0.4 * render(seed, 64, 80).nir[..., 0] for seed in range(6)]
     for i, one in enumerate(pictures):
         for two in pictures[:i]:
-            assert look(one) @ look(two) < ALIKE - 0.1
-    assert not look(np.full((3, 5), 0.4)).any()
+            assert describe(one) @ describe(two) < ALIKE - 0.1
+    assert not describe(np.full((3, 5), 0.4)).any()
 
 
 def test_duplicates_are_sought_across_splits_only():
