@@ -59,5 +59,9 @@ class Config:
         return cls(**built)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return nested dicts that `from_dict` and JSON take back."""
+        """Convert the configuration to nested dicts; the inverse of `from_dict`.
+
+        Returns:
+            Section name to dict of key to value, which JSON can hold.
+        """
         return dataclasses.asdict(self)

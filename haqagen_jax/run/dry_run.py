@@ -14,7 +14,7 @@ import numpy as np
 from haqagen_jax.config.schema import Config
 from haqagen_jax.cost import nbytes
 from haqagen_jax.models.factory import count_parameters
-from haqagen_jax.run.processes import is_first, noticing_losses
+from haqagen_jax.run.processes import is_first, reporting_lost_processes
 from haqagen_jax.run.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.optimizer import make_schedule
 from haqagen_jax.train.sharding import place_batch
@@ -48,7 +48,7 @@ def plan(
     if setup.initial is not None and is_first():
         print(setup.initial.report)
     _say({"compiling": "the step; this may take minutes"})
-    with noticing_losses():
+    with reporting_lost_processes():
         memory, seconds = _measured(setup)
     hours = seconds * setup.steps / 3600
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"

@@ -73,10 +73,10 @@ def read_initial(directory: str | Path, model: ModelConfig) -> Initial:
             "nothing; give another model, or set model.architecture"
         )
     for name in _BACKBONE:
-        size, wanted = getattr(other, name), getattr(model, name)
-        if size != wanted:
+        size, required = getattr(other, name), getattr(model, name)
+        if size != required:
             raise InputError(
-                f"{directory}: model.{name} is {size}, but the run's is {wanted}; start the run "
+                f"{directory}: model.{name} is {size}, but the run's is {required}; start the run "
                 f"with --set model.{name}={size}"
             )
     offered = _agent_biases(artifact.flatten(variables))

@@ -22,7 +22,7 @@ from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
 from haqagen_jax.run.checkpoint import Checkpoints
-from haqagen_jax.run.processes import is_first, noticing_losses
+from haqagen_jax.run.processes import is_first, reporting_lost_processes
 from haqagen_jax.run.record import Record
 from haqagen_jax.run.setup import KEPT, Setup, prepare, start
 from haqagen_jax.run.stopping import Stop
@@ -68,7 +68,7 @@ def train(
     """
     workdir = Path(workdir)
     first = is_first()
-    with Stop() as stop, noticing_losses():
+    with Stop() as stop, reporting_lost_processes():
         setup = prepare(directories, workdir, config, vgg=vgg, init_from=init_from)
         record = Record(
             workdir,

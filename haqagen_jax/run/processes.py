@@ -84,12 +84,16 @@ def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE)
 
 
 def is_first() -> bool:
-    """Say whether this process is process 0, which alone writes files and prints."""
+    """Say whether this is process 0, which alone writes files and prints.
+
+    Returns:
+        True also where there is one process only.
+    """
     return jax.process_index() == 0
 
 
 @contextlib.contextmanager
-def noticing_losses() -> Iterator[None]:
+def reporting_lost_processes() -> Iterator[None]:
     """Report a failed collective computation as the loss of another process.
 
     Where devices wait without an error, the runtime ends the process after `SILENCE`.

@@ -128,7 +128,17 @@ class Record:
         self._waited += waited
 
     def log(self, step: int) -> str:
-        """Record the means of the last steps' terms, rates and memory; returns a line of them."""
+        """Record rates, memory, and the means of the terms since the last log.
+
+        Args:
+            step: The step that was done last.
+
+        Returns:
+            A line with some of them.
+
+        Raises:
+            InputError: A term of the last step is not finite, or a file cannot be written.
+        """
         self._settle()
         # In float64, so that terms that a checkpoint stored as JSON have the same mean.
         terms = {name: float(np.mean([t[name] for t in self._window])) for name in self._window[0]}

@@ -73,7 +73,7 @@ def make_validation(
         return scores, Samples(batch.nir[..., :1], rgb_pred, hsv_pred, rgb), real
 
     batches = EvaluationBatches(pairs, config.data, batch_size=config.train.batch_size)
-    wanted = config.train.validation_samples
+    limit = config.train.validation_samples
 
     def validate(variables: Any) -> tuple[dict[str, float], Samples]:
         scores, samples, shown = [], [], 0
@@ -82,7 +82,7 @@ def make_validation(
             batch_scores, images, real = predict(variables, placed, mask)
             real = jax.device_get(real)
             scores.append({name: x[real] for name, x in jax.device_get(batch_scores).items()})
-            if shown < wanted:  # images are large, so those that are not shown stay on the devices
+            if shown < limit:  # images are large, so those that are not shown stay on the devices
                 samples.append(jax.tree.map(lambda x, real=real: x[real], jax.device_get(images)))
                 shown += int(real.sum())
         values, shown_images = (
@@ -90,6 +90,6 @@ def make_validation(
             for trees in (scores, samples)
         )
         means = {name: float(jnp.mean(value)) for name, value in values.items()}
-        return means, Samples(*(x[:wanted] for x in shown_images))
+        return means, Samples(*(x[:limit] for x in shown_images))
 
     return validate

@@ -134,7 +134,11 @@ class RunWriter:
         self._board.add_image(name, image, step, dataformats="HWC")
 
     def history(self) -> History:
-        """Return every scalar of the run so far; see `MetricsFile.history`."""
+        """Read every scalar of the run so far.
+
+        Returns:
+            Name to (step, value) pairs, in the order of the steps.
+        """
         return self._metrics.history()
 
     def close(self) -> None:

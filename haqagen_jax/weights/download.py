@@ -64,8 +64,8 @@ def download(weights: Weights, report: Callable[[int], None]) -> Path:
         InputError: The server cannot be reached or does not have the file, the connection ended
             (what came stays, for the next attempt), or what came is another file (nothing stays).
     """
-    prepare_folder(store.folder(), remedy=store.ELSEWHERE)
-    part = store.folder() / f"{weights.name}.pth.part"
+    prepare_folder(store.directory(), remedy=store.ELSEWHERE)
+    part = store.directory() / f"{weights.name}.pth.part"
     with reachable():
         received = part.stat().st_size if part.exists() else 0
         if received > weights.size:

@@ -27,8 +27,12 @@ ELSEWHERE = "name another folder with HAQAGEN_CACHE"
 _OF_LPIPS = {"alex": ("alexnet", "lpips-alex"), "vgg": ("vgg16", "lpips-vgg")}
 
 
-def folder() -> Path:
-    """Return the directory of the weights in the cache; it need not exist."""
+def directory() -> Path:
+    """Return the directory of the weights in the cache.
+
+    Returns:
+        Its path; it need not exist.
+    """
     return cache_folder() / "weights"
 
 
@@ -227,7 +231,7 @@ def listing() -> str:
         for row in rows
     ]
     sources = [f"{w.name:{widths[0]}}  {w.url}" for w in catalog.CATALOG]
-    return "\n".join([*lines, "", *sources, "", f"The cache is {folder()}"])
+    return "\n".join([*lines, "", *sources, "", f"The cache is {directory()}"])
 
 
 def remedy(name: str) -> str:
@@ -257,4 +261,4 @@ def _holder(name: str) -> Weights:
 
 
 def _file(weights: Weights) -> Path:
-    return folder() / f"{weights.name}.safetensors"
+    return directory() / f"{weights.name}.safetensors"
