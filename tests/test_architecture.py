@@ -62,7 +62,8 @@ NARROW = {
 # No files, network, terminal or data libraries; and all that these may import of others.
 PURE = (
     *("errors", "paper", "types", "ops", "models", "losses", "metrics", "train", "nir"),
-    *("config.schema", "config.checks", "synthetic", "images.levels"),
+    *(f"config.{name}" for name in ("schema", "model", "data", "loss", "train", "checks")),
+    *("synthetic", "images.levels"),
     *("inference.tiling", "inference.blend", "inference.forward", "inference.settings"),
 )
 PURE_IMPORTS = {

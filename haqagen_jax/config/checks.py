@@ -1,4 +1,4 @@
-"""Values of a configuration, checked: each mistake is named with its key.
+"""Check values of a configuration; each mistake is named with its key.
 
 `haqagen_jax.config.schema` says which keys there are.
 """
@@ -10,61 +10,70 @@ from typing import Any
 
 from haqagen_jax.errors import InputError
 
-_LARGEST = 3.4e38  # in float32, which everything is computed in
+_LARGEST = 3.4e38  # about the largest float32, which values are computed in
 
 
 def require(ok: bool, name: str, value: object, constraint: str) -> None:
-    """Refuses a value.
+    """Refuse a value that breaks a constraint.
 
     Args:
-        ok: whether it is allowed.
-        name: of the key, with its section.
-        value: found.
-        constraint: what it must be, to follow "must be".
+        ok: Whether the value is allowed.
+        name: The key with its section, as "train.steps".
+        value: The value, for the message.
+        constraint: What the value must be, to follow "must be".
 
     Raises:
-        InputError: it is not.
+        InputError: `ok` is false.
     """
     if not ok:
         raise InputError(f"{name} = {value!r}: must be {constraint}")
 
 
 def require_one_of(choices: Sequence[str], name: str, value: str) -> None:
-    """Refuses a word that is not among a few; see `require`."""
+    """Refuse a word that is not one of the choices.
+
+    Args:
+        choices: The words that are allowed.
+        name: The key with its section.
+        value: The word.
+
+    Raises:
+        InputError: It is not one of the choices.
+    """
     require(value in choices, name, value, " or ".join(choices))
 
 
-def require_known(name: str, known: Mapping[str, Any], what: str, prefix: str = "") -> None:
-    """Refuses a name that does not exist, and proposes one that does.
+def require_known(name: str, known: Mapping[str, Any], kind: str, prefix: str = "") -> None:
+    """Refuse a name that does not exist, and propose one that does.
 
     Args:
-        name: found.
-        known: those that exist.
-        what: the names are of, as "key".
-        prefix: what stands before each of them.
+        name: The name, as it was given.
+        known: The names that exist.
+        kind: What is named: "section" or "key".
+        prefix: What the message puts before each name, as "train.".
 
     Raises:
-        InputError: it does not exist.
+        InputError: The name does not exist.
     """
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {prefix}{close[0]}?" if close else f"known: {', '.join(known)}"
-        raise InputError(f"{prefix}{name}: unknown {what} of the configuration; {hint}")
+        raise InputError(f"{prefix}{name}: unknown {kind} of the configuration; {hint}")
 
 
 def build(section: type, name: str, values: object) -> Any:
-    """Makes a section of the configuration.
+    """Build a section of the configuration from plain values.
 
     Args:
-        section: its dataclass.
-        name: of the section.
-        values: a mapping of key to value.
+        section: The dataclass of the section.
+        name: Name of the section, as "train".
+        values: A mapping of key to value.
 
     Returns:
-        The dataclass; what is left out keeps its default.
+        An instance of `section`; a key that is left out keeps its default.
 
     Raises:
-        InputError: no mapping, an unknown key, or a value of another type or out of range.
+        InputError: No mapping, an unknown key, or a value of another type or out of range.
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{name} = {values!r}: must be a section of keys, not a value")
@@ -75,7 +84,7 @@ def build(section: type, name: str, values: object) -> Any:
 
 
 def _typed(field: dataclasses.Field, name: str, value: Any) -> Any:
-    """Takes an int for a float and a list for a tuple, and refuses every other mismatch."""
+    """Convert an int to a float and a list to a tuple, and refuse every other mismatch."""
     default = field.default
     if isinstance(default, float) and _is_number(value):
         return _finite(name, value)

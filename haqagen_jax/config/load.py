@@ -1,4 +1,4 @@
-"""From the command line's words to a `Config`: a file of `configs/`, its argument, overrides."""
+"""Load a `Config` from a file of `configs/`, its argument, and overrides of single keys."""
 
 import ast
 import importlib.util
@@ -17,15 +17,18 @@ DEFAULT = "configs/haqagen.py"
 
 
 def load_config(spec: str, overrides: Sequence[str] = ()) -> Config:
-    """Builds the configuration of a run.
+    """Load the configuration of a run.
 
     Args:
         spec: "FILE.py" or "FILE.py:ARGUMENT"; the file defines `get_config(argument)` and returns a
             `ConfigDict`. `configs/...` is also found beside the installed package.
         overrides: "section.key=value" each; the value is a Python literal or a bare word.
 
+    Returns:
+        The configuration, every value of it checked.
+
     Raises:
-        InputError: no such file, a file without `get_config`, an argument that it refuses, an
+        InputError: No such file, a file without `get_config`, an argument that it refuses, an
             override of another form, and everything that `Config.from_dict` refuses.
     """
     name, _, argument = spec.partition(":")
@@ -40,14 +43,17 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def recipe(size: str, spec: str = DEFAULT) -> "ConfigDict":
-    """Evaluates another configuration file, for files that change some of it.
+    """Evaluate another configuration file, for a file that changes some of its values.
 
     Args:
-        size: its argument.
-        spec: the file.
+        size: The argument of its `get_config`.
+        spec: Path of the file.
+
+    Returns:
+        What its `get_config` returns.
 
     Raises:
-        InputError: no such file, or a size that it refuses.
+        InputError: No such file, or a size that it refuses.
     """
     return _evaluate(_find(spec), size)
 
@@ -62,7 +68,7 @@ def _find(name: str) -> Path:
 
 
 def _evaluate(path: Path, argument: str) -> "ConfigDict":
-    from ml_collections import ConfigDict  # here: the command line starts quickly without it
+    from ml_collections import ConfigDict  # imported late: a refused command need not wait for it
 
     spec = importlib.util.spec_from_file_location("haqagen_config", path)
     if spec is None or spec.loader is None:

@@ -1,4 +1,4 @@
-"""From ColorMamba's published tensors to variables, and back; names are in `colormamba_names`."""
+"""Convert ColorMamba's published tensors to variables, and back; see `colormamba_names`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,38 +14,37 @@ from haqagen_jax.interop.colormamba_names import BLOCK, Leaf, leaves
 StateDict = Mapping[str, Shaped[np.ndarray, "..."]]
 COUNTER = "num_batches_tracked"  # of each batch norm there: an integer that changes nothing
 _REMEDY = "give torch.save(netG.state_dict(), path) of ColorMamba's all_Generator(3, 3)"
-_SHOWN = 8  # names in a message
+_SHOWN = 8  # names that a message lists
 
 
 def variables(state_dict: StateDict) -> tuple[Config, dict[str, Any], dict[str, int]]:
-    """Converts published tensors.
+    """Convert published tensors to the variables of a generator.
 
     Args:
-        state_dict: of `all_Generator(3, 3)` at any width, perhaps with "module." before each name;
-            floats of any precision. Singular vectors of the spectral norms may be missing, and so
-            may the norms themselves, where they were made part of the weights.
+        state_dict: State dict of `all_Generator(3, 3)` at any width, perhaps with "module." before
+            each name; floats of any precision. Singular vectors of the spectral norms may be
+            missing, and so may the norms themselves, where they were made part of the weights.
 
     Returns:
-        The configuration that the network is built from, its variables as float32 numpy arrays, and
+        The configuration that the network is built from, its variables as float32 NumPy arrays, and
         the counters of its batch norms by name.
 
     Raises:
-        InputError: tensors that are missing, left over or of another shape.
+        InputError: Tensors that are missing, left over or of another shape.
     """
     tensors = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
     if len(tensors) < len(state_dict):
         raise InputError(f'holds tensors with and without "module." before one name; {_REMEDY}')
     model = _sizes(tensors)
     counters = {n: int(tensors.pop(n)) for n in list(tensors) if n.endswith(f".{COUNTER}")}
-    places = leaves(model)
-    tensors |= _spectral(tensors, places)
-    wanted = {name for leaf in places for name in leaf.names}
-    _compare(wanted, set(tensors))
-    norms = {name.removesuffix("running_mean") for name in wanted if name.endswith("running_mean")}
-    strange = [name for name in counters if name.removesuffix(COUNTER) not in norms]
-    _compare(set(), set(strange))
-    found = {}
-    for leaf in places:
+    expected = leaves(model)
+    tensors |= _spectral(tensors, expected)
+    names = {name for leaf in expected for name in leaf.names}
+    _compare(names, set(tensors))
+    norms = {name.removesuffix("running_mean") for name in names if name.endswith("running_mean")}
+    _compare(set(), {name for name in counters if name.removesuffix(COUNTER) not in norms})
+    flat: dict[str, np.ndarray] = {}
+    for leaf in expected:
         shape = (leaf.published[0] // len(leaf.names), *leaf.published[1:])
         for name in leaf.names:
             if tensors[name].shape != shape:
@@ -53,38 +52,38 @@ def variables(state_dict: StateDict) -> tuple[Config, dict[str, Any], dict[str, 
                     f"tensor {name}: has shape {tensors[name].shape}, not {shape} as the others "
                     f"say; {_REMEDY}"
                 )
-        found[leaf.path] = leaf.ours([np.asarray(tensors[name], np.float32) for name in leaf.names])
+        flat[leaf.path] = leaf.ours([np.asarray(tensors[name], np.float32) for name in leaf.names])
     data = DataConfig(preparation="colormamba", equalize=False)
-    return Config(model=model, data=data), unflatten(found), counters
+    return Config(model=model, data=data), unflatten(flat), counters
 
 
 def state_dict(
     model: ModelConfig, tree: Mapping[str, Any], counters: Mapping[str, int]
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """Converts variables back; the inverse of `variables`.
+    """Convert variables to published tensors; the inverse of `variables`, bit for bit.
 
     Args:
-        model: the generator's sizes.
-        tree: its variables.
-        counters: of batch norms, by name; 0 where none is given.
+        model: Sizes of the generator.
+        tree: Variables of the generator.
+        counters: Counters of batch norms by name; 0 where none is given.
 
     Returns:
         Tensors under their published names, float32 but for the counters, int64.
     """
     flat = flatten(tree)
-    found: dict[str, np.ndarray] = {}
+    tensors: dict[str, np.ndarray] = {}
     for leaf in leaves(model):
         parts = leaf.theirs(np.asarray(flat[leaf.path], np.float32))
-        found |= dict(zip(leaf.names, parts, strict=True))
-    for name in list(found):
+        tensors |= dict(zip(leaf.names, parts, strict=True))
+    for name in list(tensors):
         if name.endswith(".running_var"):
             counter = name.replace("running_var", COUNTER)
-            found[counter] = np.array(counters.get(counter, 0), np.int64)
-    return found
+            tensors[counter] = np.array(counters.get(counter, 0), np.int64)
+    return tensors
 
 
 def _sizes(tensors: StateDict) -> ModelConfig:
-    """Reads the network's sizes off a few tensors."""
+    """Read the network's sizes off the shapes of a few tensors."""
     scan = f"netG_A.coder_1.1.{BLOCK}.self_attention"
 
     def size(name: str, axis: int, axes: int) -> int:
@@ -105,41 +104,45 @@ def _sizes(tensors: StateDict) -> ModelConfig:
     )
 
 
-def _spectral(tensors: dict[str, np.ndarray], places: Sequence[Leaf]) -> dict[str, np.ndarray]:
-    """What spectral norms lack: singular vectors, and kernels that are stored normalized."""
-    found: dict[str, np.ndarray] = {}
-    for leaf in places:
+def _spectral(tensors: dict[str, np.ndarray], expected: Sequence[Leaf]) -> dict[str, np.ndarray]:
+    """Complete spectral norms: singular vectors, and kernels that are stored normalized.
+
+    A normalized kernel is removed from `tensors`, because it is returned under its original name.
+    """
+    added: dict[str, np.ndarray] = {}
+    for leaf in expected:
         (first, *_) = leaf.names
         if not first.endswith(".weight_orig"):
             continue
-        place = first.removesuffix("_orig")
-        normalized = first not in tensors and place in tensors
-        kernel = tensors.pop(place) if normalized else tensors.get(first)
-        u, v = tensors.get(f"{place}_u"), tensors.get(f"{place}_v")
+        weight = first.removesuffix("_orig")
+        normalized = first not in tensors and weight in tensors
+        kernel = tensors.pop(weight) if normalized else tensors.get(first)
+        u, v = tensors.get(f"{weight}_u"), tensors.get(f"{weight}_v")
         if kernel is None or kernel.shape != leaf.published:
-            continue  # which is reported with the others
-        found[first] = kernel
+            continue  # `variables` reports it with the others
+        added[first] = kernel
         if u is not None and (v is not None or u.shape != (len(kernel),)):
             continue
         matrix = np.asarray(kernel, np.float64).reshape(len(kernel), -1)
         if u is None:
             left, values, right = np.linalg.svd(matrix, full_matrices=False)
             u, v = left[:, 0], right[0]
-            # A kernel that was divided before is divided by 1 from now on.
+            # A normalized kernel must not be divided again: this u makes its spectral norm 1.
             u = u / values[0] if normalized else u
         else:
             v = u @ matrix
             v = v / np.linalg.norm(v)
-        found |= {f"{place}_u": u, f"{place}_v": v}
-    return found
+        added |= {f"{weight}_u": u, f"{weight}_v": v}
+    return added
 
 
-def _compare(wanted: set[str], found: set[str]) -> None:
+def _compare(expected: set[str], present: set[str]) -> None:
+    """Refuse names that are missing or left over."""
     problems = []
-    for names, what in ((wanted - found, "missing"), (found - wanted, "left over")):
+    for names, problem in ((expected - present, "missing"), (present - expected, "left over")):
         if names:
             shown = ", ".join(sorted(names)[:_SHOWN])
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            problems.append(f"{len(names)} tensors {what} ({shown}{more})")
+            problems.append(f"{len(names)} tensors {problem} ({shown}{more})")
     if problems:
         raise InputError(f"is no ColorMamba generator: {', '.join(problems)}; {_REMEDY}")

@@ -1,4 +1,4 @@
-"""ColorMamba's checkpoints and model directories, one made into the other."""
+"""Convert ColorMamba's checkpoints to model directories, and back."""
 
 import hashlib
 import os
@@ -16,18 +16,18 @@ _COUNTERS = "batch_norm_counters"
 
 
 def import_checkpoint(source: str | Path, directory: str | Path) -> int:
-    """Makes a model directory of a checkpoint.
+    """Convert a checkpoint to a model directory.
 
     Args:
-        source: of PyTorch; see `haqagen_jax.interop.colormamba.variables`. Nothing in it is
-            executed.
-        directory: of the model; must not exist.
+        source: A PyTorch checkpoint; see `haqagen_jax.interop.colormamba.variables`. Nothing in it
+            is executed.
+        directory: The model directory, which must not exist.
 
     Returns:
         The number of parameters.
 
     Raises:
-        InputError: no such file, another kind of file, other tensors, a directory that exists or
+        InputError: No such file, another kind of file, other tensors, a directory that exists or
             cannot be written; nothing is left behind.
     """
     source, directory = Path(source), Path(directory)
@@ -44,18 +44,18 @@ def import_checkpoint(source: str | Path, directory: str | Path) -> int:
 
 
 def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool) -> int:
-    """Writes a ColorMamba generator as a checkpoint that PyTorch loads.
+    """Write a ColorMamba generator as a checkpoint that PyTorch loads.
 
     Args:
-        directory: of the model, imported or trained.
-        out: the file, for `netG.load_state_dict(torch.load(out))`.
-        overwrite: replace a file that exists.
+        directory: Model directory, imported or trained.
+        out: Path of the checkpoint, for `netG.load_state_dict(torch.load(out))`.
+        overwrite: Whether a file that exists is replaced.
 
     Returns:
         The number of tensors.
 
     Raises:
-        InputError: no such model, one of another architecture, a file that exists or cannot be
+        InputError: No such model, one of another architecture, a file that exists or cannot be
             written.
     """
     out = Path(out)

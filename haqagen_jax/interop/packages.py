@@ -1,7 +1,7 @@
-"""Files inside a published Python package: a wheel, an sdist, or the folder one was unpacked into.
+"""Read files inside a published Python package: a wheel, an sdist, or its unpacked folder.
 
-Nothing of the package is imported or executed. Which of the two archives a file is follows from
-its content, so that a download need not bear its final name.
+Nothing of the package is imported or executed. The kind of an archive is detected from its content,
+so that a download need not have its final name.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ from haqagen_jax.errors import InputError, reason
 
 @contextlib.contextmanager
 def opened(package: Path, members: Sequence[str], remedy: str) -> Iterator[list[Path]]:
-    """Make files of a package readable for the length of the block.
+    """Extract files of a package for the length of a `with` block.
 
     Args:
-        package: a wheel, an sdist (`.tar.gz`), or a folder; see `find_member`.
-        members: paths inside the archive, separated by "/".
-        remedy: for the message.
+        package: A wheel, an sdist (`.tar.gz`), or a folder; see `find_member`.
+        members: Paths inside the archive, separated by "/".
+        remedy: What the user can do, for the message.
 
     Yields:
         The files, in the order of `members`. Those of an archive are temporary copies.
 
     Raises:
-        InputError: no such file or folder, no archive, a damaged one, or one without a member.
+        InputError: No such file or folder, no archive, a damaged one, or one without a member.
     """
     if package.is_dir():
         yield [find_member(package, member, remedy) for member in members]
@@ -37,7 +37,7 @@ def opened(package: Path, members: Sequence[str], remedy: str) -> Iterator[list[
     with tempfile.TemporaryDirectory() as folder:
         try:
             _extract(package, members, folder)
-        except Exception as error:  # a damaged archive can fail in any way
+        except Exception as error:  # a damaged archive can raise anything
             raise InputError(f"{package}: cannot be read ({reason(error)}); {remedy}") from None
         yield [Path(folder, member) for member in members]
 
@@ -46,15 +46,15 @@ def find_member(folder: Path, member: str, remedy: str) -> Path:
     """Find a file of an unpacked package.
 
     Args:
-        folder: what the archive was unpacked into, or any folder of the package above the file.
-        member: path inside the archive, separated by "/".
-        remedy: for the message.
+        folder: The unpacked archive, or any folder inside it above the file.
+        member: Path inside the archive, separated by "/".
+        remedy: What the user can do, for the message.
 
     Returns:
-        The file: the longest end of `member` that the folder holds.
+        Path of the file: the longest suffix of `member` that the folder holds.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: The folder holds none.
     """
     parts = PurePosixPath(member).parts
     for start in range(len(parts)):

@@ -24,13 +24,13 @@ def read_state_dict(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Read the tensors of a PyTorch checkpoint.
 
     Args:
-      path: a `.pth` or `.pt` file that holds one state dict.
+        path: A `.pth` or `.pt` file that holds one state dict.
 
     Returns:
-      Name to array, in the file's order and its dtypes; the arrays are read-only.
+        Name to array, in the file's order and its dtypes; the arrays are read-only.
 
     Raises:
-      InputError: no such file, not such a checkpoint, a name that is not allowed, or damage.
+        InputError: No such file, not such a checkpoint, a name that is not allowed, or damage.
     """
     path = Path(path)
     try:
@@ -39,8 +39,8 @@ def read_state_dict(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
             file.seek(0)
             tree, read = open_zip(file) if zipped else open_sequence(file)
             tensors = _tensors(tree)
-            wanted = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
-            storages = {key: read(storage) for key, storage in wanted.items()}
+            used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+            storages = {key: read(storage) for key, storage in used.items()}
         return {name: _array(name, t, storages[t.storage.key]) for name, t in tensors.items()}
     except InputError as error:
         raise InputError(f"{path}: {error}; {_REMEDY}") from None
@@ -48,14 +48,14 @@ def read_state_dict(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
         raise InputError(f"{path}: cannot be read ({reason(error)}); {_REMEDY}") from None
     except MemoryError:
         raise InputError(f"{path}: asks for more memory than there is; {_REMEDY}") from None
-    except Exception as error:  # a damaged file can fail in any way
+    except Exception as error:  # a damaged file can raise anything
         raise InputError(
             f"{path}: is no PyTorch checkpoint, or damaged ({reason(error)}); {_REMEDY}"
         ) from None
 
 
 def _tensors(tree: Any) -> dict[str, Tensor]:
-    """Check that a pickle held named tensors, and nothing else beside them."""
+    """Check that a pickle held named tensors and nothing else, and return them."""
     if not isinstance(tree, dict):
         raise InputError(f"holds one {type(tree).__name__}, not named tensors")
     if isinstance(tree.get(_WRAPPER), dict):
@@ -75,7 +75,7 @@ def _array(
     offset, shape, strides = tensor[1:]
     size = math.prod(shape)
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    # A step of 0 could make an array of any size from one element.
+    # Without the size check, a stride of 0 could make an array of any size of one element.
     if size > data.size or (size > 0 and last >= data.size):
         raise InputError(
             f"tensor {shown(name)} reaches outside its storage of {data.size} elements"

@@ -1,7 +1,7 @@
-"""The two files that hold a PyTorch checkpoint's pickle and its storages.
+"""Open the two containers of a PyTorch checkpoint's pickle and storages.
 
-The zip archive (PyTorch 1.6 and later) has them as entries, the plain sequence before it, which
-torchvision's older weights still use, one behind the other. A storage is read when it is asked for.
+The zip archive (PyTorch 1.6 and later) has them as entries; the older sequence, which some of
+torchvision's weights still use, has them one after the other. Storages are read on demand.
 Not handled: big-endian files, compressed or encrypted archives, the tar files of PyTorch 0.1.
 """
 
@@ -30,14 +30,14 @@ def open_zip(file: io.BufferedReader) -> tuple[Any, Read]:
     """Open a zip archive: `ROOT/data.pkl`, and `ROOT/data/KEY` for each storage.
 
     Args:
-      file: stays open while storages are read.
+        file: The file, which must stay open while storages are read.
 
     Returns:
-      What the pickle holds, and what reads a storage.
+        What the pickle holds, and a function that reads a storage.
 
     Raises:
-      InputError: not such an archive, or one that claims more than the file holds.
-      Exception: of any kind, for a damaged file; the reader may raise it, too.
+        InputError: Not such an archive, or one that claims more than the file holds.
+        Exception: Of any kind, for a damaged file; the reader may raise it, too.
     """
     archive = zipfile.ZipFile(file)
     root = _root(archive, _length(file))
@@ -61,14 +61,14 @@ def open_sequence(file: io.BufferedReader) -> tuple[Any, Read]:
     """Open a sequence: magic number, protocol, system facts, the object, storage keys, storages.
 
     Args:
-      file: stays open while storages are read.
+        file: The file, which must stay open while storages are read.
 
     Returns:
-      What the pickle holds, and what reads a storage.
+        What the pickle holds, and a function that reads a storage.
 
     Raises:
-      InputError: not such a sequence, or one that is too short.
-      Exception: of any kind, for a damaged file.
+        InputError: Not such a sequence, or one that is too short.
+        Exception: Of any kind, for a damaged file.
     """
     if load(file)[0] != _SEQUENCE_MAGIC:
         raise InputError("is no PyTorch checkpoint")
@@ -79,16 +79,16 @@ def open_sequence(file: io.BufferedReader) -> tuple[Any, Read]:
     tree, storages = load(file)
     keys, _ = load(file)
     starts = {}
-    place, end = file.tell(), _length(file)
+    offset, end = file.tell(), _length(file)
     for key in keys:
         if not isinstance(key, str) or key not in storages:
             raise InputError(f"has a storage {shown(key)} that the pickle does not describe")
         storage = storages[key]
-        file.seek(place)
+        file.seek(offset)
         length = int.from_bytes(file.read(8), "little", signed=True)
-        starts[key] = place + 8
-        place += 8 + storage.length * _dtype(storage).itemsize
-        if length != storage.length or place > end:
+        starts[key] = offset + 8
+        offset += 8 + storage.length * _dtype(storage).itemsize
+        if length != storage.length or offset > end:
             raise InputError(f"storage {shown(key)} is not of {storage.length} elements")
 
     def read(storage: Storage) -> Shaped[np.ndarray, "elements"]:
@@ -102,7 +102,7 @@ def open_sequence(file: io.BufferedReader) -> tuple[Any, Read]:
 
 
 def _root(archive: zipfile.ZipFile, length: int) -> str:
-    """Find the folder of the checkpoint, and see that its entries lie apart, as they are."""
+    """Find the prefix of the entries' names; refuse entries that overlap or are encoded."""
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
     roots = [name.removesuffix("data.pkl") for name in names if name.endswith("data.pkl")]

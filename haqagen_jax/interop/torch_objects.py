@@ -1,4 +1,4 @@
-"""What a PyTorch checkpoint's pickle may name and call, and what it gets for it.
+"""Define what a PyTorch checkpoint's pickle may name and call, and what it gets for it.
 
 A pickle can name ordered dictionaries, tensors, parameters and their storages; any other name is
 refused before it is looked up.
@@ -23,18 +23,24 @@ DTYPES = {
     "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
-_MAX_DIMENSIONS = 32  # of arrays, in jax; and nobody can fill the memory with shapes
+_MAX_DIMENSIONS = 32  # jax has no more, and long shapes could fill the memory
 
 _repr = reprlib.Repr()  # a message is one line, whatever the file holds
 _repr.maxstring = _repr.maxother = 120
 
 
 class Storage(NamedTuple):
-    """The elements that tensors are views of; they lie outside the pickle."""
+    """The elements that tensors are views of; they lie outside the pickle.
+
+    Attributes:
+        key: Name of the storage in its container.
+        dtype: Name of its type, a value of `DTYPES`.
+        length: Number of elements.
+    """
 
     key: str
     dtype: str
-    length: int  # elements
+    length: int
 
 
 class Tensor(NamedTuple):
@@ -47,17 +53,17 @@ class Tensor(NamedTuple):
 
 
 class Built:
-    """What a pickle makes first and gives its state afterwards."""
+    """Base of objects that a pickle constructs first and whose state it sets afterwards."""
 
     def set_state(self, state: Any) -> None:
-        """Take the state.
+        """Set the state.
 
         Args:
-          state: whatever the pickle has.
+            state: Any value that the pickle holds.
 
         Raises:
-          InputError: it is none of such an object.
-          Exception: of any kind, for a damaged pickle.
+            InputError: It is not the state of such an object.
+            Exception: Of any kind, for a damaged pickle.
         """
         raise NotImplementedError
 
@@ -69,21 +75,21 @@ class Parameter(Built):
         self.tensor = tensor
 
     def set_state(self, state: Any) -> None:
-        """Take the tensor, the first of five entries; the other form holds flags only."""
+        """Set the tensor, the first of five entries; a state of another length has only flags."""
         if len(state) == 5:
             self.tensor = state[0]
 
 
 def shown(value: Any) -> str:
-    """Show a value that a file holds.
+    """Format a value of a file for a message.
 
     Args:
-      value: any.
+        value: Any value that the pickle holds.
 
     Returns:
-      A text or an integer, shortened, or what else it is.
+        Text or an integer, shortened; of any other value its type.
     """
-    plain = isinstance(value, str | int)  # others may be nested without end
+    plain = isinstance(value, str | int)  # the repr of a nested value may be endless
     return _repr.repr(value) if plain else f"a {type(value).__name__}"
 
 
@@ -91,29 +97,29 @@ def filled(target: Any, items: list[Any]) -> dict[Any, Any]:
     """Put entries into a dictionary.
 
     Args:
-      target: the dictionary.
-      items: keys and values, in turn.
+        target: The dictionary, which is changed.
+        items: Keys and values, interleaved.
 
     Returns:
-      The dictionary.
+        The same dictionary.
 
     Raises:
-      InputError: it is none, or a key is neither text nor number.
+        InputError: `target` is no dictionary, or a key is neither text nor number.
     """
     if not isinstance(target, dict):
         raise InputError(f"has a {type(target).__name__} where a dictionary is expected")
     for key, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, str | int | float | None):  # finding any other may take for ever
+        if not isinstance(key, str | int | float | None):  # hashing a nested tuple may take forever
             raise InputError(f"has a dictionary with a {type(key).__name__} for a key")
         target[key] = value
     return target
 
 
 def _ordered(pairs: Any = ()) -> dict[Any, Any]:
-    """Python 2 wrote the entries as the argument, Python 3 puts them in afterwards."""
+    """Make an ordered dictionary: Python 2 passes the entries, Python 3 sets them afterwards."""
     ordered = filled(OrderedDict(), [part for key, value in pairs for part in (key, value)])
     if pairs:
-        list.clear(pairs)  # or one long list could be named many times, and fill the memory
+        list.clear(pairs)  # or a pickle could pass one long list many times, and fill the memory
     return ordered
 
 
@@ -140,18 +146,18 @@ ALLOWED: dict[tuple[str, str], Any] = {
 
 
 def named(module: Any, name: Any, allowed: Mapping[tuple[str, str], Any]) -> Any:
-    """Find what a name stands for here.
+    """Look up what an allowed name stands for; nothing is imported.
 
     Args:
-      module: of the name, text.
-      name: within it, text.
-      allowed: what each name that a pickle may use stands for.
+        module: Module of the name; text, or refused.
+        name: Name within the module; text, or refused.
+        allowed: What each name that a pickle may use stands for.
 
     Returns:
-      An entry of `allowed`.
+        An entry of `allowed`.
 
     Raises:
-      InputError: the name is not allowed.
+        InputError: The name is not allowed.
     """
     if not isinstance(module, str) or not isinstance(name, str):
         raise InputError("has a name that is not text")
@@ -161,32 +167,32 @@ def named(module: Any, name: Any, allowed: Mapping[tuple[str, str], Any]) -> Any
 
 
 def called(function: Any, arguments: Any) -> Any:
-    """Call what `named` gave.
+    """Call what `named` returned.
 
     Args:
-      function: to be called.
-      arguments: a tuple.
+        function: An entry of `allowed`, or any other value of the pickle, which is refused.
+        arguments: A tuple.
 
     Returns:
-      Its result.
+        The result of the call.
 
     Raises:
-      InputError: it is no function.
+        InputError: `function` cannot be called.
     """
-    if not callable(function):  # nothing that a pickle can make is, only what `named` gives
+    if not callable(function):  # only what `named` returns is, nothing else in a pickle
         raise InputError(f"calls a {type(function).__name__}")
     return function(*arguments)
 
 
 def set_state(target: Any, state: Any) -> None:
-    """Give an object its state; that of an ordered dictionary is `_metadata`, not needed.
+    """Set the state of an object; that of an ordered dictionary, its `_metadata`, is ignored.
 
     Args:
-      target: the object.
-      state: whatever the pickle has.
+        target: The object.
+        state: Any value that the pickle holds.
 
     Raises:
-      InputError: such an object has no state, or another one.
+        InputError: Such an object has no state, or another one.
     """
     if isinstance(target, Built):
         target.set_state(state)
@@ -195,16 +201,16 @@ def set_state(target: Any, state: Any) -> None:
 
 
 def storage(pid: Any) -> Storage:
-    """Describe a storage.
+    """Parse the persistent id of a storage.
 
     Args:
-      pid: what the pickle says of it: "storage", dtype, key, device and length.
+        pid: "storage", dtype, key, device and length.
 
     Returns:
-      The description.
+        The description of the storage.
 
     Raises:
-      InputError: it is no storage, or not one of a known type.
+        InputError: `pid` is not of a storage, or not of a known type.
     """
     kind, dtype, key, _device, length, *view = pid
     if kind != "storage" or not isinstance(key, str) or any(v is not None for v in view):

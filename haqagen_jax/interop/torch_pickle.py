@@ -7,20 +7,11 @@ reserve all the memory, or crash it with keys that are nested too deeply.
 
 import io
 import pickletools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop import torch_objects as objects
-
-# Those of protocol 0 that later ones do without are left out: it cannot hold a storage.
-_NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "BINFLOAT")
-_TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
-_BYTES = ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8")
-_PYTHON_2_TEXTS = ("SHORT_BINSTRING", "BINSTRING")
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_ITEMS = ("TUPLE", "APPENDS", "SETITEMS")  # take all above the mark
 
 
 def load(
@@ -30,81 +21,163 @@ def load(
     """Read one pickle.
 
     Args:
-      file: at the start of the pickle; behind its end afterwards.
-      allowed: what each name, of a module and within it, stands for; others are refused.
+        file: At the start of the pickle; behind its end afterwards.
+        allowed: What each name, of a module and within it, stands for; others are refused.
 
     Returns:
-      Dicts, lists, tuples, texts, numbers, and what `allowed` makes, by default `Tensor` and
-      `Parameter`; the storages by key.
+        Dicts, lists, tuples, texts, numbers, and what `allowed` makes, by default `Tensor` and
+        `Parameter`; the storages by key.
 
     Raises:
-      InputError: a name or an opcode that is not allowed, or a tensor that is none.
-      Exception: of any kind, for a damaged pickle.
+        InputError: A name or an opcode that is not allowed, or a tensor that is none.
+        Exception: Of any kind, for a damaged pickle.
     """
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[Any, Any] = {}
-    storages: dict[str, objects.Storage] = {}
-    for opcode, argument, _place in pickletools.genops(file):
-        name, items = opcode.name, []
-        if name in _ITEMS:
-            start = marks.pop()
-            items = stack[start:]
-            del stack[start:]
-        match name:
-            case "PROTO" | "FRAME" | "STOP":
-                pass
-            case "MARK":
-                marks.append(len(stack))
-            case _ if name in _NUMBERS or name in _TEXTS or name in _BYTES:
-                stack.append(argument)
-            case _ if name in _PYTHON_2_TEXTS:
-                stack.append(str(argument).encode("latin-1").decode("utf-8"))
-            case _ if name in _CONSTANTS:
-                stack.append(_CONSTANTS[name])
-            case _ if name in _TUPLES:
-                items = stack[-_TUPLES[name] :]
-                stack[-_TUPLES[name] :] = [tuple(items)]
-            case "TUPLE":
-                stack.append(tuple(items))
-            case "EMPTY_LIST":
-                stack.append([])
-            case "EMPTY_DICT":
-                stack.append({})
-            case "APPEND":
-                value = stack.pop()
-                list.append(stack[-1], value)
-            case "APPENDS":
-                list.extend(stack[-1], items)
-            case "SETITEM":
-                value, key = stack.pop(), stack.pop()
-                objects.filled(stack[-1], [key, value])
-            case "SETITEMS":
-                objects.filled(stack[-1], items)
-            case "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
-            case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
-            case "GLOBAL":
-                module, _, attribute = str(argument).partition(" ")
-                stack.append(objects.named(module, attribute, allowed))
-            case "STACK_GLOBAL":
-                attribute, module = stack.pop(), stack.pop()
-                stack.append(objects.named(module, attribute, allowed))
-            case "REDUCE" | "NEWOBJ":
-                arguments, function = stack.pop(), stack.pop()
-                stack.append(objects.called(function, arguments))
-            case "BUILD":
-                state = stack.pop()
-                objects.set_state(stack[-1], state)
-            case "BINPERSID":
-                found = objects.storage(stack.pop())
-                if storages.setdefault(found.key, found) != found:
-                    raise InputError(f"storage {objects.shown(found.key)} is described twice")
-                stack.append(found)
-            case _:
-                raise InputError(f"has the pickle opcode {name}, which no checkpoint needs")
-    (tree,) = stack
-    return tree, storages
+    machine = _Machine(allowed)
+    for opcode, argument, _position in pickletools.genops(file):
+        execute = _OPCODES.get(opcode.name)
+        if execute is None:
+            raise InputError(f"has the pickle opcode {opcode.name}, which no checkpoint needs")
+        execute(machine, argument)
+    (tree,) = machine.stack
+    return tree, machine.storages
+
+
+class _Machine:
+    """The stack machine whose program a pickle is; one method an opcode or a kind of opcodes.
+
+    Attributes:
+        stack: Values under construction; at the end, the pickled object alone.
+        storages: Those that the pickle describes, by key.
+    """
+
+    def __init__(self, allowed: Mapping[tuple[str, str], Any]) -> None:
+        self.stack: list[Any] = []
+        self.storages: dict[str, objects.Storage] = {}
+        self._marks: list[int] = []
+        self._memo: dict[Any, Any] = {}
+        self._allowed = allowed
+
+    def nothing(self, _argument: Any) -> None:
+        """PROTO, FRAME and STOP leave the stack as it is."""
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def push_text_of_python_2(self, argument: Any) -> None:
+        self.push(str(argument).encode("latin-1").decode("utf-8"))
+
+    def push_list(self, _argument: Any) -> None:
+        self.push([])
+
+    def push_dict(self, _argument: Any) -> None:
+        self.push({})
+
+    def push_tuple(self, _argument: Any) -> None:
+        self.push(tuple(self._pop_above_mark()))
+
+    def mark(self, _argument: Any) -> None:
+        self._marks.append(len(self.stack))
+
+    def _pop_above_mark(self) -> list[Any]:
+        start = self._marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    # `list.append` and `list.extend` refuse every other object that the pickle has made.
+
+    def append(self, _argument: Any) -> None:
+        value = self.stack.pop()
+        list.append(self.stack[-1], value)
+
+    def extend(self, _argument: Any) -> None:
+        items = self._pop_above_mark()
+        list.extend(self.stack[-1], items)
+
+    def set_item(self, _argument: Any) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        objects.filled(self.stack[-1], [key, value])
+
+    def set_items(self, _argument: Any) -> None:
+        items = self._pop_above_mark()
+        objects.filled(self.stack[-1], items)
+
+    def memoize(self, _argument: Any) -> None:
+        self._memo[len(self._memo)] = self.stack[-1]
+
+    def put(self, key: Any) -> None:
+        self._memo[key] = self.stack[-1]
+
+    def get(self, key: Any) -> None:
+        self.push(self._memo[key])
+
+    def push_named(self, argument: Any) -> None:
+        module, _, attribute = str(argument).partition(" ")
+        self.push(objects.named(module, attribute, self._allowed))
+
+    def push_named_on_stack(self, _argument: Any) -> None:
+        attribute, module = self.stack.pop(), self.stack.pop()
+        self.push(objects.named(module, attribute, self._allowed))
+
+    def call(self, _argument: Any) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        self.push(objects.called(function, arguments))
+
+    def set_state(self, _argument: Any) -> None:
+        state = self.stack.pop()
+        objects.set_state(self.stack[-1], state)
+
+    def push_storage(self, _argument: Any) -> None:
+        storage = objects.storage(self.stack.pop())
+        if self.storages.setdefault(storage.key, storage) != storage:
+            raise InputError(f"storage {objects.shown(storage.key)} is described twice")
+        self.push(storage)
+
+
+_Execute = Callable[[_Machine, Any], None]
+
+
+def _constant(value: Any) -> _Execute:
+    return lambda machine, _argument: machine.push(value)
+
+
+def _tuple_of(count: int) -> _Execute:
+    def execute(machine: _Machine, _argument: Any) -> None:
+        machine.stack[-count:] = [tuple(machine.stack[-count:])]
+
+    return execute
+
+
+# All opcodes that are executed; any other is refused. Those of protocol 0 that later protocols do
+# without are left out, because protocol 0 cannot hold a storage.
+_OPCODES: dict[str, _Execute] = {
+    **dict.fromkeys(("PROTO", "FRAME", "STOP"), _Machine.nothing),
+    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"), _Machine.push),
+    **dict.fromkeys(("LONG4", "BINFLOAT"), _Machine.push),
+    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _Machine.push),
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"), _Machine.push),
+    **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), _Machine.push_text_of_python_2),
+    "NONE": _constant(None),
+    "NEWTRUE": _constant(True),
+    "NEWFALSE": _constant(False),
+    "EMPTY_TUPLE": _constant(()),
+    "EMPTY_LIST": _Machine.push_list,
+    "EMPTY_DICT": _Machine.push_dict,
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "TUPLE": _Machine.push_tuple,
+    "MARK": _Machine.mark,
+    "APPEND": _Machine.append,
+    "APPENDS": _Machine.extend,
+    "SETITEM": _Machine.set_item,
+    "SETITEMS": _Machine.set_items,
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _Machine.put),
+    "MEMOIZE": _Machine.memoize,
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.get),
+    "GLOBAL": _Machine.push_named,
+    "STACK_GLOBAL": _Machine.push_named_on_stack,
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), _Machine.call),
+    "BUILD": _Machine.set_state,
+    "BINPERSID": _Machine.push_storage,
+}

@@ -22,22 +22,22 @@ from haqagen_jax.interop.torch_objects import DTYPES
 from haqagen_jax.system.files import replaced
 
 _STORAGES = {dtype: storage for storage, dtype in DTYPES.items()}
-_UNIX = 3  # "made on", which zipfile would take from the machine
+_UNIX = 3  # zip's "made on", which zipfile would take from the machine
 
 
 def write_state_dict(
     path: str | Path, tensors: Mapping[str, Shaped[np.ndarray, "..."]], *, overwrite: bool = False
 ) -> None:
-    """Write named tensors; the name of the file appears with its last byte or not at all.
+    """Write named tensors atomically and deterministically.
 
     Args:
-      path: of the file, in a folder that exists.
-      tensors: name to array, in the order they shall have; any of the types that
-        `torch_checkpoint.read_state_dict` returns.
-      overwrite: replace a file of that name.
+        path: Path of the file, in a folder that exists.
+        tensors: Name to array, in the order of the file; any of the types that
+            `torch_checkpoint.read_state_dict` returns.
+        overwrite: Whether a file of that name is replaced.
 
     Raises:
-      InputError: the file exists, a tensor of another type, or it cannot be written.
+        InputError: The file exists, a tensor of another type, or it cannot be written.
     """
     path = Path(path)
     if os.path.lexists(path) and not overwrite:
@@ -58,13 +58,13 @@ def write_state_dict(
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(f"archive/{name}")  # of the year 1980, not of today
+    entry = zipfile.ZipInfo(f"archive/{name}")  # dated 1980, so that equal tensors give equal bytes
     entry.create_system = _UNIX
     return entry
 
 
 def _pickled(tensors: Mapping[str, Shaped[np.ndarray, "..."]]) -> bytes:
-    """The ordered dictionary: every tensor is rebuilt from the storage of its own number."""
+    """Pickle the ordered dictionary: each tensor is rebuilt from the storage of its index."""
     entries = [
         _text(name) + _tensor(str(index), tensor)
         for index, (name, tensor) in enumerate(tensors.items())
@@ -74,7 +74,10 @@ def _pickled(tensors: Mapping[str, Shaped[np.ndarray, "..."]]) -> bytes:
 
 
 def _tensor(key: str, tensor: Shaped[np.ndarray, "..."]) -> bytes:
-    """A call: storage, offset, shape, strides in elements, no gradient, no hooks."""
+    """Pickle a call that rebuilds a tensor.
+
+    Its arguments are storage, offset, shape, strides in elements, no gradient and no hooks.
+    """
     storage = _tuple(
         _text("storage"),
         _global("torch", _STORAGES[tensor.dtype.name]),

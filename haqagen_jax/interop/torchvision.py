@@ -1,4 +1,4 @@
-"""Weights of AlexNet, VGG-16 and VGG-19 from torchvision's state dicts, and the heads of LPIPS.
+"""Convert torchvision's weights of AlexNet, VGG-16 and VGG-19, and the heads of LPIPS.
 
 A convolution is `features.N.weight` (out, in, h, w) and `features.N.bias` there, `NAME/kernel`
 (h, w, in, out) and `NAME/bias` here; the head of a layer is `linN.model.1.weight` (1, c, 1, 1)
@@ -27,17 +27,17 @@ _HEADS = {"lpips-alex": "alex", "lpips-vgg": "vgg"}
 
 
 def load_weights(name: str, path: str | Path) -> dict[str, Any]:
-    """Read the parameters of a network.
+    """Read the parameters of a network or of its LPIPS heads from a file.
 
     Args:
-      name: alexnet, vgg16 or vgg19; lpips-alex or lpips-vgg for the heads.
-      path: the published checkpoint (`.pth`), or a `.safetensors` file with the same names.
+        name: "alexnet", "vgg16" or "vgg19"; "lpips-alex" or "lpips-vgg" for the heads.
+        path: The published checkpoint (`.pth`), or a `.safetensors` file with the same names.
 
     Returns:
-      Parameters, float32 numpy arrays.
+        Parameters, float32 NumPy arrays.
 
     Raises:
-      InputError: no such file, not a checkpoint, or tensors of another network.
+        InputError: No such file, not a checkpoint, or tensors of another network.
     """
     path = Path(path)
     if not path.is_file():
@@ -54,50 +54,51 @@ def load_weights(name: str, path: str | Path) -> dict[str, Any]:
 
 
 def params(name: str, state_dict: StateDict) -> dict[str, Any]:
-    """Convert published tensors.
+    """Convert published tensors to parameters.
 
     Args:
-      name: as for `load_weights`.
-      state_dict: tensors under their published names.
+        name: Name of the weights, as for `load_weights`.
+        state_dict: Tensors under their published names.
 
     Returns:
-      Parameters, float32 numpy arrays.
+        Parameters, float32 NumPy arrays.
 
     Raises:
-      InputError: the first tensor that is missing, of another shape, or not of that network.
+        InputError: The first tensor that is missing, of another shape, or not of that network.
     """
     if name in _HEADS:
         return _heads(name, state_dict)
     layers = _layers(_NETWORKS[name])
-    found: dict[str, Any] = {}
+    converted: dict[str, Any] = {}
     for index, (layer, shape) in layers.items():
         weight = _take(name, state_dict, f"features.{index}.weight", shape)
         bias = _take(name, state_dict, f"features.{index}.bias", shape[:1])
-        found[layer] = {"kernel": np.ascontiguousarray(weight.transpose(2, 3, 1, 0)), "bias": bias}
-    wanted = {f"features.{i}.{part}" for i in layers for part in ("weight", "bias")}
+        kernel = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+        converted[layer] = {"kernel": kernel, "bias": bias}
+    used = {f"features.{i}.{part}" for i in layers for part in ("weight", "bias")}
     last = max(layers)
-    _refuse_others(name, [t for t in state_dict if t not in wanted and not _ignored(t, last)])
-    return found
+    _refuse_others(name, [t for t in state_dict if t not in used and not _ignored(t, last)])
+    return converted
 
 
 def _heads(name: str, state_dict: StateDict) -> dict[str, Any]:
     widths = enumerate(BACKBONES[_HEADS[name]].channels)
     shapes = {f"lin{index}.model.1.weight": (1, channels, 1, 1) for index, channels in widths}
-    found = {tensor: _take(name, state_dict, tensor, shape) for tensor, shape in shapes.items()}
+    heads = {tensor: _take(name, state_dict, tensor, shape) for tensor, shape in shapes.items()}
     _refuse_others(name, [tensor for tensor in state_dict if tensor not in shapes])
-    return {tensor.partition(".")[0]: weight.reshape(-1) for tensor, weight in found.items()}
+    return {tensor.partition(".")[0]: weight.reshape(-1) for tensor, weight in heads.items()}
 
 
 def _layers(stages: Stages) -> dict[int, tuple[str, tuple[int, ...]]]:
-    """Index in torchvision's layer list -> our name and the weight's shape there."""
-    found: dict[int, tuple[str, tuple[int, ...]]] = {}
+    """Map the index in torchvision's layer list to our name and the weight's shape there."""
+    layers: dict[int, tuple[str, tuple[int, ...]]] = {}
     index, inputs = 0, 3
     for stage in stages:
         for layer in stage:
-            found[index] = (layer.name, (layer.channels, inputs, layer.side, layer.side))
+            layers[index] = (layer.name, (layer.channels, inputs, layer.side, layer.side))
             index, inputs = index + 2, layer.channels  # a ReLU follows every convolution
         index += 1  # the pooling
-    return found
+    return layers
 
 
 def _take(
@@ -105,10 +106,10 @@ def _take(
 ) -> Shaped[np.ndarray, "..."]:
     if tensor not in state_dict:
         raise InputError(f"tensor {tensor}: is missing; {_remedy(name)}")
-    found = state_dict[tensor]
-    if found.shape != shape:
-        raise InputError(f"tensor {tensor}: has shape {found.shape}, not {shape}; {_remedy(name)}")
-    converted = np.asarray(found, np.float32)
+    weight = state_dict[tensor]
+    if weight.shape != shape:
+        raise InputError(f"tensor {tensor}: has shape {weight.shape}, not {shape}; {_remedy(name)}")
+    converted = np.asarray(weight, np.float32)
     if not np.isfinite(converted).all():
         raise InputError(f"tensor {tensor}: has values that are not finite; {_remedy(name)}")
     return converted
@@ -120,7 +121,7 @@ def _refuse_others(name: str, others: list[str]) -> None:
 
 
 def _ignored(tensor: str, last: int) -> bool:
-    """Whether the network has the tensor, behind the layer we stop at."""
+    """Say whether a tensor belongs to a layer of the network behind the last one that we use."""
     head, _, rest = tensor.partition(".")
     index = rest.partition(".")[0]
     return head == "classifier" or (head == "features" and index.isdigit() and int(index) > last)

@@ -1,1 +1,1 @@
-"""A training run: set-up, loop, checkpoints, and what is written down."""
+"""A training run: set-up, loop, checkpoints, validation and records."""

@@ -1,8 +1,8 @@
 """Checkpoints of a run: the state of the training and its position in the data, saved together.
 
-Orbax writes a checkpoint in the background, under a temporary name, and renames it when it is
-whole: a run that is killed while saving continues from the checkpoint before. It is restored onto
-whatever devices and processes there are.
+Saving is asynchronous and atomic: Orbax writes a checkpoint in the background, under a temporary
+name, and renames it when it is complete, so that a run that is killed while saving continues from
+the checkpoint before. A checkpoint can be restored onto other devices and processes.
 """
 
 import contextlib
@@ -21,26 +21,33 @@ from haqagen_jax.system import strict_json
 from haqagen_jax.train.finite import not_finite
 from haqagen_jax.version import __version__
 
-_REASON = 160  # characters of what a library says: Orbax tells a story
+_REASON = 160  # characters of a library's message: those of Orbax run over many lines
 FORMAT = 2  # raised when what is in a checkpoint changes
 
 
 def is_started(directory: str | Path) -> bool:
-    """Whether a directory holds a checkpoint to continue from; it need not exist."""
+    """Say whether a directory holds a checkpoint to continue from.
+
+    Args:
+        directory: Of checkpoints; need not exist.
+
+    Returns:
+        True if at least one checkpoint is complete.
+    """
     return bool(ocp.utils.checkpoint_steps(directory)) if Path(directory).is_dir() else False
 
 
 def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Reads a checkpoint for a look at it, whatever it was saved on.
+    """Read a checkpoint to inspect it, whatever devices it was saved on.
 
     Args:
-        directory: of the checkpoint (RUN/checkpoints/STEP), or of the run, for its latest.
+        directory: A checkpoint (RUN/checkpoints/STEP), or a run (RUN) for its latest one.
 
     Returns:
         The step, the state as nested dicts of arrays, and the facts saved beside it.
 
     Raises:
-        InputError: no checkpoint there, or one that cannot be read.
+        InputError: No checkpoint there, or one that cannot be read.
     """
     directory = Path(directory).resolve()
     root, steps = directory / "checkpoints", []
@@ -53,40 +60,40 @@ def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
             f"{directory}: holds no checkpoint; give a run's --workdir, or one of its checkpoints"
         )
     step = max(map(int, steps))
-    one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     try:
         handlers = {"state": ocp.StandardCheckpointHandler(), "facts": ocp.JsonCheckpointHandler()}
         with ocp.CheckpointManager(root, item_handlers=handlers) as manager:
             shapes: Any = manager.item_metadata(step)
-            # Where the arrays were when they were saved may not exist here.
+            # The devices that the arrays were saved on may not exist here.
             template = jax.tree.map(
-                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), shapes["state"]
+                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes["state"]
             )
             items = ocp.args.Composite(
                 state=ocp.args.StandardRestore(template), facts=ocp.args.JsonRestore()
             )
-            found = manager.restore(step, args=items)
+            restored = manager.restore(step, args=items)
     except Exception as error:  # Orbax and its stores raise what they hit first
         raise InputError(
             f"{root / str(step)}: cannot be read ({_shortened(error)}); take another checkpoint"
         ) from None
-    return step, found["state"], found["facts"]
+    return step, restored["state"], restored["facts"]
 
 
 class Checkpoints:
-    """The checkpoints in one directory, used as a context manager; the latest and the best stay.
+    """Context manager of the checkpoints in one directory; the latest and the best are kept.
 
     Attributes:
-        directory: of all of them.
-        best: the step of the one that stays however old it is; None for none.
+        directory: The directory.
+        best: Step of the best checkpoint, which stays however old it is; None for none.
     """
 
     def __init__(self, directory: str | Path, *, keep: int = 1) -> None:
-        """Opens or makes a directory of checkpoints.
+        """Open a directory of checkpoints.
 
         Args:
-            directory: made if it does not exist; left-overs of a killed run are removed.
-            keep: how many of the latest checkpoints stay.
+            directory: Made if it does not exist; left-overs of a killed run are removed.
+            keep: Number of the latest checkpoints that are kept.
         """
         self.best: int | None = None
         policies = [preservation_policy.LatestN(keep), _Best(self)]
@@ -119,17 +126,19 @@ class Checkpoints:
         position: Mapping[str, Any],
         config: Mapping[str, Any],
     ) -> None:
-        """Begins to save a step; the state may be donated when this returns.
+        """Save a step asynchronously; the state may be donated when this returns.
 
         Args:
-            step: number of steps done.
-            state: a pytree of arrays.
-            settings: what must not change when the run continues; JSON values.
-            position: of the data stream and whatever else the caller needs; JSON values.
-            config: of the run, whole, for who looks at the checkpoint; JSON values.
+            step: Number of steps done.
+            state: A pytree of arrays.
+            settings: What must not change when the run continues, as JSON values.
+            position: Position in the data stream, and whatever else the caller needs, as JSON
+                values.
+            config: The whole configuration, for a person who inspects the checkpoint, as JSON
+                values.
 
         Raises:
-            InputError: the state is not finite, or this checkpoint or the one before cannot be
+            InputError: The state is not finite, or this checkpoint or the one before cannot be
                 written.
         """
         if (name := not_finite(state)) is not None:
@@ -144,7 +153,7 @@ class Checkpoints:
             "position": dict(position),
             "config": dict(config),
         }
-        strict_json.dumps(facts)  # Orbax's own writing lets NaN pass
+        strict_json.dumps(facts)  # refuses NaN, which Orbax would write
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
         )
@@ -152,10 +161,10 @@ class Checkpoints:
             self._manager.save(step, args=items)
 
     def wait(self) -> None:
-        """Returns when everything is written.
+        """Wait until the last checkpoint is written.
 
         Raises:
-            InputError: the last checkpoint cannot be.
+            InputError: It cannot be written.
         """
         with self._written():
             self._manager.wait_until_finished()
@@ -173,17 +182,17 @@ class Checkpoints:
     def restore(
         self, template: Any, *, settings: Mapping[str, Any]
     ) -> tuple[Any, dict[str, Any]] | None:
-        """Restores the latest checkpoint.
+        """Restore the latest checkpoint.
 
         Args:
-            template: arrays or `jax.ShapeDtypeStruct`s (with shardings) like the saved state.
-            settings: of this run; compared with those that were saved.
+            template: Arrays or `jax.ShapeDtypeStruct`s (with shardings) like the saved state.
+            settings: Settings of this run, which are compared with those that were saved.
 
         Returns:
             The state and the position; None if there is no checkpoint.
 
         Raises:
-            InputError: a checkpoint that is damaged or of another version, or a setting that
+            InputError: A checkpoint that is damaged or of another version, or a setting that
                 differs from the one the run was started with.
         """
         step = self._manager.latest_step()
@@ -214,7 +223,7 @@ class Checkpoints:
         return state
 
     def _require_same(self, step: int, facts: Mapping[str, Any], settings: Mapping) -> None:
-        """Refuses a checkpoint of another version or of a run with other settings."""
+        """Refuse a checkpoint of another version or of a run with other settings."""
         if facts.get("format") != FORMAT:
             raise InputError(
                 f"{self.directory / str(step)}: has format {facts.get('format', 1)}, this version "
@@ -230,7 +239,7 @@ class Checkpoints:
                 )
 
     def _way_on(self, damaged: int, template: Any) -> str:
-        """Says how a run with a damaged checkpoint goes on."""
+        """Say how a run with a damaged checkpoint goes on."""
         for step in sorted(self._manager.all_steps(), reverse=True):
             if step < damaged:
                 with contextlib.suppress(Exception):
@@ -244,13 +253,13 @@ class Checkpoints:
 
 
 class _Best(preservation_policy.PreservationPolicy):
-    """Preserves the best checkpoint."""
+    """Policy that preserves the best checkpoint."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
-        """See `PreservationPolicy`."""
+        """Mark the best checkpoint; see `PreservationPolicy`."""
         del context
         return [checkpoint.step == self._checkpoints.best for checkpoint in checkpoints]
 

@@ -1,5 +1,7 @@
-"""What a training run would do and cost: `haqagen train --dry-run`. A few steps are taken, and
-nothing is written."""
+"""Dry run of `haqagen train`: report what a run would do and cost.
+
+A few steps are taken to measure time and memory, and nothing is written.
+"""
 
 import statistics
 import time
@@ -12,12 +14,12 @@ import numpy as np
 from haqagen_jax.config.schema import Config
 from haqagen_jax.cost import nbytes
 from haqagen_jax.models.factory import count_parameters
-from haqagen_jax.run.processes import is_first, noticing_losses
+from haqagen_jax.run.processes import is_first, reporting_lost_processes
 from haqagen_jax.run.setup import KEPT, Setup, prepare, start
 from haqagen_jax.train.optimizer import make_schedule
 from haqagen_jax.train.sharding import place_batch
 
-TRIED = 3  # steps; the first is not counted
+TRIED = 3  # steps that are timed; the first warms up and is not counted
 
 
 def plan(
@@ -28,17 +30,17 @@ def plan(
     vgg: str | Path | None = None,
     init_from: str | Path | None = None,
 ) -> None:
-    """Prints what `train` would do with the same arguments.
+    """Print what `haqagen_jax.run.loop.train` would do and cost with the same arguments.
 
     Args:
-        directories: see `haqagen_jax.run.loop.train`; so are the others.
-        workdir: where the run would live.
-        config: the run's configuration.
-        vgg: weights of loss.vgg_network.
-        init_from: a model directory whose generator a new run starts with.
+        directories: Data directories; their training and validation splits are used.
+        workdir: Where the run would live.
+        config: The run's configuration.
+        vgg: Weights of loss.vgg_network; None for those in the cache.
+        init_from: A model directory whose generator a new run starts with.
 
     Raises:
-        InputError: whatever `train` would refuse before its first step, but for the settings of a
+        InputError: Whatever `train` would refuse before its first step, but for the settings of a
             run to continue.
     """
     setup = prepare(directories, Path(workdir), config, vgg=vgg, init_from=init_from)
@@ -46,7 +48,7 @@ def plan(
     if setup.initial is not None and is_first():
         print(setup.initial.report)
     _say({"compiling": "the step; this may take minutes"})
-    with noticing_losses():
+    with reporting_lost_processes():
         memory, seconds = _measured(setup)
     hours = seconds * setup.steps / 3600
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
@@ -66,7 +68,7 @@ def _say(rows: Mapping[str, str]) -> None:
 
 
 def _known(setup: Setup) -> dict[str, str]:
-    """What can be said before anything is computed."""
+    """Describe the run as far as it is known before anything is computed."""
     config, shapes, mesh = setup.config, setup.shapes, setup.mesh
     train, size = config.train, mesh.size
     processes = jax.process_count()
@@ -103,12 +105,12 @@ def _megabytes(size: int) -> str:
 
 
 def _measured(setup: Setup) -> tuple[int, float]:
-    """Bytes on each device, and seconds of a step, its batch included."""
+    """Measure bytes on each device, and seconds of a step with the loading of its batch."""
     state = start(setup)
     batch = place_batch(next(setup.batches), setup.mesh)
     step = setup.step.lower(state, batch).compile()
-    needs = step.memory_analysis()
-    memory = needs.argument_size_in_bytes + needs.temp_size_in_bytes
+    usage = step.memory_analysis()
+    memory = usage.argument_size_in_bytes + usage.temp_size_in_bytes
     times = []
     for _ in range(TRIED):
         since = time.monotonic()

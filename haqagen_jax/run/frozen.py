@@ -13,17 +13,17 @@ from haqagen_jax.run.texture import load_texture
 
 
 def texture_features(loss: LossConfig, directory: Path) -> Features | None:
-    """Loads f's encoder.
+    """Load the encoder of the frozen texture autoencoder f.
 
     Args:
-        loss: the weights of the run.
-        directory: of f, from `haqagen pretrain-texture`.
+        loss: Weights of the run's terms.
+        directory: Directory of f, written by `haqagen pretrain-texture`.
 
     Returns:
-        Image to features; None if no weight asks for them.
+        Function from an image to its features; None if no term uses them.
 
     Raises:
-        InputError: see `load_texture`.
+        InputError: f cannot be read; see `load_texture`.
     """
     if not needs_texture(loss):
         return None
@@ -33,17 +33,18 @@ def texture_features(loss: LossConfig, directory: Path) -> Features | None:
 
 
 def vgg_features(loss: LossConfig, weights: str | Path | None) -> Features | None:
-    """Loads g.
+    """Load the frozen VGG network g.
 
     Args:
-        loss: the weights of the run, and which network g is.
-        weights: torchvision's file of that network; None for what the cache folder holds.
+        loss: Weights of the run's terms, and which network g is.
+        weights: torchvision's file of that network; None for the one in the cache.
 
     Returns:
-        Image to features; None if no weight asks for them.
+        Function from an image to its features; None if no term uses them.
 
     Raises:
-        InputError: weights neither given nor in the cache; and see `load_weights`.
+        InputError: Weights neither given nor in the cache, or that cannot be read; see
+            `load_weights`.
     """
     if not needs_vgg(loss):
         return None

@@ -1,4 +1,4 @@
-"""What must not change between the parts of a run: everything that shapes its result."""
+"""Identity of a run: the settings that shape its result, and must not change between its parts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ _DIGITS = 16  # of a SHA-256, in hexadecimal: enough to tell, and short enough t
 def run_settings(
     config: Config, *, steps: int, pairs: Sequence[Pair], texture: Path | None, dtype: np.dtype
 ) -> dict[str, Any]:
-    """Lists the settings of a training run.
+    """Collect the settings that must not change when a training run continues.
 
     Args:
-        config: the run's configuration.
-        steps: its length.
-        pairs: its training split.
-        texture: the directory of f; None if the loss does not use it.
-        dtype: what it computes in.
+        config: The run's configuration.
+        steps: Length of the run.
+        pairs: The training split.
+        texture: Directory of f; None if the loss does not use it.
+        dtype: What the run computes in.
 
     Returns:
-        Name to JSON value, without what may change, as the rhythm of the log.
+        Name to JSON value, without those that may change, as the rhythm of the log.
     """
     rhythm = ("log_every", "validate_every", "checkpoint_every", "validation_samples")
-    # Steps say all that epochs do. The others change how it is computed, not what.
+    # Steps replace epochs; the others change how the result is computed, not the result.
     free = {f"train.{name}" for name in (*rhythm, "epochs", "fsdp", "remat")} | {"data.workers"}
     if not needs_vgg(config.loss):
         free.add("loss.vgg_network")
@@ -43,7 +43,8 @@ def run_settings(
         if section != "texture" and f"{section}.{name}" not in free
     }
     settings["data.nir_percentiles"] = list(settings["data.nir_percentiles"])  # as JSON has it
-    # The data first: another number of pairs is other steps too, where they come from epochs.
+    # The data come first, because another number of pairs may change the steps, too, and the
+    # message shall name the cause.
     settings = data_settings(pairs) | settings
     settings |= {"train.steps": steps, "train.precision": str(dtype)}
     if texture is not None:
@@ -53,10 +54,13 @@ def run_settings(
 
 
 def data_settings(pairs: Sequence[Pair]) -> dict[str, str]:
-    """Tells one training split from another, by the names of its pairs.
+    """Identify a training split by a hash of the names of its pairs.
 
     Args:
-        pairs: in the order of their indices, which the order of the batches follows.
+        pairs: In the order of their indices, which the order of the batches follows.
+
+    Returns:
+        One setting: name to description.
     """
     names = strict_json.dumps([pair.name for pair in pairs])
     digest = hashlib.sha256(names.encode()).hexdigest()

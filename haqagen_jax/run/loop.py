@@ -1,4 +1,4 @@
-"""The order of things in a training run: set up or continue, step, record, save, validate.
+"""The training loop: set up or restore, then step, record, save and validate.
 
 A run lives in its work directory:
 
@@ -22,7 +22,7 @@ from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
 from haqagen_jax.run.checkpoint import Checkpoints
-from haqagen_jax.run.processes import is_first, noticing_losses
+from haqagen_jax.run.processes import is_first, reporting_lost_processes
 from haqagen_jax.run.record import Record
 from haqagen_jax.run.setup import KEPT, Setup, prepare, start
 from haqagen_jax.run.stopping import Stop
@@ -41,25 +41,25 @@ def train(
     command: str = "",
     progress: bool = True,
 ) -> Path:
-    """Trains a generator, or continues a run that was stopped.
+    """Train a generator, or continue a run that was stopped.
 
     Args:
-        directories: data directories; their training and validation splits are used.
-        workdir: where the run lives.
-        config: the run's configuration.
-        vgg: weights of loss.vgg_network (torchvision's .pth, or .safetensors); None for those in
+        directories: Data directories; their training and validation splits are used.
+        workdir: Where the run lives.
+        config: The run's configuration.
+        vgg: Weights of loss.vgg_network (torchvision's .pth, or .safetensors); None for those in
             the cache.
-        init_from: a model directory whose generator a new run starts with, instead of a random
+        init_from: A model directory whose generator a new run starts with, instead of a random
             one; a run that continues ignores it.
-        command: how this run was started, for the model's description.
-        progress: show a bar in a terminal, a line every `train.log_every` steps elsewhere.
+        command: The command line that started this run, for the model's description.
+        progress: Show a bar in a terminal, a line every `train.log_every` steps elsewhere.
 
     Returns:
         The directory of the best model.
 
     Raises:
-        InputError: an unusable work directory, too little room, unusable data, missing f or VGG
-            weights, devices and a batch that do not fit, a run with other settings, a model to
+        InputError: An unusable work directory, too little disk space, unusable data, missing f or
+            VGG weights, devices and a batch that do not fit, a run with other settings, a model to
             start with that is of another size, a term that is no longer finite, another process
             that is lost, or no model in the end.
         Stopped: SIGTERM or Ctrl-C came; the state is saved.
@@ -68,7 +68,7 @@ def train(
     """
     workdir = Path(workdir)
     first = is_first()
-    with Stop() as stop, noticing_losses():
+    with Stop() as stop, reporting_lost_processes():
         setup = prepare(directories, workdir, config, vgg=vgg, init_from=init_from)
         record = Record(
             workdir,
@@ -96,7 +96,7 @@ def _run(
     *,
     show: bool,
 ) -> None:
-    """From the last checkpoint to the end, or to where it is asked to stop."""
+    """Run from the last checkpoint to the end, or until a stop is requested."""
     rhythm, steps = setup.config.train, setup.steps
     with (
         Checkpoints(workdir / "checkpoints", keep=KEPT) as checkpoints,
@@ -108,7 +108,7 @@ def _run(
             _line(display, show, setup.initial.report)
         record.begin(begun, position)
         checkpoints.best = record.best_step
-        if begun and _is_due(setup, begun):  # it was stopped after the save, or in between
+        if begun and _is_due(setup, begun):  # it was stopped between the save and its validation
             _validate(setup, record, checkpoints, begun, state, display, show=show)
         task = display.add_task("training", total=steps, completed=begun)
         for step in range(begun + 1, steps + 1):
@@ -123,7 +123,7 @@ def _run(
                 display.update(task, description=line)
                 _line(display, show, f"step {step}/{steps}: {line}")
             stopping = stop.requested(step)
-            # Before the validation: whatever goes wrong there, the steps are not lost.
+            # Saved before the validation, so that a failure there loses no steps.
             if step % rhythm.checkpoint_every == 0 or stopping or _is_due(setup, step):
                 position = {"batches": setup.batches.get_state(), **record.position()}
                 checkpoints.save(
@@ -149,7 +149,7 @@ def _run(
 
 
 def _continue(setup: Setup, checkpoints: Checkpoints) -> tuple[TrainState, dict[str, Any]] | None:
-    """The run's last checkpoint, with the data moved to the same place; None for a new run."""
+    """Restore the last checkpoint, and move the data to its position; None for a new run."""
     restored = checkpoints.restore(setup.shapes, settings=setup.settings)
     if restored is not None:
         setup.batches.set_state(restored[1]["batches"])
@@ -157,7 +157,7 @@ def _continue(setup: Setup, checkpoints: Checkpoints) -> tuple[TrainState, dict[
 
 
 def _is_due(setup: Setup, step: int) -> bool:
-    """Whether a step is validated."""
+    """Say whether a step is validated."""
     return step % setup.config.train.validate_every == 0 or step == setup.steps
 
 
@@ -171,7 +171,7 @@ def _validate(
     *,
     show: bool,
 ) -> None:
-    """Scores the generator that was saved last, and keeps its checkpoint if it is the best."""
+    """Score the generator that was saved last, and keep its checkpoint if it is the best."""
     scores, samples = setup.validate(state.judged)
     line = record.validate(step, scores, samples, lambda: setup.whole(state.judged))
     checkpoints.best = record.best_step
@@ -179,7 +179,7 @@ def _validate(
 
 
 def _end(setup: Setup, record: Record, state: TrainState, display: Any, *, show: bool) -> None:
-    """Says where the run is, so that two runs can be compared."""
+    """Print where the run ended and a hash of its parameters, so that two runs can be compared."""
     params = {"generator": state.generator["params"], "critic": state.critic["params"]}
     digest = artifact.fingerprint(setup.whole(params))
     best = ", ".join(f"{name} {value:.3f}" for name, value in record.scores.items())
@@ -188,13 +188,13 @@ def _end(setup: Setup, record: Record, state: TrainState, display: Any, *, show:
 
 
 def _line(display: Any, show: bool, text: str) -> None:
-    """A line above the bar in a terminal, and the only sign of life elsewhere."""
+    """Print a line: above the bar in a terminal, and the only output elsewhere."""
     if show:
         display.console.print(text, highlight=False, soft_wrap=True)
 
 
 def _facts(setup: Setup) -> dict[str, Any]:
-    """What the model's description says of its training."""
+    """Collect what the model's description says of its training."""
     return {
         "pairs": len(setup.pairs),
         "validation_pairs": len(setup.held_out),

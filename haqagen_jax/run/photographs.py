@@ -1,6 +1,6 @@
-"""Color photographs as training pairs: each gets the NIR image that it would have had.
+"""Make training pairs of color photographs: a network predicts the NIR image of each.
 
-Files in, files out; photographs that teach nothing about color are named and left out.
+Photographs that teach nothing about color are named and left out.
 """
 
 import functools
@@ -24,9 +24,9 @@ from haqagen_jax.models.factory import generator_shapes, make_generator
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder
 
-LONGEST = 512  # pixels of a photograph that is used; longer ones are reduced
-SHORTEST = 64  # pixels; smaller ones show too little
-GRAYEST = 4 / 255  # mean distance of a pixel's channels, below which a photograph has no color
+LONGEST = 512  # pixels of a photograph's longer side; larger ones are reduced
+SHORTEST = 64  # pixels of the shorter side; smaller photographs show too little
+GRAYEST = 4 / 255  # mean range of a pixel's channels, below which a photograph has no color
 
 
 class Unusable(InputError):  # noqa: N818 - nothing is wrong with the command
@@ -34,7 +34,12 @@ class Unusable(InputError):  # noqa: N818 - nothing is wrong with the command
 
 
 class Made(NamedTuple):
-    """What became of a folder of photographs: how many pairs there are, and which were left out."""
+    """What became of a folder of photographs.
+
+    Attributes:
+        pairs: Number of pairs in the output folder.
+        left_out: A line for each photograph that was left out, with the reason.
+    """
 
     pairs: int
     left_out: tuple[str, ...]
@@ -43,20 +48,20 @@ class Made(NamedTuple):
 def make_pairs(
     photographs: str | Path, model: str | Path, out: str | Path, *, progress: bool = True
 ) -> Made:
-    """Write a pair for each photograph of a folder; those that are there already are kept.
+    """Write a pair for each photograph of a folder; pairs that exist already are kept.
 
     Args:
-        photographs: folder of images that Pillow reads; sub-folders are not looked at.
-        model: directory of a trained `haqagen_jax.models.color_prior.NirFromColor`.
-        out: folder for `train/NAME_nir.png` and `train/NAME_rgb.png`, 8 bits.
-        progress: show a bar.
+        photographs: Folder of images that Pillow reads; sub-folders are ignored.
+        model: Directory of a trained `haqagen_jax.models.color_prior.NirFromColor`.
+        out: Folder for `train/NAME_nir.png` and `train/NAME_rgb.png`, 8 bits.
+        progress: Show a bar.
 
     Returns:
-        How many pairs there are, and a line for each photograph that was left out: broken, gray,
-        smaller than `SHORTEST`, or of another's name.
+        The number of pairs, and a line for each photograph that was left out: broken, gray,
+        smaller than `SHORTEST`, or with the name of another.
 
     Raises:
-        InputError: no such folder, no photograph that can be used, another kind of model, or a
+        InputError: No such folder, no photograph that can be used, another kind of model, or a
             folder that cannot be written.
     """
     files, target = list_photographs(photographs), Path(out) / "train"
@@ -90,16 +95,16 @@ def make_pairs(
 
 
 def list_photographs(folder: str | Path) -> list[Path]:
-    """List the files of a folder.
+    """List the files of a folder of photographs.
 
     Args:
-        folder: of color photographs; sub-folders are not looked at.
+        folder: Folder of color photographs; sub-folders are ignored.
 
     Returns:
-        At least one file, by name; whether it is a photograph is not looked at.
+        At least one file, in the order of the names; the files are not opened.
 
     Raises:
-        InputError: no such folder, one that cannot be listed, or one without files.
+        InputError: No such folder, one that cannot be listed, or one without files.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -115,19 +120,19 @@ def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
     """Read a color photograph.
 
     Args:
-        path: a file of any format that Pillow reads.
+        path: A file in any format that Pillow reads.
 
     Returns:
-        sRGB in [0, 1], upright, at most `LONGEST` pixels long.
+        SRGB in [0, 1], upright, at most `LONGEST` pixels long.
 
     Raises:
-        Unusable: it cannot be read, is tiny, or has no color.
+        Unusable: It cannot be read, is tiny, or has no color.
     """
     try:
-        # Of odd tags, and of sizes that are large but not refused.
+        # Pillow warns of odd tags, and of sizes that are large but not refused.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except Exception as error:  # damage makes decoders fail in any way
+    except Exception as error:  # a damaged file can make a decoder raise anything
         raise Unusable(
             f"{path}: left out, as it cannot be read ({reason(error)}); convert it to PNG"
         ) from None
@@ -154,8 +159,8 @@ def _predictor(directory: Path) -> Callable[[np.ndarray], Float32[np.ndarray, "h
 
     def predict(color: np.ndarray) -> Float32[np.ndarray, "h w"]:
         h, w, _ = color.shape
-        beyond = [(0, -h % MULTIPLE), (0, -w % MULTIPLE), (0, 0)]
-        padded = np.pad(color, beyond, mode="reflect")
+        padding = [(0, -h % MULTIPLE), (0, -w % MULTIPLE), (0, 0)]
+        padded = np.pad(color, padding, mode="reflect")
         return np.asarray(apply(padded[None]).rgb[0, :h, :w, 0])
 
     return predict

@@ -1,4 +1,4 @@
-"""Pictures of a training run: a sheet of validation samples and the curves of the losses.
+"""Images of a training run: a sheet of validation samples and the curves of the losses.
 
 Images come in as (b, h, w, c) in [0, 1], sRGB-encoded; what is outside is clipped, and NaN is drawn
 black. Sheets are uint8 (h, w, 3). Not handled: samples of several sizes on one sheet.
@@ -21,7 +21,7 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.ops.color import hsv_to_rgb
 
 TITLES = ("NIR", "prediction", "HSV prediction", "truth")
-_GAP = 6  # pixels between the images
+_GAP = 6  # pixels between two images
 _FONT = 16  # pixels
 _COLUMNS = 3  # of the curves
 _DECADES = 1000  # ratio of largest to smallest up to which 2 and 5 are marked too
@@ -37,16 +37,16 @@ def sample_sheet(
     hsv_pred: Float[AnyArray, "b h w 3"],
     rgb: Float[AnyArray, "b h w 3"],
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Lay samples out under titles, a row each: NIR, prediction, HSV prediction, truth.
+    """Draw samples under titles, a row each: NIR, prediction, HSV prediction, truth.
 
     Args:
-        nir: inputs.
-        rgb_pred: predictions of G_A.
-        hsv_pred: predictions of G_B, h, s and v in [0, 1]; drawn in the colors they stand for.
-        rgb: truth.
+        nir: Inputs, in [0, 1].
+        rgb_pred: Predictions of G_A, sRGB-encoded.
+        hsv_pred: Predictions of G_B, h, s and v in [0, 1]; converted to RGB for the sheet.
+        rgb: Truth, sRGB-encoded.
 
     Returns:
-        The sheet, pixel for pixel on a white ground.
+        The sheet: images at their own size on a white background.
     """
     gray, color, hsv, truth = (_unit(image) for image in (nir, rgb_pred, hsv_pred, rgb))
     columns = (np.repeat(gray, 3, axis=-1), color, np.asarray(hsv_to_rgb(hsv)), truth)
@@ -71,12 +71,12 @@ def loss_curves(history: Mapping[str, Sequence[tuple[int, float]]], path: str | 
     drawn faintly, with their running mean over a fiftieth of the run on top.
 
     Args:
-        history: term to (step, value), in order of the steps; values that are not finite are left
+        history: Term to (step, value), in order of the steps; values that are not finite are left
             out and counted in the diagram's title.
-        path: of the PNG; it is replaced when the new image is complete.
+        path: Path of the PNG, which is replaced atomically.
 
     Raises:
-        ValueError: no terms.
+        ValueError: No terms.
     """
     if not history:
         raise ValueError("history is empty: give at least one term with its (step, value) pairs")

@@ -1,7 +1,7 @@
-"""A color prior from photographs without NIR: learn NIR from color, then give photographs theirs.
+"""Data for a color prior from photographs without NIR: learn NIR from color, then predict it.
 
-What comes out is a data directory whose NIR images are made. A colorizer is trained on it first,
-and goes on with real pairs.
+The result is a data directory whose NIR images are predicted. A colorizer is pretrained on it, and
+then trained on real pairs.
 
 Reference: HAQAGen's "future directions" name priors from images without NIR; the way is ours.
 """
@@ -28,9 +28,14 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class Agreement(NamedTuple):
-    """How well NIR images are predicted: means over pairs."""
+    """How well NIR images are predicted: means over pairs.
 
-    psnr: float  # dB
+    Attributes:
+        psnr: In dB, for a range of 1.
+        correlation: Pearson's, of the pixels of an image, in [-1, 1].
+    """
+
+    psnr: float
     correlation: float
 
 
@@ -44,20 +49,20 @@ def pretrain_prior(
 ) -> Made:
     """Train the network from color to NIR, and make pairs of photographs with it.
 
-    A run that was stopped goes on where it was.
+    Resumable: a run that was stopped continues from its last checkpoint.
 
     Args:
-        directories: data directories of real pairs, with training and validation splits.
-        photographs: folder of color photographs.
-        workdir: the network's run goes to `nir/`, the pairs to `pairs/train/`.
-        config: as configs/nir_from_color.py has it.
-        progress: show bars, and a line for each validation.
+        directories: Data directories of real pairs, with training and validation splits.
+        photographs: Folder of color photographs.
+        workdir: The network's run goes to `nir/`, the pairs to `pairs/train/`.
+        config: A configuration like that of configs/nir_from_color.py.
+        progress: Show bars, and a line for each validation.
 
     Returns:
         What became of the photographs.
 
     Raises:
-        InputError: a configuration of another network; and see `haqagen_jax.run.loop.train` and
+        InputError: A configuration of another network; and see `haqagen_jax.run.loop.train` and
             `haqagen_jax.run.photographs.make_pairs`.
     """
     if config.model.architecture != "nir_from_color" or config.data.direction != "rgb_to_nir":
@@ -81,14 +86,15 @@ def agreement(model: str | Path, pairs: Sequence[Pair]) -> tuple[Agreement, Agre
     """Score a network from color to NIR on real pairs.
 
     Args:
-        model: its directory.
-        pairs: at least one.
+        model: Directory of the network.
+        pairs: Real pairs, at least one.
 
     Returns:
-        Its agreement with the true NIR images, and that of the photographs' luma.
+        Agreement of the prediction with the true NIR images, and that of the color images' luma,
+        the baseline.
 
     Raises:
-        InputError: a model or a pair that cannot be read.
+        InputError: A model or a pair that cannot be read.
     """
     config, variables = artifact.load(model, generator_shapes)
     apply: Any = jax.jit(make_generator(config.model).apply)
@@ -106,6 +112,5 @@ def _compared(prediction: np.ndarray, truth: np.ndarray) -> Agreement:
     return Agreement(-10 * float(np.log10(max(error, 1e-12))), correlation)
 
 
-def _means(found: Sequence[Agreement]) -> Agreement:
-    psnr = statistics.fmean(one.psnr for one in found)
-    return Agreement(psnr, statistics.fmean(one.correlation for one in found))
+def _means(scores: Sequence[Agreement]) -> Agreement:
+    return Agreement(*map(statistics.fmean, zip(*scores, strict=True)))

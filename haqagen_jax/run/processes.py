@@ -1,7 +1,7 @@
 """Several processes that train together: how one joins, and how long the others wait.
 
-Every process runs the same command with its own number; or, where a launcher tells them who they
-are (SLURM, Open MPI, Cloud TPU, Kubernetes), the very same.
+Every process runs the same command with its own number; under a launcher that numbers them (SLURM,
+Open MPI, Cloud TPU, Kubernetes) the number is not given.
 """
 
 import contextlib
@@ -14,37 +14,43 @@ import jax
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.system.device_memory import enough_memory
 
-JOINING = 300  # seconds that all processes have to come together
-_LESS = (
+JOINING = 300  # seconds that all processes have to connect
+_LESS_MEMORY = (
     "lower train.batch_size, or set train.microbatches, train.fsdp, train.remat=true or "
     "train.precision=bfloat16"
 )
-SILENCE = 100  # seconds without a sign of life after which a process counts as lost
+SILENCE = 100  # seconds without a heartbeat after which a process counts as lost
 
 
 class Place(NamedTuple):
-    """A process's place among the others."""
+    """A process's place among the others.
 
-    coordinator: str  # HOST:PORT of process 0
+    Attributes:
+        coordinator: HOST:PORT of process 0.
+        processes: Number of processes.
+        process: Number of this process, from 0.
+    """
+
+    coordinator: str
     processes: int
     process: int
 
 
 def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE) -> None:
-    """Joins the other processes; called before anything else touches a device.
+    """Join the other processes; must be called before anything else touches a device.
 
     Args:
-        place: of this process; None to ask the launcher.
-        joining: seconds to wait for the others.
-        silence: seconds after which a process that says nothing ends the job.
+        place: Place of this process; None for the one that the launcher gives it.
+        joining: Seconds to wait for the others.
+        silence: Seconds without a heartbeat of a process after which the job ends.
 
     Raises:
-        InputError: the launcher says nothing, or the others do not come.
+        InputError: The launcher gives no place, or the others do not connect in time.
     """
-    # The loop has its own way to stop at a signal; the runtime's would take the signal away.
+    # The loop stops at a signal by itself; the runtime's service would intercept the signal.
     jax.config.update("jax_enable_preemption_service", False)
     options: dict[str, Any] = {
-        # The runtime would abort with a stack trace; so it is given longer than we wait.
+        # The runtime would abort with a stack trace, so it is given longer than we wait.
         "initialization_timeout": 2 * joining,
         "heartbeat_timeout_seconds": silence,
     }
@@ -63,7 +69,7 @@ def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE)
     def initialize() -> None:
         try:
             jax.distributed.initialize(**options)
-        except (RuntimeError, ValueError, OSError) as error:  # whatever the runtime meets first
+        except (RuntimeError, ValueError, OSError) as error:  # depends on the network and launcher
             failures.append(reason(error))
 
     attempt = threading.Thread(target=initialize, daemon=True)
@@ -78,21 +84,25 @@ def join(place: Place | None, *, joining: int = JOINING, silence: int = SILENCE)
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and speaks for all."""
+    """Say whether this is process 0, which alone writes files and prints.
+
+    Returns:
+        True also where there is one process only.
+    """
     return jax.process_index() == 0
 
 
 @contextlib.contextmanager
-def noticing_losses() -> Iterator[None]:
-    """Takes a failure of what the processes compute together for the loss of one of them.
+def reporting_lost_processes() -> Iterator[None]:
+    """Report a failed collective computation as the loss of another process.
 
     Where devices wait without an error, the runtime ends the process after `SILENCE`.
 
     Raises:
-        InputError: a device has too little memory; or another process, or the way to it, was lost.
+        InputError: A device has too little memory; or another process, or the way to it, was lost.
     """
     try:
-        with enough_memory("a training step", _LESS):
+        with enough_memory("a training step", _LESS_MEMORY):
             yield
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1:

@@ -1,4 +1,4 @@
-"""What a run tells: terms, rates, scores and images, as files and as lines; and its best model.
+"""Record of a run: terms, rates, scores and images, as files and as lines; and its best model.
 
 Every process keeps the numbers, so that all of them stop together; process 0 writes.
 """
@@ -24,14 +24,14 @@ from haqagen_jax.run.preview import loss_curves, sample_sheet
 from haqagen_jax.run.processes import is_first
 from haqagen_jax.run.validation import Samples
 from haqagen_jax.run.writer import VALIDATION, RunWriter
-from haqagen_jax.train.step import Metrics
+from haqagen_jax.train.gradients import Metrics
 
 SHOWN = ("generator", "critic", "mse_rgb", "cdf_rgb")  # of the terms, on the progress bar
 _NAMES = 16  # of a batch's pairs, in an error message
 
 
 class Record:
-    """The record of one run, used as a context manager: what it has is written on every way out."""
+    """Context manager of the record of one run; buffered values are written on every exit."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Record:
         facts: Mapping[str, Any],
         names: Callable[[int], list[str]],
     ) -> None:
-        """Prepares a record; `begin` opens it.
+        """Prepare a record; `begin` opens it.
 
         Args:
-            workdir: of the run.
-            config: of the run.
-            steps: its length.
-            facts: what the model's description says of its training.
-            names: of the pairs in the batch of a step.
+            workdir: Work directory of the run.
+            config: The run's configuration.
+            steps: Length of the run.
+            facts: What the model's description says of its training.
+            names: Function from a step to the names of the pairs in its batch.
         """
         self._workdir, self._config, self._steps = workdir, config, steps
         self._facts, self._names = facts, names
@@ -70,14 +70,14 @@ class Record:
                 self._writer.close()
 
     def begin(self, step: int, position: Mapping[str, Any]) -> None:
-        """Opens the record.
+        """Open the record.
 
         Args:
-            step: that was done last.
-            position: what was returned after it; {} at first.
+            step: The step that was done last; 0 for a new run.
+            position: What `position` returned after that step; {} for a new run.
 
         Raises:
-            InputError: the record of the run so far cannot be read or written.
+            InputError: The record of the run so far cannot be read or written.
         """
         if is_first():
             self._workdir.mkdir(parents=True, exist_ok=True)
@@ -89,31 +89,38 @@ class Record:
 
     @property
     def best_step(self) -> int | None:
-        """The step of the best model so far; None without any."""
+        """Step of the best model so far; None if there is none."""
         return self._best_step
 
     @property
     def scores(self) -> dict[str, float]:
-        """The validation scores of the best model so far; {} without any."""
+        """Validation scores of the best model so far; {} if there is none."""
         return self._scores
 
     def position(self) -> dict[str, Any]:
-        """What a checkpoint must remember, as JSON values."""
+        """Return what a checkpoint must store for `begin`.
+
+        Returns:
+            JSON values.
+
+        Raises:
+            InputError: A term of the last step is not finite.
+        """
         self._settle()
         return {"best_step": self._best_step, "scores": self._scores, "window": self._window}
 
     def add(self, step: int, metrics: Metrics, *, waited: float) -> None:
-        """Takes the terms of a step, and checks those of the step before.
+        """Add the terms of a step, and check those of the step before.
 
-        So the device always has a step to do while this one looks.
+        Terms are read one step late, so that the device is never idle meanwhile.
 
         Args:
-            step: just begun.
-            metrics: its terms, still being computed.
-            waited: seconds that its batch was waited for.
+            step: The step that was just dispatched.
+            metrics: Its terms, which may still be being computed.
+            waited: Seconds that were spent waiting for its batch.
 
         Raises:
-            InputError: a term of the step before is not finite.
+            InputError: A term of the step before is not finite.
         """
         self._settle()
         self._pending = step, metrics
@@ -121,9 +128,19 @@ class Record:
         self._waited += waited
 
     def log(self, step: int) -> str:
-        """Records the means of the last steps' terms, rates and memory; returns a line of them."""
+        """Record rates, memory, and the means of the terms since the last log.
+
+        Args:
+            step: The step that was done last.
+
+        Returns:
+            A line with some of them.
+
+        Raises:
+            InputError: A term of the last step is not finite, or a file cannot be written.
+        """
         self._settle()
-        # In float64, so that terms that were kept as JSON have the same mean as arrays.
+        # In float64, so that terms that a checkpoint stored as JSON have the same mean.
         terms = {name: float(np.mean([t[name] for t in self._window])) for name in self._window[0]}
         self._window = []
         elapsed = time.monotonic() - self._since
@@ -145,14 +162,20 @@ class Record:
         samples: Samples,
         variables: Callable[[], Any],
     ) -> str:
-        """Records scores and images, exports the model if it is the best; returns a line.
+        """Record scores and images, and export the model if it is the best so far.
 
         Args:
-            step: that was validated, and saved before.
-            scores: of the validation split; a PSNR that is not finite is never the best.
-            samples: images of it.
-            variables: gives the generator's variables as numpy arrays; called by all processes
-                when the model is the best so far.
+            step: The step that was validated, whose checkpoint is saved.
+            scores: Means over the validation split; a PSNR that is not finite is never the best.
+            samples: Images of the first validation pairs.
+            variables: Function that returns the generator's variables as NumPy arrays; called by
+                all processes when the model is the best so far.
+
+        Returns:
+            A line with the scores.
+
+        Raises:
+            InputError: A file cannot be written.
         """
         finite = {name: value for name, value in scores.items() if math.isfinite(value)}
         best = "psnr" in finite and finite["psnr"] > self._scores.get("psnr", -math.inf)
@@ -179,16 +202,16 @@ class Record:
         writer.scalars(step, {f"{VALIDATION}{name}": x for name, x in scores.items()})
         sheet = sample_sheet(*samples)
         writer.image(step, "samples", sheet)
-        pictures = self._workdir / "samples"
-        pictures.mkdir(exist_ok=True)
-        image_files.write(pictures / f"step_{step:07d}.png", sheet)
+        directory = self._workdir / "samples"
+        directory.mkdir(exist_ok=True)
+        image_files.write(directory / f"step_{step:07d}.png", sheet)
         loss_curves(writer.history(), self._workdir / "curves.png")
 
     def _restart_clock(self) -> None:
         self._since, self._timed, self._waited = time.monotonic(), 0, 0.0
 
     def _settle(self) -> None:
-        """Waits for the terms that are still being computed."""
+        """Wait for the terms of the last step, and check them."""
         if self._pending is None:
             return
         step, metrics = self._pending
@@ -211,9 +234,9 @@ class Record:
 
 
 def _memory() -> dict[str, float]:
-    """Gigabytes at the highest so far: of this process, and of its first device if it tells."""
+    """Measure the peak memory so far, GB: of this process, and of its first device if it tells."""
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     device = (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
-    found = {"memory/host_gb": host, "memory/device_gb": device}
-    return {name: value / 1e9 for name, value in found.items() if value is not None}
+    peaks = {"memory/host_gb": host, "memory/device_gb": device}
+    return {name: value / 1e9 for name, value in peaks.items() if value is not None}

@@ -1,4 +1,4 @@
-"""How a run is asked to stop: a signal is remembered, and the loop saves before it obeys."""
+"""Stop a run on a signal: the signal is remembered, and the loop saves before it stops."""
 
 import contextlib
 import os
@@ -15,22 +15,25 @@ from haqagen_jax.run.processes import is_first
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEARD = b"\nhaqagen: stopping: the step is finished and saved first; once more ends it at once\n"
-AGREE_EVERY = 10  # steps between two times that several processes ask each other
+AGREE_EVERY = 10  # steps between two exchanges among several processes
 
 
 class Stop:
-    """A context in which SIGTERM and Ctrl-C ask for a stop; a second one is not waited for.
+    """Context in which SIGTERM and Ctrl-C request a stop; a second signal ends the process at once.
 
-    A signal that came while a library was in the way would otherwise be lost, or break a save.
+    An exception raised from the signal handler could be lost inside a library, or break a save.
+
+    Attributes:
+        number: The last signal; None before any.
     """
 
     def __init__(self) -> None:
-        self.number: int | None = None  # of the signal
+        self.number: int | None = None
         self._speaks = is_first()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":
-        """Takes the signals over, unless the process was started to ignore them."""
+        """Install the handlers, but for signals that the process was started to ignore."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -43,15 +46,19 @@ class Stop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Gives the signals back."""
+        """Restore the handlers of before."""
         while self._before:
             signal.signal(*self._before.popitem())
 
     def requested(self, step: int) -> bool:
-        """Says whether to stop after a step; every process gives the same answer.
+        """Say whether to stop after a step; every process gets the same answer.
 
         Args:
-            step: just done; several processes only ask each other after every `AGREE_EVERY`th.
+            step: The step that was just done. Several processes exchange their signals after every
+                `AGREE_EVERY`th step only, because the exchange is a barrier.
+
+        Returns:
+            Whether any process has got a signal.
         """
         if jax.process_count() == 1:
             return self.number is not None
@@ -66,7 +73,7 @@ class Stop:
         if self.number is not None and callable(before):
             before(number, frame)
         elif self.number is None and self._speaks:
-            # Not through `sys.stderr`, whose lock the interrupted code may hold.
+            # Not through `sys.stderr`, because the interrupted code may hold its lock.
             with contextlib.suppress(OSError):
                 os.write(2, _HEARD)
         self.number = number

@@ -1,7 +1,7 @@
-"""Pretraining of the texture autoencoder f: once, on the union of the training splits, then frozen.
+"""Pretrain the texture autoencoder f: once, on the union of the training splits, then frozen.
 
 Runs on one device. A run that was stopped continues from its last checkpoint, data order included;
-a finished one is left alone. The result is `texture/` in the work directory: `config.json`, which
+a finished one is not repeated. The result is `texture/` in the work directory: `config.json`, which
 is written last, `model.safetensors` in float32, and the losses in `metrics.jsonl`.
 """
 
@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 
 from haqagen_jax import artifact
 from haqagen_jax.artifact import CONFIG_FILE, TENSOR_FILE
-from haqagen_jax.config.schema import Config
+from haqagen_jax.config.schema import Config, TextureConfig
 from haqagen_jax.data.folder import split_pairs
 from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError, reason
@@ -47,18 +47,18 @@ def pretrain_texture(
     """Train f on the union of the training splits, or finish a run that was stopped.
 
     Args:
-      directories: data directories; only their training splits are read.
-      workdir: f goes to its sub-directory `texture`.
-      config: its sections `texture` and `data`, and `train.seed`, `train.log_every` and
-        `train.checkpoint_every`.
-      progress: show a bar in a terminal, a line every `train.log_every` steps elsewhere.
+        directories: Data directories; only their training splits are read.
+        workdir: Work directory; f goes to its sub-directory `texture`.
+        config: Used are its sections `texture` and `data`, and `train.seed`, `train.log_every` and
+            `train.checkpoint_every`.
+        progress: Show a bar in a terminal, a line every `train.log_every` steps elsewhere.
 
     Returns:
-      The directory that `load_texture` reads.
+        The directory that `load_texture` reads.
 
     Raises:
-      InputError: an unusable work directory, unusable data, a started run with other settings, a
-        loss that is no longer finite, or files that cannot be written.
+        InputError: An unusable work directory, unusable data, a started run with other settings, a
+            loss that is no longer finite, or files that cannot be written.
 
     Reference: Sec. 3.2, "Autoencoder pretraining".
     """
@@ -68,10 +68,10 @@ def pretrain_texture(
         load_texture(directory)
         print(f"{directory} is already trained; delete it to train again.")
         return directory
-    # f is trained once, for every experiment: on sRGB, whatever the generator predicts.
+    # f is trained once for all experiments, so on sRGB, whatever the generator predicts.
     data = dataclasses.replace(config.data, rgb_transfer="srgb")
     pairs = split_pairs(directories, "train")
-    # Every patch is seen twice, as RGB and as HSV: half of the batch each.
+    # Every patch is seen as RGB and as HSV, each of which is half of the batch.
     patches = max(1, config.texture.batch_size // 2)
     batches = train_iterator(pairs, data, batch_size=patches, seed=config.train.seed)
     directory.mkdir(parents=True, exist_ok=True)
@@ -79,23 +79,23 @@ def pretrain_texture(
     with enough_memory("a step of the texture autoencoder", "lower texture.batch_size"):
         state, loss = _run(directory, config, batches, settings, progress=progress)
     facts = {"images": len(pairs), "steps": config.texture.steps, "loss": loss}
-    _save(directory, state.params, config, facts)
+    _save(directory, state.params, config.texture, facts)
     shutil.rmtree(directory / CHECKPOINTS)
     print(f"Texture autoencoder: {directory} ({len(pairs)} images, mean squared error {loss:.5f})")
     return directory
 
 
 def load_texture(directory: str | Path) -> dict[str, Any]:
-    """Read the frozen autoencoder.
+    """Read the parameters of the frozen texture autoencoder f.
 
     Args:
-      directory: `texture` in the work directory of `pretrain_texture`.
+        directory: `texture` in the work directory of `pretrain_texture`.
 
     Returns:
-      Parameters of `TextureAutoencoder`, float32 numpy arrays.
+        Parameters of `TextureAutoencoder`, float32 NumPy arrays.
 
     Raises:
-      InputError: nothing there, another version, a damaged file, a missing or extra tensor.
+        InputError: Nothing there, another version, a damaged file, a missing or extra tensor.
     """
     directory = Path(directory)
     path = directory / CONFIG_FILE
@@ -103,8 +103,8 @@ def load_texture(directory: str | Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{directory}: no trained texture autoencoder; {command} first")
     try:
-        found = strict_json.loads(path.read_bytes())
-        version = (found["format"], found["format_version"])
+        description = strict_json.loads(path.read_bytes())
+        version = (description["format"], description["format_version"])
         tensors = load_file(directory / TENSOR_FILE)
         artifact.require_finite(tensors, directory / TENSOR_FILE, "the training had diverged")
         variables = artifact.unflatten(tensors)
@@ -131,7 +131,7 @@ def _run(
     *,
     progress: bool,
 ) -> tuple[TextureState, float]:
-    """Steps from the last checkpoint to the end; returns the state and the last loss."""
+    """Run from the last checkpoint to the end, and return the state and the last loss."""
     steps, train = config.texture.steps, config.train
     state = create_texture_state(jax.random.key(train.seed), config.texture)
     with Checkpoints(directory / CHECKPOINTS) as checkpoints, bars(progress) as bar:
@@ -146,7 +146,7 @@ def _run(
             state, value = texture_step(state, jnp.asarray(next(batches).rgb))
             if step % train.log_every == 0 or step == steps:
                 loss, now = float(value), time.monotonic()
-                _require_finite(step, loss, config)
+                _require_finite(step, loss, config.texture)
                 rate = train.log_every / (now - since)
                 since = now
                 metrics.write(step, {"loss": loss})
@@ -154,7 +154,7 @@ def _run(
                 bar.update(task, description=line)
                 if progress and not bar.console.is_terminal:
                     bar.console.print(f"step {step}/{steps}, {line}")
-            # The last state is not a checkpoint: it becomes the result.
+            # The last state is not saved here, because it becomes the result.
             if step % train.checkpoint_every == 0 and step < steps:
                 position = {"batches": batches.get_state()}
                 checkpoints.save(
@@ -164,9 +164,9 @@ def _run(
     return state, loss
 
 
-def _require_finite(step: int, loss: float, config: Config) -> None:
+def _require_finite(step: int, loss: float, config: TextureConfig) -> None:
     if not math.isfinite(loss):
-        rate = config.texture.learning_rate
+        rate = config.learning_rate
         raise InputError(
             f"step {step}: the loss of the texture autoencoder is {loss}; lower "
             f"texture.learning_rate = {rate} in another --workdir (the last checkpoint is kept)"
@@ -174,18 +174,18 @@ def _require_finite(step: int, loss: float, config: Config) -> None:
 
 
 def _settings(config: Config) -> dict[str, float | int]:
-    """What a run must not change between its parts."""
+    """Collect the settings that must not change when a run continues."""
     settings = {f"texture.{k}": v for k, v in dataclasses.asdict(config.texture).items()}
     return {**settings, "train.seed": config.train.seed, "data.crop": config.data.crop}
 
 
-def _save(directory: Path, params: Any, config: Config, facts: Mapping[str, Any]) -> None:
-    """Writes weights and description, which marks the run as finished."""
+def _save(directory: Path, params: Any, config: TextureConfig, facts: Mapping[str, Any]) -> None:
+    """Write weights, then the description, whose existence marks the run as finished."""
     tensors = artifact.flatten({"params": jax.tree.map(np.asarray, params)})
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "config": dataclasses.asdict(config.texture),
+        "config": dataclasses.asdict(config),
         "training": dict(facts),
     }
     artifact.write_files(directory, description, tensors)

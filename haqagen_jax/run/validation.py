@@ -1,6 +1,6 @@
-"""Scores of a model while it trains: on the central crop of every validation pair.
+"""Score a model while it trains, on the central crop of every validation pair.
 
-One forward pass an image, so that validating often stays cheap; `haqagen evaluate` scores whole
+Each image takes one forward pass, so that validation is cheap; `haqagen evaluate` scores whole
 images through the inference engine.
 """
 
@@ -26,7 +26,7 @@ from haqagen_jax.types import Batch
 
 
 class Samples(NamedTuple):
-    """The first validation pairs and their predictions, sRGB-encoded, as numpy arrays."""
+    """The first validation pairs and their predictions, (b, h, w, c), sRGB-encoded."""
 
     nir: Any
     rgb_pred: Any
@@ -40,13 +40,13 @@ Validate = Callable[[Any], tuple[dict[str, float], Samples]]
 def make_validation(
     config: Config, pairs: Sequence[Pair], mesh: Mesh, *, dtype: DTypeLike = jnp.float32
 ) -> Validate:
-    """Builds the validation of a run.
+    """Build the function that validates a run.
 
     Args:
-        config: the run's configuration.
-        pairs: the validation split.
-        mesh: the devices that share a batch, of all processes.
-        dtype: what the generator computes in.
+        config: The run's configuration.
+        pairs: The validation split.
+        mesh: The devices of all processes, which share each batch.
+        dtype: What the generator computes in.
 
     Returns:
         A function of the generator's variables: mean PSNR (dB), SSIM and angular error (degrees)
@@ -73,23 +73,23 @@ def make_validation(
         return scores, Samples(batch.nir[..., :1], rgb_pred, hsv_pred, rgb), real
 
     batches = EvaluationBatches(pairs, config.data, batch_size=config.train.batch_size)
-    wanted = config.train.validation_samples
+    limit = config.train.validation_samples
 
     def validate(variables: Any) -> tuple[dict[str, float], Samples]:
         scores, samples, shown = [], [], 0
         for nir, rgb, mask in batches:
             placed, mask = place_batch((Batch(nir, rgb), mask), mesh)
-            found, pictures, real = predict(variables, placed, mask)
+            batch_scores, images, real = predict(variables, placed, mask)
             real = jax.device_get(real)
-            scores.append({name: x[real] for name, x in jax.device_get(found).items()})
-            if shown < wanted:  # images are large: those that nobody sees stay on the devices
-                samples.append(jax.tree.map(lambda x, real=real: x[real], jax.device_get(pictures)))
+            scores.append({name: x[real] for name, x in jax.device_get(batch_scores).items()})
+            if shown < limit:  # images are large, so those that are not shown stay on the devices
+                samples.append(jax.tree.map(lambda x, real=real: x[real], jax.device_get(images)))
                 shown += int(real.sum())
-        values, shown_pictures = (
-            jax.tree.map(lambda *parts: np.concatenate(parts), *found)
-            for found in (scores, samples)
+        values, shown_images = (
+            jax.tree.map(lambda *parts: np.concatenate(parts), *trees)
+            for trees in (scores, samples)
         )
         means = {name: float(jnp.mean(value)) for name, value in values.items()}
-        return means, Samples(*(x[:wanted] for x in shown_pictures))
+        return means, Samples(*(x[:limit] for x in shown_images))
 
     return validate

@@ -1,4 +1,4 @@
-"""The work directory of a run: whether there can be one, before anything is read or computed."""
+"""Check the work directory of a run, before anything is read or computed."""
 
 import contextlib
 import math
@@ -13,19 +13,19 @@ from haqagen_jax.errors import InputError, reason
 
 
 def require_room(directory: Path, state: Any, *, copies: int) -> None:
-    """Makes sure that the checkpoints of a run find room.
+    """Require enough free disk space for the checkpoints of a run.
 
     Args:
-        directory: of the run; need not exist.
-        state: a tree of arrays or of their shapes.
-        copies: how many checkpoints there may be at once.
+        directory: Work directory of the run; need not exist.
+        state: The state that is saved, as arrays or their shapes.
+        copies: Number of checkpoints that may exist at once.
 
     Raises:
-        InputError: the disk has less.
+        InputError: The disk has less space.
     """
-    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     needed = copies * sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise InputError(
             f"workdir = {directory}: the disk has {free / 1e9:.1f} GB left, and {copies} "
@@ -34,13 +34,13 @@ def require_room(directory: Path, state: Any, *, copies: int) -> None:
 
 
 def require_workdir(directory: Path) -> None:
-    """Makes sure that files can be written to a directory, and leaves nothing behind.
+    """Require that files can be written to a directory, and leave nothing behind.
 
     Args:
-        directory: need not exist.
+        directory: The directory; need not exist.
 
     Raises:
-        InputError: it is a file, cannot be made, or cannot be written to.
+        InputError: It is a file, cannot be made, or cannot be written to.
     """
     made: list[Path] = []
     try:

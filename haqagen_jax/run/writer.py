@@ -1,7 +1,7 @@
-"""What a run writes down: one JSON object a line, and the same for TensorBoard.
+"""Write the scalars of a run: one JSON object a line, and the same for TensorBoard.
 
-The JSON lines are the record that a continued run reads back. What was written after the checkpoint
-that it continues from is dropped, because those steps are about to be repeated; so is the
+The JSON lines are the record that a continued run reads back. Lines that were written after the
+checkpoint that it continues from are dropped, because their steps are repeated; so is the
 validation at that checkpoint, which comes after the save. A value that is not finite is left out.
 """
 
@@ -21,21 +21,21 @@ from haqagen_jax.system.console import complain
 from haqagen_jax.system.files import write_bytes
 
 History = dict[str, list[tuple[int, float]]]
-VALIDATION = "validation/"  # what the names of validation scores begin with
+VALIDATION = "validation/"  # prefix of the names of validation scores
 
 
 class MetricsFile:
     """A file of JSON lines, each with a "step"."""
 
     def __init__(self, path: Path, *, start: int) -> None:
-        """Opens a record; a damaged line is named on stderr and left out.
+        """Open a record; a damaged line is named on stderr and left out.
 
         Args:
-            path: of the file.
-            start: the step that the run continues from; what will be repeated is dropped.
+            path: Path of the file, which need not exist.
+            start: The step that the run continues from; lines that it will repeat are dropped.
 
         Raises:
-            InputError: the file cannot be read or replaced; it is as it was.
+            InputError: The file cannot be read or replaced; it is as it was.
         """
         self._path = path
         before = b""
@@ -50,28 +50,32 @@ class MetricsFile:
             write_bytes(path, kept)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Appends a line, or nothing.
+        """Append a line, whole or not at all.
 
         Args:
-            step: of the values.
-            values: by name; those that are not finite are left out.
+            step: The step of the values.
+            values: Name to value; those that are not finite are left out.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: The file cannot be written; it is as it was.
         """
         line = (strict_json.dumps({"step": step, **_finite(values)}) + "\n").encode()
-        # Without a buffer, which would be written once more when the file is closed.
+        # Unbuffered, because a buffer would be written once more when the file is closed.
         with reachable(), self._path.open("ab", buffering=0) as file:
-            there = file.seek(0, os.SEEK_END)
+            size = file.seek(0, os.SEEK_END)
             try:
                 while line:
                     line = line[file.write(line) :]
             except OSError:
-                file.truncate(there)
+                file.truncate(size)
                 raise
 
     def history(self) -> History:
-        """Returns every value ever written: name to (step, value) pairs."""
+        """Read every value of the run so far.
+
+        Returns:
+            Name to (step, value) pairs, in the order of the steps.
+        """
         history: History = defaultdict(list)
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
         for _, values in self._sound(lines):
@@ -81,7 +85,7 @@ class MetricsFile:
         return dict(history)
 
     def _sound(self, lines: list[bytes]) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Yields the lines that hold a record, each with it, and names the others."""
+        """Yield the lines that hold a record, each with it, and name the damaged ones on stderr."""
         for number, line in enumerate(lines, start=1):
             try:
                 record = strict_json.loads(line)
@@ -96,31 +100,49 @@ class RunWriter:
     """JSON lines and TensorBoard files of a training run."""
 
     def __init__(self, workdir: Path, *, start: int) -> None:
-        """Opens both.
+        """Open the files of a run, new or to be continued.
 
         Args:
-            workdir: the run's directory.
-            start: the step that the run continues from.
+            workdir: Work directory of the run.
+            start: The step that the run continues from.
         """
         self._metrics = MetricsFile(workdir / "metrics.jsonl", start=start)
         self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=start + 1)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes values of one step; those that are not finite are left out."""
+        """Write the values of one step.
+
+        Args:
+            step: The step of the values.
+            values: Name to value; those that are not finite are left out.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
         self._metrics.write(step, values)
         for name, value in _finite(values).items():
             self._board.add_scalar(name, value, step)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """Writes a uint8 image (h, w, 3) for TensorBoard."""
+        """Write an image for TensorBoard.
+
+        Args:
+            step: The step of the image.
+            name: Its tag.
+            image: uint8 (h, w, 3), sRGB-encoded.
+        """
         self._board.add_image(name, image, step, dataformats="HWC")
 
     def history(self) -> History:
-        """Returns every scalar of the run so far."""
+        """Read every scalar of the run so far.
+
+        Returns:
+            Name to (step, value) pairs, in the order of the steps.
+        """
         return self._metrics.history()
 
     def close(self) -> None:
-        """Writes out what is buffered."""
+        """Write buffered values, and close the files."""
         self._board.close()
 
 
@@ -129,7 +151,7 @@ def _finite(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _require_record(record: object) -> None:
-    """Refuses what is no JSON object of numbers with a step."""
+    """Refuse what is no JSON object of numbers with a step."""
     if not isinstance(record, dict) or not isinstance(record.get("step"), int):
         raise ValueError("no step")
     for name, value in record.items():

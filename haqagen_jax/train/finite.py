@@ -1,4 +1,4 @@
-"""Looking for numbers that are not finite in trees of arrays, before they are saved or used."""
+"""Find numbers that are not finite in trees of arrays, before they are saved or used."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ import jax.numpy as jnp
 
 
 def not_finite(tree: Any) -> str | None:
-    """Looks for numbers that are not finite.
+    """Find the first array of a tree that holds NaN or infinity.
 
     Args:
-        tree: of arrays, on any devices.
+        tree: Arrays on any devices; integers are skipped.
 
     Returns:
-        The path of the first array that has some; None if all are finite.
+        Its path, joined by "/"; None if all numbers are finite.
     """
     leaves = [
         (jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
         if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
     ]
-    sound = jax.device_get(_all_finite([leaf for _, leaf in leaves]))
-    return next((name for (name, _), good in zip(leaves, sound, strict=True) if not good), None)
+    finite = jax.device_get(_all_finite([leaf for _, leaf in leaves]))
+    return next((name for (name, _), ok in zip(leaves, finite, strict=True) if not ok), None)
 
 
 @jax.jit

@@ -17,15 +17,16 @@ def guided(
     """Fit colors to the NIR image, if the configuration says so.
 
     Args:
-        model: radius and eps of the layer; a radius of 0 changes nothing.
-        nir: what the network saw, [0, 1].
-        output: what it predicted.
+        model: Radius (pixels) and eps of the layer; a radius of 0 changes nothing.
+        nir: What the network saw, in [0, 1]; the guide is its first channel.
+        output: What the network predicted.
 
     Returns:
-        Colors that may leave [0, 1] a little; HSV follows them where it is made of them.
+        Colors of the same shapes, which may leave [0, 1] a little. HSV is that of the filtered RGB
+        where the network derives it from RGB (the color prior), else unchanged.
 
     Raises:
-        ValueError: see `haqagen_jax.ops.guided.guided_filter`.
+        ValueError: The radius does not fit the image; see `haqagen_jax.ops.guided.guided_filter`.
     """
     if not model.guided:
         return output

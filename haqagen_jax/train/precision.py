@@ -1,4 +1,4 @@
-"""What a training run computes in, and the scale that keeps float16 gradients in range.
+"""The compute dtype of a training run, and the scale that keeps float16 gradients in range.
 
 Parameters, optimizers, losses, histograms and the scan's state are float32 whatever the precision.
 
@@ -22,11 +22,14 @@ LEAST = 1.0
 
 
 def compute_dtype(precision: str) -> jnp.dtype:
-    """Chooses what convolutions and projections compute in.
+    """Choose the dtype that convolutions and projections compute in.
 
     Args:
-        precision: a name of `haqagen_jax.config.schema.PRECISIONS`; "auto" is bfloat16 on TPUs and
+        precision: One of `haqagen_jax.config.train.PRECISIONS`; "auto" is bfloat16 on TPUs and
             on NVIDIA GPUs that have it (compute capability 8 and above), float32 elsewhere.
+
+    Returns:
+        The dtype.
 
     Raises:
         InputError: float64 without JAX_ENABLE_X64.
@@ -41,7 +44,7 @@ def compute_dtype(precision: str) -> jnp.dtype:
 
 
 def _has_bfloat16(device: Any) -> bool:
-    """Whether a device is known to compute fast in bfloat16."""
+    """Say whether a device is known to compute fast in bfloat16."""
     # NVIDIA's capabilities read "9.0", AMD's "gfx90a"; other devices have none.
     major, point, _ = str(getattr(device, "compute_capability", "")).partition(".")
     ampere = bool(point) and major.isdecimal() and int(major) >= 8
@@ -50,18 +53,34 @@ def _has_bfloat16(device: Any) -> bool:
 
 @struct.dataclass
 class LossScale:
-    """What the losses are multiplied with before the backward pass, and how long it has held."""
+    """The dynamic loss scale of float16.
+
+    Attributes:
+        scale: What the losses are multiplied by before the backward pass, a float32 scalar.
+        streak: Steps since the last overflow or the last growth, an int32 scalar.
+    """
 
     scale: Any
     streak: Any
 
     @classmethod
     def start(cls) -> "LossScale":
-        """Returns the scale of a run's first step."""
+        """Return the scale of a run's first step.
+
+        Returns:
+            `START`, with a streak of 0.
+        """
         return cls(jnp.asarray(START, jnp.float32), jnp.zeros((), jnp.int32))
 
     def after(self, finite: Bool[Array, ""]) -> "LossScale":
-        """Returns the next step's scale: half after an overflow, double after a long streak."""
+        """Compute the next step's scale: half after an overflow, double after a long streak.
+
+        Args:
+            finite: Whether the gradients of this step were finite, a scalar.
+
+        Returns:
+            The next scale, at least `LEAST`.
+        """
         streak = jnp.where(finite, self.streak + 1, 0)
         grow = streak == GROW_AFTER
         scale = jnp.where(
@@ -73,5 +92,13 @@ class LossScale:
 
 
 def unscaled(tree: Any, scale: Float[Array, ""]) -> Any:
-    """Returns gradients of a loss that was multiplied with a scale, without it."""
+    """Divide the gradients of a scaled loss by its scale.
+
+    Args:
+        tree: Gradients.
+        scale: What the loss was multiplied by.
+
+    Returns:
+        Gradients of the loss itself.
+    """
     return jax.tree.map(lambda x: x / scale, tree)

@@ -1,7 +1,7 @@
-"""Where arrays live: each batch is split over all devices, large arrays of the state over some.
+"""Sharding: each batch is split over all devices, large arrays of the state over some.
 
-One rule for parameters, moments and averages alike, by size and shape: so a moment lies where its
-parameter does. What is computed does not depend on it; the compiler moves what a device lacks.
+One rule by size and shape serves parameters, moments and averages alike, so that a moment lies
+where its parameter does. The result does not depend on it: the compiler inserts the transfers.
 
 Reference: Rajbhandari et al., "ZeRO" (2020), stage 3; Xu et al., "GSPMD" (2021).
 """
@@ -22,17 +22,17 @@ WORTH_SPLITTING = 2**16  # elements; what is smaller costs more to gather than i
 
 
 def make_mesh(train: TrainConfig, devices: Sequence[Any] | None = None) -> Mesh:
-    """Arranges the devices of all processes in a grid.
+    """Arrange the devices of all processes in a mesh.
 
     Args:
-        train: `fsdp` neighbors share the state; the batch is split over all.
-        devices: by default all there are.
+        train: `fsdp` neighbors share the state; the batch is split over all devices.
+        devices: Those to use; None for all of all processes.
 
     Returns:
         A mesh with the axes "data" and "fsdp".
 
     Raises:
-        InputError: the devices cannot be arranged, or the batch cannot be split evenly.
+        InputError: The devices cannot be arranged, or the batch cannot be split evenly.
     """
     grid = np.asarray(jax.devices() if devices is None else devices)
     if grid.size % train.fsdp:
@@ -40,29 +40,36 @@ def make_mesh(train: TrainConfig, devices: Sequence[Any] | None = None) -> Mesh:
     parts = grid.size * train.microbatches
     if train.batch_size % parts:
         each = f"{train.microbatches} microbatches on {grid.size} devices"
-        what = f"the {grid.size} devices" if train.microbatches == 1 else each
+        unit = f"the {grid.size} devices" if train.microbatches == 1 else each
         raise InputError(
-            f"train.batch_size = {train.batch_size}: must be a multiple of {what}; "
+            f"train.batch_size = {train.batch_size}: must be a multiple of {unit}; "
             f"try --set train.batch_size={-(-train.batch_size // parts) * parts}"
         )
     return Mesh(grid.reshape(-1, train.fsdp), AXES)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of what every device has whole."""
+    """Return the sharding of arrays that every device holds whole.
+
+    Args:
+        mesh: From `make_mesh`.
+
+    Returns:
+        The sharding.
+    """
     return NamedSharding(mesh, PartitionSpec())
 
 
 def state_shardings(state: Any, mesh: Mesh) -> Any:
-    """Chooses where the arrays of a state live.
+    """Choose the sharding of each array of a state.
 
     Args:
-        state: a tree of arrays or of their shapes.
-        mesh: from `make_mesh`.
+        state: Arrays or their shapes.
+        mesh: From `make_mesh`.
 
     Returns:
         The tree of their shardings: an array of `WORTH_SPLITTING` elements or more is split along
-        its longest axis that "fsdp" divides; the others are whole everywhere.
+        its longest axis that "fsdp" divides; the others are replicated.
     """
     return jax.tree.map(lambda x: NamedSharding(mesh, _spec(x.shape, mesh.shape["fsdp"])), state)
 
@@ -78,11 +85,11 @@ def _spec(shape: tuple[int, ...], parts: int) -> PartitionSpec:
 
 
 def place_batch(batch: Any, mesh: Mesh) -> Any:
-    """Puts this process's share of a batch on its devices.
+    """Put this process's share of a batch on its devices, as part of a global batch.
 
     Args:
-        batch: numpy arrays, each with the process's own records along the first axis.
-        mesh: from `make_mesh`.
+        batch: NumPy arrays, each with the process's own examples along the first axis.
+        mesh: From `make_mesh`.
 
     Returns:
         Global arrays, split over the devices of all processes.

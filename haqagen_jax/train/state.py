@@ -1,4 +1,4 @@
-"""What a training step reads and writes: both networks' variables and both optimizers' states."""
+"""The state of training: both networks' variables and both optimizers' states."""
 
 from typing import Any
 
@@ -17,19 +17,31 @@ from haqagen_jax.train.precision import LossScale
 
 @struct.dataclass
 class TrainState:
-    """A pytree; nothing random is stored. Leaves may be arrays, shapes or shardings."""
+    """What a training step reads and writes, a pytree; nothing random is stored.
+
+    Leaves may also be shapes or shardings.
+
+    Attributes:
+        step: Number of steps done, an int32 scalar.
+        generator: Variables: params, batch_stats and spectral.
+        critic: Variables: params and spectral.
+        generator_opt: State of the generator's optimizer.
+        critic_opt: State of the critics' optimizer.
+        average: Moving average of the generator's params; None without `train.ema`.
+        loss_scale: A `LossScale` in float16, else None.
+    """
 
     step: Any
-    generator: Any  # variables: params, batch_stats, spectral
-    critic: Any  # variables: params, spectral
+    generator: Any
+    critic: Any
     generator_opt: optax.OptState
     critic_opt: optax.OptState
-    average: Any = None  # of the generator's params, with `train.ema`
-    loss_scale: Any = None  # a `LossScale`, in float16
+    average: Any = None
+    loss_scale: Any = None
 
     @property
     def judged(self) -> Any:
-        """The generator that validation and export use: the average where there is one."""
+        """Variables that validation and export use: the average of the params if there is one."""
         if self.average is None:
             return self.generator
         return {**self.generator, "params": self.average}
@@ -38,13 +50,13 @@ class TrainState:
 def create_state(
     key: Array, config: Config, *, steps: int, dtype: DTypeLike = jnp.float32
 ) -> TrainState:
-    """Initializes both networks and both optimizers.
+    """Initialize both networks and both optimizers.
 
     Args:
-        key: typed random key.
-        config: the run's configuration.
-        steps: length of the run, for the schedule.
-        dtype: what the run computes in.
+        key: Typed random key; the same key gives the same state.
+        config: The run's configuration.
+        steps: Length of the run, for the schedule.
+        dtype: What the run computes in; float64 holds for the parameters, too.
 
     Returns:
         The state before the first step.

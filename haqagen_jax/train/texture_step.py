@@ -25,8 +25,16 @@ from haqagen_jax.types import Rgb
 
 @struct.dataclass
 class TextureState:
-    """What one step of pretraining reads and writes; tree maps put other leaves than arrays in."""
+    """What one step of pretraining reads and writes, a pytree.
 
+    Attributes:
+        step: Number of steps done, an int32 scalar.
+        params: Of `TextureAutoencoder`.
+        opt_state: State of the optimizer.
+        optimizer: The gradient transformation, static under jit.
+    """
+
+    # `Any`, because tree maps put shapes and shardings in the place of arrays.
     step: Any
     params: Any
     opt_state: Any
@@ -37,11 +45,11 @@ def create_texture_state(key: Array, config: TextureConfig) -> TextureState:
     """Initialize f and its optimizer.
 
     Args:
-      key: typed random key.
-      config: the length of the run shapes its cosine schedule.
+        key: Typed random key.
+        config: Learning rate and length of the run, which shape the cosine schedule.
 
     Returns:
-      The state before the first step.
+        The state before the first step.
     """
     optimizer = _optimizer(config)
     params = _init(key)
@@ -58,7 +66,7 @@ def _init(key: Array) -> Any:
     return TextureAutoencoder().init(key, jnp.zeros((1, 16, 16, 3)))["params"]
 
 
-@functools.cache  # one object for one configuration, as `texture_step` compiles once for each
+@functools.cache  # a static part of the state: each new object would compile the step again
 def _optimizer(config: TextureConfig) -> optax.GradientTransformation:
     # Both are ours: the paper only names the l2 objective.
     schedule = optax.cosine_decay_schedule(config.learning_rate, config.steps, alpha=0.01)
@@ -66,20 +74,20 @@ def _optimizer(config: TextureConfig) -> optax.GradientTransformation:
 
 
 def texture_loss(params: Any, rgb: Rgb) -> Float[Array, " b"]:
-    """Mean squared error of the reconstruction, over the RGB and the HSV version of a patch.
+    """Compute the mean squared error of the reconstruction of patches, as RGB and as HSV.
 
     Args:
-      params: of `TextureAutoencoder`.
-      rgb: patches, sRGB-encoded.
+        params: Parameters of `TextureAutoencoder`.
+        rgb: Patches, sRGB-encoded, in [0, 1].
 
     Returns:
-      One value per patch.
+        One value per patch.
 
     Reference: Sec. 3.2, "Autoencoder pretraining"; that f also learns from HSV is ours.
     """
     images = interleave(rgb, rgb_to_hsv(rgb))
-    again = jnp.asarray(TextureAutoencoder().apply({"params": params}, images))
-    return jnp.mean((again - images).reshape(rgb.shape[0], -1) ** 2, axis=1)
+    decoded = jnp.asarray(TextureAutoencoder().apply({"params": params}, images))
+    return jnp.mean((decoded - images).reshape(rgb.shape[0], -1) ** 2, axis=1)
 
 
 @jax.jit
@@ -87,11 +95,11 @@ def texture_step(state: TextureState, rgb: Rgb) -> tuple[TextureState, Float[Arr
     """Update f once.
 
     Args:
-      state: before the step.
-      rgb: patches, sRGB-encoded.
+        state: Before the step.
+        rgb: Patches, sRGB-encoded, in [0, 1].
 
     Returns:
-      The next state, and the mean loss before the update.
+        The next state, and the mean loss before the update.
     """
     loss, grads = jax.value_and_grad(lambda p: texture_loss(p, rgb).mean())(state.params)
     updates, opt_state = state.optimizer.update(grads, state.opt_state, state.params)

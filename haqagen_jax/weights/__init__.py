@@ -1,4 +1,4 @@
-"""Published weights: what there is, and what the cache folder holds.
+"""Published weights: what exists, and what the cache directory holds.
 
 from haqagen_jax import metrics, weights
 variables = weights.lpips_variables("alex")

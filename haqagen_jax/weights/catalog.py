@@ -1,4 +1,4 @@
-"""The published weights that networks of ours can use: where they come from, and their terms."""
+"""Catalog of the published weights that our networks can use: sources, hashes and licenses."""
 
 import dataclasses
 from typing import NamedTuple
@@ -14,7 +14,12 @@ _LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/maste
 
 
 class Member(NamedTuple):
-    """A file inside a package: its path there, and its SHA-256 in hexadecimal."""
+    """A file inside a package.
+
+    Attributes:
+        path: Path inside the archive, separated by "/".
+        sha256: Of the file, in hexadecimal.
+    """
 
     path: str
     sha256: str
@@ -25,14 +30,14 @@ class Weights:
     """One published file.
 
     Attributes:
-        name: ours.
-        purpose: a few words.
-        url: of the file.
-        size: of it, bytes.
-        sha256: of it, in hexadecimal.
-        license: a line.
-        members: of a package, the files with the weights, by which its unpacked folder is known.
-        carries: names of other entries whose weights this file holds, too.
+        name: Our name for it.
+        purpose: What it is used for, in a few words.
+        url: Where it is downloaded from.
+        size: Size of the file, bytes.
+        sha256: SHA-256 of the file, in hexadecimal.
+        license: Its terms, in one line.
+        members: If it is a package, the files with the weights, which identify its unpacked folder.
+        carries: Names of other entries whose weights this file holds, too.
     """
 
     name: str
@@ -46,7 +51,7 @@ class Weights:
 
     @property
     def file(self) -> str:
-        """The name it was published under."""
+        """Name of the file, as it was published."""
         return self.url.rpartition("/")[2]
 
 
@@ -130,10 +135,16 @@ CATALOG = (
 
 
 def find(name: str) -> Weights:
-    """Return the entry of a name.
+    """Find an entry of the catalog.
+
+    Args:
+        name: Our name for the weights.
+
+    Returns:
+        The entry.
 
     Raises:
-        InputError: there is none.
+        InputError: There is no entry of that name.
     """
     for weights in CATALOG:
         if weights.name == name:

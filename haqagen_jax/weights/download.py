@@ -1,4 +1,4 @@
-"""Fetch published weights: resumed where a connection ended, verified, kept only then."""
+"""Download published weights: resumable, and kept only if their SHA-256 is right."""
 
 import http.client
 import urllib.error
@@ -15,20 +15,21 @@ from haqagen_jax.weights.catalog import Weights
 ALL = "all"
 
 _CHUNK = 1 << 20  # bytes
-_PATIENCE = 30  # seconds without a byte
+_TIMEOUT = 30  # seconds without a byte
 
 
 def download_all(names: Sequence[str]) -> int:
-    """Fetches what of the named weights is not in the cache yet.
+    """Download those of the named weights that are not in the cache yet.
 
     Args:
-        names: of the catalog, or `ALL` alone.
+        names: Names of the catalog, or `ALL` alone.
 
     Returns:
-        The exit status: 0 when all are there, else 1; one that is not costs a line on stderr.
+        The exit status: 0 if all are in the cache now, else 1, with a line on stderr for each that
+        is missing.
 
     Raises:
-        InputError: no such name.
+        InputError: No such name.
     """
     entries = catalog.CATALOG if list(names) == [ALL] else [catalog.find(n) for n in names]
     missing = 0
@@ -46,85 +47,85 @@ def download_all(names: Sequence[str]) -> int:
 def _download_with_bar(weights: Weights) -> None:
     with bars(True) as display:
         task = display.add_task(f"{weights.name}, kB", total=weights.size // 1000)
-        download(weights, lambda there: display.update(task, completed=there // 1000))
+        download(weights, lambda size: display.update(task, completed=size // 1000))
 
 
 def download(weights: Weights, report: Callable[[int], None]) -> Path:
-    """Fetches weights into the cache; what an earlier attempt left is continued.
+    """Download weights into the cache, resuming an earlier attempt.
 
     Args:
-        weights: the entry.
-        report: is told how many bytes there are, every now and then.
+        weights: Entry of the catalog.
+        report: Called with the number of bytes so far after each chunk.
 
     Returns:
-        Where they are now.
+        Path of the weights in the cache.
 
     Raises:
-        InputError: the server cannot be reached or does not have the file, the connection ended
+        InputError: The server cannot be reached or does not have the file, the connection ended
             (what came stays, for the next attempt), or what came is another file (nothing stays).
     """
-    prepare_folder(store.folder(), remedy=store.ELSEWHERE)
-    part = store.folder() / f"{weights.name}.pth.part"
+    prepare_folder(store.directory(), remedy=store.ELSEWHERE)
+    part = store.directory() / f"{weights.name}.pth.part"
     with reachable():
-        there = part.stat().st_size if part.exists() else 0
-        if there > weights.size:
+        received = part.stat().st_size if part.exists() else 0
+        if received > weights.size:
             part.unlink()
-            there = 0
-        if there < weights.size:
-            there = _fetch(weights, part, there, report)
-    if there < weights.size:
+            received = 0
+        if received < weights.size:
+            received = _fetch(weights, part, received, report)
+    if received < weights.size:
         raise InputError(
-            f"{weights.url}: the connection ended after {there:,} of {weights.size:,} bytes; run "
-            "the same command again to go on"
+            f"{weights.url}: the connection ended after {received:,} of {weights.size:,} bytes; "
+            "run the same command again to go on"
         )
-    found = store.sha256(part)
-    if found != weights.sha256:
+    digest = store.sha256(part)
+    if digest != weights.sha256:
         part.unlink()
         raise InputError(
-            f"{weights.url}: what came has SHA-256 {found}, {weights.name} has {weights.sha256}, "
+            f"{weights.url}: what came has SHA-256 {digest}, {weights.name} has {weights.sha256}, "
             f"and was removed; {_by_hand(weights)}"
         )
-    place = store.keep(weights, part)
+    path = store.keep(weights, part)
     part.unlink()
-    return place
+    return path
 
 
-def _fetch(weights: Weights, part: Path, there: int, report: Callable[[int], None]) -> int:
-    """Appends to the part; returns its size."""
-    headers = {"User-Agent": "haqagen-jax"} | ({"Range": f"bytes={there}-"} if there else {})
+def _fetch(weights: Weights, part: Path, received: int, report: Callable[[int], None]) -> int:
+    """Append to the partial file, which has `received` bytes, and return its new size."""
+    headers = {"User-Agent": "haqagen-jax"} | ({"Range": f"bytes={received}-"} if received else {})
     request = urllib.request.Request(weights.url, headers=headers)
     try:
-        response = urllib.request.urlopen(request, timeout=_PATIENCE)
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
         raise InputError(
             f"{weights.url}: answers {error.code} {error.reason}; {_by_hand(weights)}"
         ) from None
     except (OSError, http.client.HTTPException) as error:
-        reached = getattr(error, "reason", error)
-        why = reason(reached if isinstance(reached, BaseException) else error)
+        cause = getattr(error, "reason", error)
+        why = reason(cause if isinstance(cause, BaseException) else error)
         raise InputError(f"{weights.url}: cannot be reached ({why}); {_by_hand(weights)}") from None
     with response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            there = 0  # the server begins at the beginning
+            received = 0  # the server does not resume, and sends the whole file
         offered = response.headers.get("Content-Length")
-        if offered is not None and there + int(offered) != weights.size:
+        if offered is not None and received + int(offered) != weights.size:
             raise InputError(
-                f"{weights.url}: offers {there + int(offered):,} bytes, {weights.name} has "
+                f"{weights.url}: offers {received + int(offered):,} bytes, {weights.name} has "
                 f"{weights.size:,}; {_by_hand(weights)}"
             )
-        with part.open("ab" if there else "wb") as file:
-            while there < weights.size and (data := _read(response, weights.size - there)):
+        with part.open("ab" if received else "wb") as file:
+            while received < weights.size and (data := _read(response, weights.size - received)):
                 file.write(data)
-                there += len(data)
-                report(there)
-    return there
+                received += len(data)
+                report(received)
+    return received
 
 
-def _read(response: http.client.HTTPResponse, most: int) -> bytes:
-    """Reads a piece; nothing where the connection ended, in whatever way."""
+def _read(response: http.client.HTTPResponse, limit: int) -> bytes:
+    """Read a chunk; empty where the connection ended, in whatever way."""
     try:
-        return response.read(min(_CHUNK, most))
+        return response.read(min(_CHUNK, limit))
     except http.client.IncompleteRead as error:
         return error.partial
     except (OSError, http.client.HTTPException):

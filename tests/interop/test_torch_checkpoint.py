@@ -33,9 +33,9 @@ def numbers(*values: int) -> bytes:
 def tensor(shape, strides, *, offset=0, key="0", length=12, kind="FloatStorage", view=b"") -> bytes:
     storage = text("storage") + f"ctorch\n{kind}\n".encode() + text(key) + text("cpu")
     storage = b"(" + storage + b"J" + struct.pack("<i", length) + view + b"tQ"
-    place = b"J" + struct.pack("<i", offset) + numbers(*shape) + numbers(*strides)
+    layout = b"J" + struct.pack("<i", offset) + numbers(*shape) + numbers(*strides)
     return (
-        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + place + b"\x89" + ORDERED_DICT + b"tR"
+        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + layout + b"\x89" + ORDERED_DICT + b"tR"
     )
 
 
@@ -75,15 +75,15 @@ def test_views_of_one_storage(write, tmp_path):
             empty=tensor((0, 3), (3, 1)),
         ),
     )
-    found = read_state_dict(path)
+    loaded = read_state_dict(path)
     whole = VALUES.reshape(3, 4)
-    assert list(found) == ["whole", "turned", "part", "scalar", "empty"]
-    np.testing.assert_array_equal(found["whole"], whole)
-    np.testing.assert_array_equal(found["turned"], whole.T)
-    np.testing.assert_array_equal(found["part"], whole[1:3, 1:3])
-    assert found["scalar"].shape == ()
-    assert found["scalar"] == 7
-    assert found["empty"].shape == (0, 3)
+    assert list(loaded) == ["whole", "turned", "part", "scalar", "empty"]
+    np.testing.assert_array_equal(loaded["whole"], whole)
+    np.testing.assert_array_equal(loaded["turned"], whole.T)
+    np.testing.assert_array_equal(loaded["part"], whole[1:3, 1:3])
+    assert loaded["scalar"].shape == ()
+    assert loaded["scalar"] == 7
+    assert loaded["empty"].shape == (0, 3)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_dtypes(kind, dtype, tmp_path):
     values = np.array([0, 1, 1], dtype)
     entry = tensor((3,), (1,), length=3, kind=kind)
     path = write_zip(tmp_path / "a.pt", named(x=entry), storage=values.tobytes())
-    found = read_state_dict(path)["x"]
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, values)
+    loaded = read_state_dict(path)["x"]
+    assert loaded.dtype == dtype
+    np.testing.assert_array_equal(loaded, values)
 
 
 def test_parameters_of_the_oldest_files(tmp_path):
@@ -112,8 +112,8 @@ def test_parameters_of_the_oldest_files(tmp_path):
     built = parameter + b"(" + plain + b"t\x81(\x88\x89" + ORDERED_DICT + b"tb"
     with_state = parameter + b")\x81(" + plain + b"NN\x88\x89tb"
     path = write_sequence(tmp_path / "a.pth", named(built=built, with_state=with_state))
-    for found in read_state_dict(path).values():
-        np.testing.assert_array_equal(found, VALUES)
+    for loaded in read_state_dict(path).values():
+        np.testing.assert_array_equal(loaded, VALUES)
 
 
 def test_entry_of_metadata_is_ignored(tmp_path):
@@ -129,9 +129,9 @@ def test_tensors_inside_a_wrapper(write, tmp_path):
         {"state_dict": inner, "epoch": b"K\x03", "others": inner},
         {"epoch": b"N", "state_dict": inner},
     ):
-        found = read_state_dict(write(tmp_path / "a.pth", named(**content)))
-        assert list(found) == ["x"]
-        np.testing.assert_array_equal(found["x"], VALUES)
+        loaded = read_state_dict(write(tmp_path / "a.pth", named(**content)))
+        assert list(loaded) == ["x"]
+        np.testing.assert_array_equal(loaded["x"], VALUES)
     number = b"K\x03"
     for content, message in {
         named(others=inner, epoch=number): "'others' is a OrderedDict, not a tensor",
@@ -232,8 +232,8 @@ def test_a_pickle_cannot_set_attributes_of_what_it_names(name, tmp_path):
         )
     parameter = b"ctorch.nn.parameter\nParameter\n)\x81("
     good = named(x=parameter + tensor((12,), (1,)) + b"NN\x88\x89tb")
-    found = read_state_dict(write_zip(tmp_path / "good.pth", good))
-    np.testing.assert_array_equal(found["x"], VALUES)
+    loaded = read_state_dict(write_zip(tmp_path / "good.pth", good))
+    np.testing.assert_array_equal(loaded["x"], VALUES)
 
 
 @pytest.mark.parametrize(

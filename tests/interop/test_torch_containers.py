@@ -126,10 +126,10 @@ def test_tensors_are_held_once(tmp_path):
     path = tmp_path / "a.pt"
     write_state_dict(path, tensors)
     tracemalloc.start()
-    found = read_state_dict(path)
+    loaded = read_state_dict(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1.1 * sum(tensor.nbytes for tensor in found.values())
+    assert peak < 1.1 * sum(tensor.nbytes for tensor in loaded.values())
 
 
 def test_a_file_that_is_no_archive(tmp_path):

@@ -68,9 +68,9 @@ def folder(request, tmp_path) -> Path:
     ],
 )
 def test_a_file_of_torch(folder, file, prefix, dtype):
-    found = read_state_dict(folder / file)
-    assert list(found) == [prefix + name for name in SHAPES]
-    for index, (tensor, shape) in enumerate(zip(found.values(), SHAPES.values(), strict=True)):
+    loaded = read_state_dict(folder / file)
+    assert list(loaded) == [prefix + name for name in SHAPES]
+    for index, (tensor, shape) in enumerate(zip(loaded.values(), SHAPES.values(), strict=True)):
         expected = index + np.arange(np.prod(shape, dtype=int)).reshape(shape)
         expected = expected.astype(dtype if shape else np.int64)
         np.testing.assert_array_equal(tensor, expected, strict=True)
@@ -86,12 +86,12 @@ def test_other_types_and_whole_networks_of_torch(zipped, tmp_path):
     state["parameter"] = torch.nn.Parameter(torch.ones(2))
     path = tmp_path / "a.pt"
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
-    found = read_state_dict(path)
-    assert list(found) == list(state)
+    loaded = read_state_dict(path)
+    assert list(loaded) == list(state)
     for name, expected in state.items():
-        assert found[name].dtype.name == str(expected.dtype).removeprefix("torch.")
+        assert loaded[name].dtype.name == str(expected.dtype).removeprefix("torch.")
         np.testing.assert_array_equal(
-            found[name].astype(np.float32), expected.detach().float().numpy()
+            loaded[name].astype(np.float32), expected.detach().float().numpy()
         )
     torch.save(net, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(InputError, match=r"refers to torch\.nn\.modules.*Sequential"):

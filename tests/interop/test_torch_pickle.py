@@ -36,9 +36,9 @@ def test_data_of_the_standard_library(protocol):
     if protocol < 3:  # these protocols write bytes as a call
         values["texts"] = VALUES["texts"][:3]
     file = io.BytesIO(pickle.dumps(values, protocol) + b"rest")
-    found, storages = load(file)
-    assert repr(found) == repr(values)
-    assert found["again"] is found["tuples"]
+    tree, storages = load(file)
+    assert repr(tree) == repr(values)
+    assert tree["again"] is tree["tuples"]
     assert not storages
     assert file.read() == b"rest"
 
@@ -91,8 +91,8 @@ def test_a_text_longer_than_the_memory(tmp_path):
 
 
 def test_a_long_list_of_entries_serves_one_dictionary_only():
-    one = b"ccollections\nOrderedDict\n" + b"h\x00\x85R"
-    data = b"\x80\x02](](K\x01K\x02eeq\x00" + one + one + b"\x87."
+    empty = b"ccollections\nOrderedDict\n" + b"h\x00\x85R"
+    data = b"\x80\x02](](K\x01K\x02eeq\x00" + empty + empty + b"\x87."
     assert load(io.BytesIO(data))[0] == ([], {1: 2}, {})
 
 
@@ -102,9 +102,9 @@ def test_damage_of_any_kind_is_told_in_one_line(file, tmp_path):
     randomness = random.Random(0)
     damaged = [data[:length] for length in range(0, len(data) - 1, 97)]
     for _ in range(150):
-        place = randomness.randrange(len(data))
-        flipped = bytes([data[place] ^ 1 << randomness.randrange(8)])
-        damaged.append(data[:place] + flipped + data[place + 1 :])
+        position = randomness.randrange(len(data))
+        flipped = bytes([data[position] ^ 1 << randomness.randrange(8)])
+        damaged.append(data[:position] + flipped + data[position + 1 :])
     path, refused = tmp_path / "a.pt", 0
     for content in damaged:
         path.write_bytes(content)
@@ -122,7 +122,7 @@ def test_a_pickle_that_ends_too_early(file, tmp_path):
     with zipfile.ZipFile(GOLDEN / file) as archive:
         name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
         data = archive.read(name)
-    ends = [place for _, _, place in pickletools.genops(data)]
+    ends = [position for _, _, position in pickletools.genops(data)]
     for end in ends[::7]:
         path = tmp_path / "a.pt"
         with zipfile.ZipFile(path, "w") as archive:

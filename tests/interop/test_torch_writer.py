@@ -65,9 +65,9 @@ def test_the_standard_library_finds_every_type_and_shape(tmp_path):
     path = tmp_path / "a.pt"
     write_state_dict(path, tensors)
     with zipfile.ZipFile(path) as archive:
-        found = Unpickler(archive).load()
-    assert type(found) is OrderedDict
-    for tree in (found, read_state_dict(path)):
+        loaded = Unpickler(archive).load()
+    assert type(loaded) is OrderedDict
+    for tree in (loaded, read_state_dict(path)):
         assert list(tree) == list(tensors)
         for name, tensor in tensors.items():
             np.testing.assert_array_equal(tree[name], tensor, strict=True)
@@ -85,10 +85,10 @@ def test_any_order_in_memory_becomes_c_order_and_little_endian(tmp_path):
     }
     path = tmp_path / "a.pt"
     write_state_dict(path, tensors)
-    for name, found in read_state_dict(path).items():
-        assert found.flags.c_contiguous
-        assert found.dtype == tensors[name].dtype.newbyteorder("<")
-        np.testing.assert_array_equal(found, tensors[name])
+    for name, loaded in read_state_dict(path).items():
+        assert loaded.flags.c_contiguous
+        assert loaded.dtype == tensors[name].dtype.newbyteorder("<")
+        np.testing.assert_array_equal(loaded, tensors[name])
 
 
 def test_the_archive(tmp_path):

@@ -27,25 +27,25 @@ def state_dict(seeded_weights) -> dict[str, np.ndarray]:
 def test_layers_have_their_weights(seeded_weights, network):
     tensors = seeded_weights(network, 0)
     later = {"features.31.weight": np.zeros(3), "classifier.6.bias": np.zeros(1000)}
-    found = params(network, tensors | later)
-    assert len(found) == len(tensors) // 2
+    converted = params(network, tensors | later)
+    assert len(converted) == len(tensors) // 2
     for index, layer in LAYERS[network].items():
         weight = tensors[f"features.{index}.weight"]
-        kernel = found[layer]["kernel"]
+        kernel = converted[layer]["kernel"]
         assert kernel.dtype == np.float32
         np.testing.assert_array_equal(kernel[1, 2, :, 5], weight[5, :, 1, 2])
-        np.testing.assert_array_equal(found[layer]["bias"], tensors[f"features.{index}.bias"])
+        np.testing.assert_array_equal(converted[layer]["bias"], tensors[f"features.{index}.bias"])
 
 
 @pytest.mark.parametrize(
     ("name", "widths"), [("alex", (64, 192, 384, 256, 256)), ("vgg", (64, 128, 256, 512, 512))]
 )
 def test_published_heads(name, widths):
-    found = load_weights(f"lpips-{name}", HEADS / f"{name}.pth")
-    assert {key: weight.shape for key, weight in found.items()} == {
+    converted = load_weights(f"lpips-{name}", HEADS / f"{name}.pth")
+    assert {key: weight.shape for key, weight in converted.items()} == {
         f"lin{i}": (width,) for i, width in enumerate(widths)
     }
-    assert all(weight.min() >= 0 and weight.max() > 0 for weight in found.values())
+    assert all(weight.min() >= 0 and weight.max() > 0 for weight in converted.values())
 
 
 @pytest.mark.parametrize(("name", "other"), [("alex", "vgg"), ("vgg", "alex")])

@@ -26,7 +26,7 @@ NO_F = ("loss.alpha=0", "loss.gamma=0")
 def command(
     data: Path, workdir: Path, *settings: str, processes: int = 1, program: tuple = STAND_IN
 ) -> list[str]:
-    """Returns the words of a run; later settings win."""
+    """Return the words of a run; later settings win."""
     launcher = [sys.executable, str(ROOT / "launch" / "local.py"), "--processes", str(processes)]
     words = [*program, "train", "--data", str(data), "--workdir", str(workdir)]
     for setting in (*SETTINGS, *settings):
@@ -35,7 +35,7 @@ def command(
 
 
 def environment(*, devices: int = 1, float64: bool = False, cache: Path | None = None) -> dict:
-    """Returns the environment of a process with some virtual devices."""
+    """Return the environment of a process with some virtual devices."""
     flags = f"--xla_force_host_platform_device_count={devices}"
     names = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "COLUMNS": "200"}
     names["NPROC"] = str(8 * devices)  # threads of XLA's pool; see launch/cpu.sh
@@ -48,14 +48,14 @@ def environment(*, devices: int = 1, float64: bool = False, cache: Path | None =
 
 
 def run(words: list[str], env: dict, *, status: int = 0) -> str:
-    """Runs a command to its end; returns what it said, which must end with a status."""
+    """Run a command to its end, and return its output, which must end with a status."""
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=LIMIT, cwd=ROOT)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def terms(workdir: Path) -> dict[int, dict[str, float]]:
-    """Returns what was recorded of each step, but for what depends on the clock."""
+    """Return the record of each step, without what depends on the clock."""
     found: dict[int, dict[str, float]] = {}
     for line in (workdir / "metrics.jsonl").read_text("utf-8").splitlines():
         record = json.loads(line)
@@ -65,13 +65,13 @@ def terms(workdir: Path) -> dict[int, dict[str, float]]:
 
 
 def fingerprint(said: str) -> str:
-    """Returns the SHA-256 that a run, or `haqagen info`, ended with."""
+    """Return the SHA-256 that a run, or `haqagen info`, ended with."""
     [digest] = re.findall(r"SHA-256 ([0-9a-f]{64})", said)
     return digest
 
 
 def free_port() -> int:
-    """Returns a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

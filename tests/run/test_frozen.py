@@ -29,7 +29,7 @@ def image() -> jax.Array:
 def test_f_gives_the_features_of_its_encoder(tmp_path, image):
     network = TextureAutoencoder()
     variables = jax.jit(network.init)(jax.random.key(0), image)
-    texture._save(tmp_path, variables["params"], Config(), {})
+    texture._save(tmp_path, variables["params"], Config().texture, {})
     features = texture_features(LossConfig(), tmp_path)
     assert features is not None
     encode = functools.partial(network.apply, method="encode")

@@ -41,7 +41,7 @@ def imported(tmp_path_factory):
 
 def test_the_backbone_is_taken(imported):
     directory, theirs = imported
-    taken, report = read_initial(directory, Config(model=OURS))
+    taken, report = read_initial(directory, OURS)
     wanted = artifact.flatten(_random(OURS))
     for path, tensor in taken.items():
         assert wanted[path].shape == tensor.shape
@@ -66,7 +66,7 @@ def test_the_backbone_is_taken(imported):
 
 
 def test_the_report_names_every_tensor_once(imported):
-    report = read_initial(imported[0], Config(model=OURS)).report
+    report = read_initial(imported[0], OURS).report
     assert max(map(len, report.splitlines()[1:])) <= 100
     text = " ".join(report.split())
     taken, rest = text.partition("starts anew")[::2]
@@ -82,7 +82,7 @@ def test_the_report_names_every_tensor_once(imported):
 def test_agent_attention_is_the_same_function(imported):
     """The sum of the published biases does what they do."""
     directory, theirs = imported
-    taken = read_initial(directory, Config(model=OURS)).tensors
+    taken = read_initial(directory, OURS).tensors
     place = "params/rgb_branch/group_1/block/conv_blk/attn"
     x = jnp.asarray(np.random.default_rng(1).standard_normal((1, 9, 8, 8), np.float32))
 
@@ -100,8 +100,8 @@ def test_agent_attention_is_the_same_function(imported):
 
 
 def test_another_hidden_width_costs_the_fusions_norms(imported):
-    config = Config(model=dataclasses.replace(OURS, spade_hidden=4))
-    taken = read_initial(imported[0], config).tensors
+    model = dataclasses.replace(OURS, spade_hidden=4)
+    taken = read_initial(imported[0], model).tensors
     assert not [path for path in taken if "fusion/norm" in path]
     assert "params/rgb_branch/fusion/conv_0/kernel" in taken
 
@@ -120,18 +120,18 @@ def test_another_hidden_width_costs_the_fusions_norms(imported):
 )
 def test_other_sizes_are_refused(imported, model, message):
     with pytest.raises(InputError, match=message) as caught:
-        read_initial(imported[0], Config(model=model))
+        read_initial(imported[0], model)
     assert "\n" not in str(caught.value)
 
 
 def test_one_architecture_is_taken_whole(imported, tmp_path):
     directory, theirs = imported
-    taken, report = read_initial(directory, Config(model=OTHER))
+    taken, report = read_initial(directory, OTHER)
     assert set(taken) == set(theirs)
     assert report == f"generator of {directory}: taken whole"
     artifact.save(tmp_path / "ours", Config(model=OURS), _random(OURS))
     with pytest.raises(InputError, match="is a haqagen generator, of which a colormamba generator"):
-        read_initial(tmp_path / "ours", Config(model=OTHER))
+        read_initial(tmp_path / "ours", OTHER)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
@@ -147,7 +147,7 @@ def test_a_run_gives_its_latest_checkpoint(tmp_path, ema):
             if step == 3:
                 first = state
     for directory, expected in (("run", state), ("run/checkpoints/3", first)):
-        taken, report = read_initial(tmp_path / directory, config)
+        taken, report = read_initial(tmp_path / directory, config.model)
         wanted = artifact.flatten(expected.judged)
         assert taken.keys() == wanted.keys()
         for path, tensor in taken.items():
@@ -155,7 +155,7 @@ def test_a_run_gives_its_latest_checkpoint(tmp_path, ema):
         assert report == f"generator of {tmp_path / directory}: taken whole"
     # A checkpoint's place alone is not a run.
     with pytest.raises(InputError, match=r"checkpoints: no config.json in it"):
-        read_initial(tmp_path / "run" / "checkpoints", config)
+        read_initial(tmp_path / "run" / "checkpoints", config.model)
 
 
 def test_a_prior_becomes_the_hsv_branch(tmp_path):
@@ -163,7 +163,7 @@ def test_a_prior_becomes_the_hsv_branch(tmp_path):
     ours = dataclasses.replace(OURS, hsv_encoder="efficientnet_lite0")
     theirs = _random(prior)
     artifact.save(tmp_path / "prior", Config(model=prior), theirs, dtype="float32")
-    taken, report = read_initial(tmp_path / "prior", Config(model=ours))
+    taken, report = read_initial(tmp_path / "prior", ours)
     place = "params/hsv_branch/"
     wanted = {path for path in artifact.flatten(generator_shapes(ours)) if path.startswith(place)}
     assert taken.keys() == wanted
@@ -172,7 +172,7 @@ def test_a_prior_becomes_the_hsv_branch(tmp_path):
         np.testing.assert_array_equal(tensor, flat[path.removeprefix(place)])
     assert report.endswith("prior: taken whole, as G_B")
     with pytest.raises(InputError, match="is a prior generator, of which a haqagen generator can"):
-        read_initial(tmp_path / "prior", Config(model=OURS))
+        read_initial(tmp_path / "prior", OURS)
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_a_trunk_starts_with_published_weights(architecture, place, monkeypatch)
     wanted = {path: x.shape for path, x in shapes.items() if path.startswith(f"{place}/")}
     stored = {path.removeprefix(f"{place}/"): np.ones(shape) for path, shape in wanted.items()}
     monkeypatch.setattr(initial.cache, "load", lambda name: artifact.unflatten(stored))
-    found = initial.pretrained_trunk(Config(model=model))
+    found = initial.pretrained_trunk(model)
     assert found is not None
     assert {path: x.shape for path, x in found.tensors.items()} == wanted
     assert "2,958,848 parameters taken" in found.report
-    assert initial.pretrained_trunk(Config()) is None
+    assert initial.pretrained_trunk(ModelConfig()) is None

@@ -309,14 +309,16 @@ def test_a_run_may_begin_with_another_model(finished, small, data, tmp_path, mon
 def test_the_features_of_f_take_part(small, data, tmp_path):
     f = TextureAutoencoder().init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     (tmp_path / "texture").mkdir()
-    texture._save(tmp_path / "texture", f["params"], small, {})
+    texture._save(tmp_path / "texture", f["params"], small.texture, {})
     config = change(change(small, "loss", feature=15.0, delta=0.0), "train", steps=1)
     run(data, tmp_path, config)
     first = lines(tmp_path)[0]
     for term in ("texture_l2", "texture_cosine", "cdf"):
         for space in ("rgb", "hsv"):
             assert 1e-4 < first[f"train/{term}_{space}"] < np.inf
-    texture._save(tmp_path / "texture", jax.tree.map(lambda x: 2 * x, f["params"]), small, {})
+    texture._save(
+        tmp_path / "texture", jax.tree.map(lambda x: 2 * x, f["params"]), small.texture, {}
+    )
     message = r"texture autoencoder = SHA-256 \w+: .*started with SHA-256 \w+; .*--workdir"
     with pytest.raises(InputError, match=message):
         run(data, tmp_path, config)

@@ -21,7 +21,7 @@ from haqagen_jax import artifact
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.run import checkpoint, loop, setup
-from haqagen_jax.run.processes import noticing_losses
+from haqagen_jax.run.processes import reporting_lost_processes
 from haqagen_jax.run.stopping import Stop
 from haqagen_jax.run.validation import Samples
 from haqagen_jax.run.writer import RunWriter
@@ -59,8 +59,8 @@ class Toy:
         return step
 
     def validate(self, variables):
-        picture = np.zeros((1, 8, 8, 3), np.float32)
-        return {"psnr": self.psnr}, Samples(picture[..., :1], picture, picture, picture)
+        image = np.zeros((1, 8, 8, 3), np.float32)
+        return {"psnr": self.psnr}, Samples(image[..., :1], image, image, image)
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_the_first_interrupt_says_that_it_was_heard(capfd):
 def test_too_little_memory_is_no_lost_process(monkeypatch, processes):
     monkeypatch.setattr(jax, "process_count", lambda: processes)
     message = r"^a training step needs more memory than the device has free; lower train\.batch"
-    with pytest.raises(InputError, match=message), noticing_losses():
+    with pytest.raises(InputError, match=message), reporting_lost_processes():
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes")
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from haqagen_jax.run.preview import loss_curves, sample_sheet
 
 
-def pictures(sheet, h, w):
+def images(sheet, h, w):
     """Cuts the images out of a sheet: the frame between them is white, under a title row."""
     inked = (sheet != 255).any(axis=-1)
     top = next(r for r in range(sheet.shape[0]) if inked[r].mean() > 0.8)
@@ -19,14 +19,14 @@ def pictures(sheet, h, w):
     return [[sheet[r : r + h, c : c + w] for c in lefts] for r in tops]
 
 
-def test_the_sheet_holds_every_picture_in_its_place():
+def test_the_sheet_holds_every_image_in_its_place():
     rng = np.random.default_rng(0)
     b, h, w = 2, 40, 120
     nir = rng.uniform(0.1, 0.9, (b, h, w, 1)).astype(np.float32)
     pred, hsv, rgb = rng.uniform(0.1, 0.9, (3, b, h, w, 3)).astype(np.float32)
     sheet = sample_sheet(nir, jnp.asarray(pred), hsv, rgb)
     assert sheet.dtype == np.uint8
-    rows = pictures(sheet, h, w)
+    rows = images(sheet, h, w)
     assert [len(row) for row in rows] == [4, 4]
     for i, (gray, color, from_hsv, truth) in enumerate(rows):
         np.testing.assert_array_equal(gray, np.rint(nir[i] * 255).repeat(3, axis=-1))
@@ -94,7 +94,7 @@ def test_an_exponential_decay_is_a_straight_line_and_a_linear_one_too(tmp_path):
         assert np.corrcoef(x, y)[0, 1] > 0.9995
 
 
-def test_a_picture_survives_a_failed_update(tmp_path):
+def test_an_image_survives_a_failed_update(tmp_path):
     path = tmp_path / "losses.png"
     loss_curves(history("term", [1.0, 2.0]), path)
     before = path.read_bytes()

@@ -18,12 +18,12 @@ with Ending() as ending:
 
 @pytest.mark.parametrize("process", [0, 1])
 def test_who_waits_in_vain_says_so(process):
-    place = f"127.0.0.1:{free_port()}"
-    words = [sys.executable, "-c", JOIN, place, str(process)]
+    address = f"127.0.0.1:{free_port()}"
+    words = [sys.executable, "-c", JOIN, address, str(process)]
     done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=60)
     [line] = [line for line in done.stderr.splitlines() if line.startswith("haqagen: ")]
     assert line.startswith(
-        f"haqagen: process {process} of 2, coordinator {place}: the processes did not come "
+        f"haqagen: process {process} of 2, coordinator {address}: the processes did not come "
         "together (not all came within 3 s); "
     )
     assert line.endswith(

@@ -44,7 +44,7 @@ def begin_two(data: Path, workdir: Path, *settings: str) -> list[subprocess.Pope
 
 
 def wait_for_steps(process: subprocess.Popen, workdir: Path, count: int) -> None:
-    """Returns when a run has recorded some more steps."""
+    """Wait until a run has recorded some more steps."""
     before, deadline = None, time.monotonic() + LIMIT
     while time.monotonic() < deadline and process.poll() is None:
         if (workdir / "tensorboard").is_dir():  # the record is open, and cut to the checkpoint
@@ -57,7 +57,7 @@ def wait_for_steps(process: subprocess.Popen, workdir: Path, count: int) -> None
 
 
 def wait_for_save(process: subprocess.Popen, workdir: Path) -> None:
-    """Returns when a checkpoint is being written."""
+    """Wait until a checkpoint is being written."""
     while process.poll() is None:
         if any("tmp" in path.name for path in (workdir / "checkpoints").iterdir()):
             return

@@ -133,7 +133,7 @@ def test_load_names_what_is_wrong(tmp_path):
     with pytest.raises(InputError, match=r"no trained texture.*pretrain-texture"):
         texture.load_texture(tmp_path / "texture")
     params = TextureAutoencoder().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
-    texture._save(tmp_path, params, CONFIG, {"loss": 0.1})
+    texture._save(tmp_path, params, CONFIG.texture, {"loss": 0.1})
     loaded = texture.load_texture(tmp_path)
     jax.tree.map(np.testing.assert_array_equal, loaded, dict(params))
 
@@ -171,11 +171,11 @@ def test_what_has_diverged_is_neither_saved_nor_loaded(pairs, small_patches, tmp
     params = TextureAutoencoder().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
     bad = jax.tree.map(lambda x: np.full(x.shape, np.nan, np.float32), dict(params))
     with pytest.raises(InputError, match="values that are not finite; it is not saved"):
-        texture._save(tmp_path, bad, CONFIG, {"loss": 0.1})
+        texture._save(tmp_path, bad, CONFIG.texture, {"loss": 0.1})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        texture._save(tmp_path, params, CONFIG, {"loss": float("nan")})
+        texture._save(tmp_path, params, CONFIG.texture, {"loss": float("nan")})
     assert not (tmp_path / "config.json").exists()
-    texture._save(tmp_path, params, CONFIG, {"loss": 0.1})
+    texture._save(tmp_path, params, CONFIG.texture, {"loss": 0.1})
     tensors = load_file(tmp_path / "model.safetensors")
     first = next(iter(tensors))
     save_file(

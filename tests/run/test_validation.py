@@ -82,7 +82,7 @@ def test_scores_are_means_over_the_pairs(stand_in, pairs, transfer):
     )
 
 
-def test_only_pictures_that_are_shown_leave_the_devices(stand_in, pairs, monkeypatch):
+def test_only_images_that_are_shown_leave_the_devices(stand_in, pairs, monkeypatch):
     fetched, device_get = [], jax.device_get
 
     def counting(tree):

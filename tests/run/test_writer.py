@@ -112,21 +112,21 @@ def test_the_validation_at_the_start_is_repeated(tmp_path):
 
 def events(directory):
     """What TensorBoard would read: length, checksum, bytes and checksum of every record."""
-    found = []
+    records = []
     for path in sorted(directory.iterdir()):
         data = path.read_bytes()
         while data:
             size = int.from_bytes(data[:8], "little")
-            found.append(Event.FromString(data[12 : 12 + size]))
+            records.append(Event.FromString(data[12 : 12 + size]))
             data = data[16 + size :]
-    return found
+    return records
 
 
 def test_tensorboard_gets_the_same(tmp_path):
     writer = RunWriter(tmp_path, start=0)
     writer.scalars(1, {"train/mse": 0.5, "train/cdf": 0.25})
-    picture = np.zeros((4, 6, 3), np.uint8)
-    writer.image(1, "samples", picture)
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    writer.image(1, "samples", pixels)
     writer.close()
     assert writer.history() == {"train/mse": [(1, 0.5)], "train/cdf": [(1, 0.25)]}
     values = [(e.step, v) for e in events(tmp_path / "tensorboard") for v in e.summary.value]

@@ -26,11 +26,11 @@ def test_colors_are_fitted_and_hsv_follows_where_it_is_made_of_them(architecture
     options = {"architecture": architecture, "hsv_encoder": encoder}
     nir, output = images(2, 1), GeneratorOutput(images(2, 3, 1), images(2, 3, 2))
     assert guided(ModelConfig(**options), nir, output) is output
-    found = guided(ModelConfig(**options, guided=3, guided_eps=1e-2), nir, output)
+    filtered = guided(ModelConfig(**options, guided=3, guided_eps=1e-2), nir, output)
     expected = guided_filter(nir, output.rgb, radius=3, eps=1e-2)
-    np.testing.assert_array_equal(found.rgb, expected)
+    np.testing.assert_array_equal(filtered.rgb, expected)
     clipped = rgb_to_hsv(jnp.clip(expected, 0, 1))
-    np.testing.assert_array_equal(found.hsv, clipped if architecture == "prior" else output.hsv)
+    np.testing.assert_array_equal(filtered.hsv, clipped if architecture == "prior" else output.hsv)
 
 
 def test_the_networks_own_colors_have_a_term():

@@ -250,7 +250,7 @@ def test_critics_that_nobody_asks_stay_as_they_are(stand_in, microbatches):
     assert all(jax.tree.leaves(moved))
 
 
-def test_features_of_a_picture_are_computed_once(stand_in):
+def test_features_of_an_image_are_computed_once(stand_in):
     seen = collections.Counter()
 
     def counting(name, network):
@@ -301,7 +301,7 @@ def test_least_squares_reach_both_sides(stand_in):
     np.testing.assert_allclose(metrics["critic_accuracy"], np.mean(right), atol=0.01)
 
 
-def test_hsv_is_that_of_the_encoded_picture(stand_in):
+def test_hsv_is_that_of_the_encoded_image(stand_in):
     config = Config(model=TINY, loss=PIXELS, data=DataConfig(rgb_transfer="linear"))
     encoded = random_batch(2, 64)
     batch = encoded._replace(rgb=np.asarray(srgb_to_linear(encoded.rgb)))

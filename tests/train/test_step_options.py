@@ -57,9 +57,9 @@ def assert_close(ours, theirs, *, relative: float):
 @pytest.mark.parametrize("parts", [2, 3])
 def test_parts_of_a_batch_give_its_gradient(stand_in, parts):
     """The parts hold the same images, because batch norm sees one part at a time."""
-    one = random_batch(2)
+    pair = random_batch(2)
     # Neighbors go to different parts, so each part gets both images.
-    whole = Batch(*(np.repeat(x, parts, axis=0) for x in one))
+    whole = Batch(*(np.repeat(x, parts, axis=0) for x in pair))
     (state, metrics), (parted, parted_metrics) = (
         # AdamW makes a step of any gradient, be it all rounding: a low rate keeps it small.
         run(config_of(learning_rate=1e-7, batch_size=2 * parts, microbatches=n), whole)

