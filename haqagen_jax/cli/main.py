@@ -10,6 +10,7 @@ from haqagen_jax.cli import dataset, evaluate, train, weights
 from haqagen_jax.cli.ending import Ending
 from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import DEFAULT, SIZES
+from haqagen_jax.config.model_name import resolve_model
 from haqagen_jax.errors import InputError
 from haqagen_jax.version import __version__
 
@@ -83,7 +84,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         from haqagen_jax.batch.select import Rules
 
         rules = Rules(args.overwrite, args.resume, args.max_pixels, share)
-        # Here, because what is wrong so far should be said before these imports of seconds.
+        resolve_model(args.model)
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.batch.run import colorize_files
         from haqagen_jax.system.cache import keep_programs
 
@@ -132,6 +134,7 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
 
 def _export(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        resolve_model(args.model)
         from haqagen_jax.export import export_model
 
         return export_model(args.model, args.out, overwrite=args.overwrite)
@@ -171,6 +174,7 @@ def _info(commands: argparse._SubParsersAction) -> None:
 
 def _demo(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        resolve_model(args.model)
         from haqagen_jax.cli.demo import demo
         from haqagen_jax.system.cache import keep_programs
 

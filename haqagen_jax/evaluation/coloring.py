@@ -21,8 +21,6 @@ from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.nir.network_input import fit_input
 from haqagen_jax.system.prefetch import prefetch
 
-MODES = ("whole", "sliding", "resize")
-
 
 class Colored(NamedTuple):
     """A pair and what became of its NIR image.

@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax import api
+from haqagen_jax.config.model_name import NAMES
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import results, scoring, tables
-from haqagen_jax.evaluation.coloring import MODES
+from haqagen_jax.evaluation.choices import MODES
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import complain
 
 
 def evaluate(
     data: str,
-    models: Sequence[str] = api.NAMES,
+    models: Sequence[str] = NAMES,
     *,
     split: str | None = None,
     modes: Sequence[str] = MODES[:1],
@@ -36,7 +37,7 @@ def evaluate(
         data: folder of pairs, or a data set that was built.
         models: names or directories, see `haqagen_jax.load`.
         split: train, val or test of it; None for a folder that has no splits.
-        modes: some of `haqagen_jax.evaluation.colouring.MODES`.
+        modes: some of `haqagen_jax.evaluation.choices.MODES`.
         lpips: "alex", "vgg" or "none"; None: alex if its weights are in the cache.
         out: folder for `FILES`: every image's values, the sums as JSON, Markdown and LaTeX, and a
             page; None writes nothing.

@@ -9,7 +9,8 @@ from haqagen_jax.data.pair import Pair
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import measure, tables
 from haqagen_jax.evaluation.case import case
-from haqagen_jax.evaluation.coloring import MODES, Colored, color_pairs
+from haqagen_jax.evaluation.choices import check_choices
+from haqagen_jax.evaluation.coloring import Colored, color_pairs
 from haqagen_jax.evaluation.extremes import Extremes
 from haqagen_jax.evaluation.measure import Perceptual, Row
 from haqagen_jax.evaluation.tables import Summaries
@@ -59,13 +60,7 @@ def entries(
     Raises:
         InputError: a model or a mode that is not there, or named twice.
     """
-    for what, words in (("model", models), ("mode", modes)):
-        twice = next((word for word in words if words.count(word) > 1), None)
-        if twice is not None:
-            raise InputError(f"{what} = {twice!r}: is given twice; name each once")
-    for mode in modes:
-        if mode not in MODES:
-            raise InputError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
+    check_choices(models, modes)
     found = {}
     for name in models:
         loaded: dict[str, Colorizer] = {}

@@ -12,8 +12,6 @@ from haqagen_jax.system.files import prepare_folder
 from haqagen_jax.weights import catalog, store
 from haqagen_jax.weights.catalog import Weights
 
-ALL = "all"
-
 _CHUNK = 1 << 20  # bytes
 _PATIENCE = 30  # seconds without a byte
 
@@ -22,7 +20,7 @@ def download_all(names: Sequence[str]) -> int:
     """Fetches what of the named weights is not in the cache yet.
 
     Args:
-        names: of the catalog, or `ALL` alone.
+        names: see `catalog.named`.
 
     Returns:
         The exit status: 0 when all are there, else 1; one that is not costs a line on stderr.
@@ -30,9 +28,8 @@ def download_all(names: Sequence[str]) -> int:
     Raises:
         InputError: no such name.
     """
-    entries = catalog.CATALOG if list(names) == [ALL] else [catalog.find(n) for n in names]
     missing = 0
-    for entry in entries:
+    for entry in catalog.named(names):
         try:
             if not store.available(entry.name):
                 _download_with_bar(entry)
