@@ -28,11 +28,11 @@ _ALL = (*TABLES, _STRIDE_SWEEP)
 
 
 def add(commands: argparse._SubParsersAction, command: Command) -> None:
-    """Adds `evaluate` and `reproduce` to a parser.
+    """Add `evaluate` and `reproduce` to a parser.
 
     Args:
-        commands: of the parser.
-        command: makes one, from (commands, name, summary, run).
+        commands: Subparsers to which the commands are added.
+        command: Adds one command; called with (commands, name, summary, run).
     """
     _evaluate(commands, command)
     _reproduce(commands, command)

@@ -16,22 +16,25 @@ from haqagen_jax.version import __version__
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits.
+    """Run the command line and exit.
 
     Args:
-        argv: the words after `haqagen`; by default the process's own.
+        argv: Arguments after `haqagen`; None: those of the process.
+
+    Raises:
+        SystemExit: With the exit status, unless a bug raises something else.
     """
     with Ending() as ending:
         args = _parser().parse_args(argv)
         ending.hint = args.resume_hint or ""
         ending.at_once = train.has_others(args)
-        _require_words(args)
+        _require_nonempty(args)
         _quiet()
         sys.exit(args.run(args))
 
 
-def _require_words(args: argparse.Namespace) -> None:
-    """Refuses empty words: as a path, one would mean the current folder."""
+def _require_nonempty(args: argparse.Namespace) -> None:
+    """Refuse empty arguments: as a path, an empty one would mean the current folder."""
     for name, value in vars(args).items():
         if value == "" or (isinstance(value, list) and "" in value):
             raise InputError(
@@ -40,7 +43,7 @@ def _require_words(args: argparse.Namespace) -> None:
 
 
 def _quiet() -> None:
-    """Keeps the C++ runtime's start-up chatter off the terminal."""
+    """Silence the start-up messages of the C++ runtime."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
@@ -72,10 +75,10 @@ def _command(
 
 
 def _share(text: str) -> tuple[int, int]:
-    which, _, of = text.partition("/")
-    if not (which.isdecimal() and of.isdecimal()):
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal()):
         raise InputError(f"share = {text!r}: must be I/N, as in 0/2 and 1/2")
-    return int(which), int(of)
+    return int(index), int(count)
 
 
 def _colorize(commands: argparse._SubParsersAction) -> None:

@@ -11,11 +11,11 @@ Command = Callable[..., argparse.ArgumentParser]
 
 
 def add(commands: argparse._SubParsersAction, command: Command) -> None:
-    """Adds `weights` and its own commands to a parser.
+    """Add `weights` and its own commands to a parser.
 
     Args:
-        commands: of the parser.
-        command: makes one, from (commands, name, summary, run).
+        commands: Subparsers to which the commands are added.
+        command: Adds one command; called with (commands, name, summary, run).
     """
     parser = commands.add_parser(
         "weights",
@@ -48,7 +48,8 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
             raise InputError(f"-o {args.out}: is for {COLORMAMBA}; the others go into the cache")
         from haqagen_jax.weights.catalog import find
 
-        weights_license = find(args.name).license  # refuses a name before imports of seconds
+        weights_license = find(args.name).license
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.weights import store
 
         path = store.import_file(args.name, Path(args.file))
@@ -100,7 +101,8 @@ def _download(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         from haqagen_jax.weights.catalog import named
 
-        named(args.name)  # refuses a name before imports of seconds
+        named(args.name)
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.weights.download import download_all
 
         return download_all(args.name)

@@ -88,7 +88,7 @@ def test_no_command_and_an_unknown_one(capsys):
 @pytest.fixture
 def calls(monkeypatch):
     """The functions behind the commands, replaced by ones that note their arguments."""
-    found = []
+    recorded = []
     functions = {
         "batch.run": "colorize_files",
         "evaluation.evaluate": "evaluate",
@@ -100,7 +100,7 @@ def calls(monkeypatch):
     }
 
     def note(*args, **kwargs):
-        found.append((args, kwargs))
+        recorded.append((args, kwargs))
         return 0
 
     monkeypatch.setattr("haqagen_jax.reproduce.reproduce.reproduce", note)
@@ -110,7 +110,7 @@ def calls(monkeypatch):
         stand_in = ModuleType(module)
         setattr(stand_in, function, note)
         monkeypatch.setitem(sys.modules, f"haqagen_jax.{module}", stand_in)
-    return found
+    return recorded
 
 
 def test_colorize(calls):
