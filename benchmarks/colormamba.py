@@ -42,7 +42,7 @@ HEAD = ("network", "parameters", "batch", "compile, s", "s a tile", "s a megapix
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--published", type=Path, metavar="DIR", help="a clone of that code")
@@ -51,18 +51,18 @@ def main() -> None:
     if args.one:
         name, batch = args.one[0], int(args.one[1])
         torch = name.startswith("PyTorch")
-        found = of_torch(name, args.published) if torch else measure(name, batch, args.rounds)
-        print(json.dumps(found))
+        row = measure_torch(name, args.published) if torch else measure(name, batch, args.rounds)
+        print(json.dumps(row))
         return
     print(f"| {' | '.join(HEAD)} | to the first |")
     print("|---|" + "--:|" * len(HEAD), flush=True)
     first = None
     for network, batch in ROWS + (PUBLISHED if args.published else []):
-        found, peak = run(network, batch, args.rounds, args.published)
-        each = found["seconds"] / batch
+        row, peak = run(network, batch, args.rounds, args.published)
+        each = row["seconds"] / batch
         first = first or each
         megapixel = each * 2**20 / paper.PATCH**2
-        cells = [network, f"{found['parameters']:,}", str(batch), f"{found['compile']:.0f}"]
+        cells = [network, f"{row['parameters']:,}", str(batch), f"{row['compile']:.0f}"]
         cells += [f"{each:.2f}", f"{megapixel:.1f}", f"{peak / 1e9:.2f}", f"{each / first:.2f}"]
         print(f"| {' | '.join(cells)} |", flush=True)
 
@@ -70,20 +70,20 @@ def main() -> None:
 def run(
     network: str, batch: int, rounds: int, published: Path | None
 ) -> tuple[dict[str, Any], int]:
-    """Measures in a process of its own; returns what it found, and the bytes that it held."""
+    """Measure a row in a process of its own; return it and the peak resident memory in bytes."""
     words = [sys.executable, __file__, "--rounds", str(rounds), "--one", network, str(batch)]
     words += ["--published", str(published)] if published else []
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    said = process.stdout.read()
+    output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{network}: ended with {status}")
-    return json.loads(said), usage.ru_maxrss * 1024
+    return json.loads(output), usage.ru_maxrss * 1024
 
 
 def measure(name: str, batch: int, rounds: int) -> dict[str, Any]:
-    """Times one network."""
+    """Time one of our networks on a batch of tiles."""
     model = NETWORKS[name.removesuffix(GRADIENTS)]
     shapes = generator_shapes(model)
     rng = np.random.default_rng(0)
@@ -112,21 +112,21 @@ def measure(name: str, batch: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def of_torch(name: str, clone: Path) -> dict[str, Any]:
-    """Times the published network on one tile."""
+def measure_torch(name: str, clone: Path) -> dict[str, Any]:
+    """Time the published network on one tile."""
     import published
     import torch
 
     network = published.generator(clone, name.removeprefix("PyTorch, "))
-    pictures = published.inputs(1)
+    images = published.inputs(1)
     with torch.no_grad():
-        taken = seconds(lambda: network(*pictures), 2)
+        taken = seconds(lambda: network(*images), 2)
     count = sum(x.numel() for x in network.parameters())
     return {"compile": 0.0, "seconds": taken, "parameters": count}
 
 
 def seconds(call: Callable[[], Any], rounds: int) -> float:
-    """The median time of a call, after one that warms up."""
+    """Measure the median time of a call, after one that warms up."""
     times = []
     for _ in range(rounds + 1):
         since = time.monotonic()

@@ -32,7 +32,7 @@ BATCH = 8
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -50,14 +50,14 @@ def main() -> None:
         )
         print(" to thread | to same | later epochs | to thread | to same |")
         print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-        for name, place in (("TIFF", files), ("ArrayRecord", records)):
+        for name, directory in (("TIFF", files), ("ArrayRecord", records)):
             for workers in (0, 2):
-                _row(name, split_pairs([place], "train"), workers)
+                _row(name, split_pairs([directory], "train"), workers)
 
 
 def _row(source: str, pairs: Sequence[Pair], workers: int) -> None:
     decode = functools.partial(_decode, pairs)
-    for index in range(len(pairs)):  # into the system's cache of files
+    for index in range(len(pairs)):  # read once, into the system's cache of files
         pairs[index].encoded()
     thread = _rate(map(decode, range(len(pairs))), len(pairs))
     alone = read_in_batches(
@@ -81,7 +81,7 @@ def _row(source: str, pairs: Sequence[Pair], workers: int) -> None:
 
 
 def _decode(pairs: Sequence[Pair], index: int) -> np.ndarray:
-    """Decodes both images, and returns next to nothing: what is decoded does not travel."""
+    """Decode both images; return two pixels alone, so that no images go between processes."""
     nir, rgb = decode_pair(pairs[index].encoded())
     return np.array([nir[0, 0], rgb[0, 0, 0]], np.float32)
 

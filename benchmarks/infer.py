@@ -6,7 +6,7 @@
     python benchmarks/infer.py --memory mosaic          # one that is seen in windows, at its scale
 
 Speed: a row for each model, on one image of 3 x 3 or more tiles; the network alone on the same
-tiles is measured by turns with the whole engine, and what the engine adds is its share of the time.
+tiles is interleaved with the whole engine, and what the engine adds is its share of the time.
 Memory: coloring tiled TIFF files with the gray baseline, against the formula that `band` states;
 what the smallest image needs beyond it counts as the program's own.
 """
@@ -46,7 +46,7 @@ MEMORY = ("megapixels", "size", "seconds", "peak, MB", "formula, MB", "to formul
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", nargs="+", default=["grey", "small", "paper"])
     parser.add_argument("--side", nargs="+", type=int, default=[4700, 700, 700], help="of each")
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, help="color one file; what is measured")
     args = parser.parse_args()
     if args.one:
-        one(args.memory, *args.one)
+        color_one(args.memory, *args.one)
         return
     head = MEMORY if args.memory else SPEED
     print(f"| {' | '.join(head)} |\n|---|" + "--:|" * (len(head) - 1), flush=True)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def load(name: str) -> Colorizer:
-    """A baseline, the bundled model, or random weights of another size."""
+    """Load a baseline or the bundled model, or make one of another size with random weights."""
     if name == "grey":
         return Colorizer(Gray(), {}, load_config("configs/haqagen.py:tiny"), settings=SETTINGS)
     if name == "small":
@@ -79,7 +79,7 @@ def load(name: str) -> Colorizer:
 
 
 def speed(model: Colorizer, side: int, rounds: int) -> list[str]:
-    """The cells of one model."""
+    """Measure the cells of one model on an image of `side` x `side` pixels."""
     nir = np.random.default_rng(0).integers(0, 65_536, (side, side), dtype=np.uint16)
     plan = TilePlan(side, side, SETTINGS.tile, SETTINGS.stride)
     predictor, batch = model._predictor, model._predictor.batch
@@ -94,17 +94,17 @@ def speed(model: Colorizer, side: int, rounds: int) -> list[str]:
             predictor.fetch(last)
         predictor.fetch(running)
 
-    def whole() -> None:
+    def engine() -> None:
         model.colorize(nir)
 
     alone()
-    times: dict[object, list[float]] = {alone: [], whole: []}
+    times: dict[object, list[float]] = {alone: [], engine: []}
     for _ in range(rounds):
-        for work in (alone, whole):
+        for work in (alone, engine):
             start = time.perf_counter()
             work()
             times[work].append(time.perf_counter() - start)
-    network, total = statistics.median(times[alone]), statistics.median(times[whole])
+    network, total = statistics.median(times[alone]), statistics.median(times[engine])
     each = total / len(plan)
     megapixel = total / (side * side / 1e6)
     share = f"{100 * (1 - network / total):.1f} %"
@@ -115,7 +115,7 @@ def speed(model: Colorizer, side: int, rounds: int) -> list[str]:
 
 
 def memory(kind: str, sides: list[int]) -> None:
-    """Prints the rows of squares."""
+    """Measure and print a row for a square image of each side."""
     own = None
     with tempfile.TemporaryDirectory() as folder:
         for side in sides:
@@ -137,17 +137,18 @@ def memory(kind: str, sides: list[int]) -> None:
 
 
 def tiles(side: int) -> Iterator[np.ndarray]:
-    """Noise that compresses, brighter from tile to tile."""
+    """Yield tiles of compressible noise, each of another brightness."""
     noise = np.random.default_rng(0).integers(0, 100, (FILE_TILE, FILE_TILE), dtype=np.uint8) // 8
     for number in range((-(-side // FILE_TILE)) ** 2):
         yield noise + np.uint8(number * 37 % 240)
 
 
 def band(kind: str, width: int) -> int:
-    """Bytes of one image's rows, for 8 bits. Of the network's size: the blended band and two
-    copies of its finished rows; three prepared bands of NIR. Of the file's: two rows of its tiles
-    for each of its readers; two of the
-    output's."""
+    """Compute the bytes that the rows of one 8-bit image take while it streams.
+
+    At the network's size: the blended band and two copies of its finished rows, and three prepared
+    bands of NIR. At the file's size: two rows of tiles for each reader, and two of the output's.
+    """
     if kind == "sliding":
         size, tile, stride, channels, readers = width, SETTINGS.tile, SETTINGS.stride, 3, 1
     else:
@@ -157,8 +158,8 @@ def band(kind: str, width: int) -> int:
     return network + width * (readers * 2 * FILE_TILE + 2 * 3 * FILE_TILE)
 
 
-def one(kind: str, source: str, target: str) -> None:
-    """Colors a file with the grey baseline."""
+def color_one(kind: str, source: str, target: str) -> None:
+    """Color one file with the gray baseline."""
     settings = SETTINGS if kind == "sliding" else WHOLE
     outcome = Outcome(source, target)
     color(Colorizer(Gray(), {}, CONFIG, settings=settings), [outcome], progress=False)
@@ -167,7 +168,7 @@ def one(kind: str, source: str, target: str) -> None:
 
 
 def run(kind: str, source: str, target: str) -> int:
-    """Colors a file in a process of its own; returns the most memory that it held, in bytes."""
+    """Color one file in a process of its own; return its peak resident memory in bytes."""
     program = [sys.executable, __file__, "--memory", kind, "--one", source, target]
     process = subprocess.Popen(program)
     _, status, usage = os.wait4(process.pid, 0)

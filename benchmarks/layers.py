@@ -3,7 +3,7 @@
     DEVICES=1 launch/cpu.sh python benchmarks/layers.py
 
 A row for each layer at a size that the paper's generator has, forward and with all gradients: the
-median milliseconds of both forms, by turns, and the MB of their temporaries.
+median milliseconds of both forms, interleaved, and the MB of their temporaries.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HEAD = ("layer", "what", "plain, ms", "ours, ms", "plain to ours", "plain, MB", 
 
 
 class Pair(NamedTuple):
-    """Two forms of a layer, and the shapes of what they take."""
+    """Two forms of a layer, and the shapes of their arguments."""
 
     name: str
     plain: Callable[..., Any]
@@ -37,7 +37,7 @@ class Pair(NamedTuple):
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def row(pair: Pair, gradients: bool, rounds: int) -> None:
-    """Prints one row."""
+    """Measure and print one row."""
     rng = np.random.default_rng(0)
     inputs = [jax.device_put(0.1 * rng.standard_normal(s, np.float32)) for s in pair.shapes]
     forms = [compiled(form, gradients, inputs) for form in (pair.plain, pair.ours)]
@@ -68,7 +68,7 @@ def row(pair: Pair, gradients: bool, rounds: int) -> None:
 
 
 def compiled(form: Callable[..., Any], gradients: bool, inputs: list[Array]) -> Any:
-    """A form, or its gradients, ready to run."""
+    """Compile a form, or its gradients."""
 
     def total(*inputs: Array) -> Array:
         return sum((jnp.square(x).sum() for x in jax.tree.leaves(form(*inputs))), jnp.zeros(()))
@@ -78,7 +78,7 @@ def compiled(form: Callable[..., Any], gradients: bool, inputs: list[Array]) -> 
 
 
 def plain_depthwise(x: Array, kernel: Array) -> Array:
-    """XLA's own."""
+    """Convolve each channel by XLA's grouped convolution."""
     groups = x.shape[-1]
     return lax.conv_general_dilated(
         x,
@@ -91,17 +91,17 @@ def plain_depthwise(x: Array, kernel: Array) -> Array:
 
 
 def plain_conv(x: Array, kernel: Array) -> Array:
-    """XLA's own."""
+    """Convolve by XLA's convolution."""
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
 
 
 def plain_transposed(x: Array, kernel: Array) -> Array:
-    """A convolution of the map with zeros between its pixels."""
+    """Convolve the map with zeros between its pixels."""
     return lax.conv_transpose(x, kernel[::-1, ::-1], (2, 2), "SAME", dimension_numbers=LAYOUT)
 
 
 def plain_criss_cross(query: Array, key: Array, value: Array) -> Array:
-    """All scores of rows and columns at once, and an infinite mask."""
+    """Attend with all scores of rows and columns at once, and an infinite mask."""
     h = query.shape[1]
     rows = jnp.einsum("bhwi,bhvi->bhwv", query, key)
     columns = jnp.einsum("bhwi,bgwi->bhwg", query, key)
@@ -112,51 +112,51 @@ def plain_criss_cross(query: Array, key: Array, value: Array) -> Array:
 
 
 def two_convolutions(x: Array, kernel: Array) -> list[Array]:
-    """SPADE's scale and shift, each by itself."""
+    """Compute SPADE's scale and shift by a convolution each."""
     return [plain_conv(x, part) for part in jnp.split(kernel, 2, -1)]
 
 
 def one_convolution(x: Array, kernel: Array) -> list[Array]:
-    """Both at once."""
+    """Compute SPADE's scale and shift by one convolution."""
     return jnp.split(conv3x3(x, kernel), 2, -1)
 
 
 def gathered_bilinear(x: Array) -> Array:
-    """Twice the size, by fetching the four neighbors of each pixel."""
+    """Double the size by gathering the four neighbors of each pixel."""
     _, h, w, _ = x.shape
     for axis, n in ((1, h), (2, w)):
-        place = np.arange(2 * n) * ((n - 1) / (2 * n - 1))
-        low = np.minimum(place.astype(int), n - 2)
-        part = np.expand_dims(np.float32(place - low), [i for i in range(4) if i != axis])
+        position = np.arange(2 * n) * ((n - 1) / (2 * n - 1))
+        low = np.minimum(position.astype(int), n - 2)
+        part = np.expand_dims(np.float32(position - low), [i for i in range(4) if i != axis])
         first, second = jnp.take(x, low, axis), jnp.take(x, low + 1, axis)
         x = first * (1 - part) + second * part
     return x
 
 
 def doubled_bilinear(x: Array) -> Array:
-    """The same, ours."""
+    """Double the size by our bilinear interpolation."""
     return resize_bilinear(x, height=2 * x.shape[1], width=2 * x.shape[2])
 
 
 def plain_nearest(x: Array) -> Array:
-    """Twice the size, JAX's own."""
+    """Double the size by JAX's nearest neighbor."""
     b, h, w, c = x.shape
     return jax.image.resize(x, (b, 2 * h, 2 * w, c), "nearest")
 
 
 def doubled_nearest(x: Array) -> Array:
-    """The same, ours."""
+    """Double the size by our nearest neighbor."""
     return resize_nearest(x, height=2 * x.shape[1], width=2 * x.shape[2])
 
 
 def projected_late(x: Array, kernel: Array) -> tuple[Array, Array]:
-    """Four sequences, and what is projected from each."""
+    """Scan the map in four directions, then project each sequence."""
     u = cross_scan(x)
     return u, jnp.einsum("blkd,kdr->blkr", u, kernel)
 
 
 def projected_early(x: Array, kernel: Array) -> tuple[Array, Array]:
-    """The same, ours: projections of the map, put into four sequences."""
+    """Project the map, then scan the projections in four directions, as our networks do."""
     return cross_scan(x), cross_scan_each(jnp.einsum("bhwd,kdr->bhwkr", x, kernel))
 
 

@@ -26,7 +26,7 @@ HEAD = ("kernel", "bins", "what", "s", "temporaries to images")
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", nargs="+", choices=BATCH, default=["paper"], help="of a step")
@@ -53,7 +53,7 @@ def main() -> None:
 def measure(
     kernel: str, bins: int, gradient: bool, pair: list[jax.Array], rounds: int
 ) -> tuple[float, int]:
-    """Median seconds, and bytes of temporaries."""
+    """Measure median seconds, and bytes of temporaries."""
 
     def total(prediction: jax.Array, target: jax.Array) -> jax.Array:
         return cdf_l1(prediction, target, bins=bins, kernel=kernel).sum()

@@ -19,10 +19,10 @@ SCANS = {"loop": torch_scan.loop, "prefix": torch_scan.prefix}
 
 
 def generator(clone: Path, scan: str) -> nn.Module:
-    """Builds the published network, at its published width, with random weights.
+    """Build the published network, at its published width, with random weights.
 
     Args:
-        clone: folder of the published code, with `models` in it.
+        clone: Directory of the published code, which holds `models`.
         scan: "loop" or "prefix".
 
     Returns:
@@ -58,20 +58,20 @@ def generator(clone: Path, scan: str) -> nn.Module:
 
 
 def inputs(batch: int) -> tuple[Tensor, Tensor]:
-    """Random pictures."""
+    """Make random images: NIR (b, 1, h, w) and HSV (b, 3, h, w)."""
     side = paper.PATCH
     return torch.rand(batch, 1, side, side), torch.rand(batch, 3, side, side)
 
 
 class _Nothing(nn.Identity):
-    """What an import finds, and a forward pass does not call, or calls for nothing."""
+    """Stand-in for what is imported, and is not called in a forward pass or changes nothing."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
 
 
 def _stand_in(name: str, **members: Any) -> None:
-    """Puts a module in the place of a package's."""
+    """Register an empty module, with these members, under the name of a package's module."""
     parts = name.split(".")
     for i in range(len(parts)):
         path = ".".join(parts[: i + 1])

@@ -34,7 +34,7 @@ HEAD = ("devices", "fsdp", "TFLOP", "to one", "GB moved", "to one", "MB received
 
 
 def main() -> None:
-    """Compiles and prints a table."""
+    """Compile and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", default="tiny", help="default: %(default)s")
     parser.add_argument("--batch", type=int, default=8, help="global; default: %(default)s")
@@ -42,17 +42,17 @@ def main() -> None:
     args = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |")
     print("|" + "--:|" * len(HEAD), flush=True)
-    one = None
+    single = None
     for count, fsdp in [(1, 1), *((many, n) for many in args.devices for n in (1, many))]:
-        work, moved, received = counted(args.size, args.batch, count, fsdp)
-        one = one or (work, moved)
-        cells = [f"{work / 1e12:.3f}", f"{work / one[0]:.3f}"]
-        cells += [f"{moved / 1e9:.1f}", f"{moved / one[1]:.3f}", f"{received / 1e6:.1f}"]
+        work, moved, received = count_costs(args.size, args.batch, count, fsdp)
+        single = single or (work, moved)
+        cells = [f"{work / 1e12:.3f}", f"{work / single[0]:.3f}"]
+        cells += [f"{moved / 1e9:.1f}", f"{moved / single[1]:.3f}", f"{received / 1e6:.1f}"]
         print(f"| {count} | {fsdp} | {' | '.join(cells)} |", flush=True)
 
 
-def counted(size: str, batch: int, devices: int, fsdp: int) -> tuple[float, float, float]:
-    """FLOP and bytes of all devices together, and bytes that each receives."""
+def count_costs(size: str, batch: int, devices: int, fsdp: int) -> tuple[float, float, float]:
+    """Count FLOP and bytes moved on all devices together, and bytes that each receives."""
     config = load_config(f"configs/haqagen.py:{size}")
     train = dataclasses.replace(config.train, batch_size=batch, fsdp=fsdp)
     loss = dataclasses.replace(config.loss, delta=0.0)
@@ -77,16 +77,16 @@ def counted(size: str, batch: int, devices: int, fsdp: int) -> tuple[float, floa
     data = Batch(*(np.zeros((batch, side, side, c), np.float32) for c in (1, 3)))
     compiled = step.lower(shapes, place_batch(data, mesh)).compile()
     cost = compiled.cost_analysis()
-    received = sum(map(size_of_results, compiled.as_text().splitlines()))
+    received = sum(map(collective_bytes, compiled.as_text().splitlines()))
     return cost["flops"] * devices, cost["bytes accessed"] * devices, received
 
 
-def size_of_results(line: str) -> int:
-    """Bytes of a collective's results; 0 for other instructions."""
-    found = re.search(rf"= (.*?) (?:{COLLECTIVES})(?:-start)?\(", line)
-    if not found:
+def collective_bytes(line: str) -> int:
+    """Return the bytes of a collective's results; 0 for other instructions."""
+    match = re.search(rf"= (.*?) (?:{COLLECTIVES})(?:-start)?\(", line)
+    if not match:
         return 0
-    shapes = re.findall(r"(\w+)\[([\d,]*)\]", found[1])
+    shapes = re.findall(r"(\w+)\[([\d,]*)\]", match[1])
     return sum(
         BYTES[kind] * math.prod(map(int, filter(None, dims.split(",")))) for kind, dims in shapes
     )

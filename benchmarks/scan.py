@@ -3,11 +3,11 @@
     DEVICES=1 launch/cpu.sh python benchmarks/scan.py
 
 4 directions x 128 channels x 16 states, batch 1. A row for each length and form, forward and with
-all gradients: median seconds (forms by turns), seconds to compile, MB of memory besides the inputs,
-the time and the memory to those of our sequential form, and the time to the bound: the exponentials
-alone, one for each step, channel and state (two with gradients), in a loop over an array that fits
-the cache. Memory is that of the compiled program, temporaries and results, and for PyTorch the
-growth of a process of its own.
+all gradients: median seconds (forms interleaved), seconds to compile, MB of memory besides the
+inputs, the time and the memory to those of our sequential form, and the time to the bound: the
+exponentials alone, one for each step, channel and state (two with gradients), in a loop over an
+array that fits the cache. Memory is that of the compiled program, temporaries and results, and for
+PyTorch the growth of a process of its own.
 
 The reference forms are written here: `lax.associative_scan` over the whole length, `lax.scan` with
 JAX's own gradient, and, where PyTorch is installed, its loop and its parallel prefix
@@ -42,7 +42,7 @@ HEAD = ("steps", "what", "form", "s", "compile, s", "MB", "time to ours", "MB to
 
 
 class Form(NamedTuple):
-    """A way to run the scan, ready to be timed."""
+    """An implementation of the scan, compiled and ready to be timed."""
 
     name: str
     run: Callable[[], Any]
@@ -51,7 +51,7 @@ class Form(NamedTuple):
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", nargs="+", type=int, default=[1024, 4096, 16_384, 65_536])
     parser.add_argument("--rounds", type=int, default=3)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def rows(steps: int, gradients: bool, rounds: int, each: float) -> None:
-    """Prints the rows of one length."""
+    """Measure and print the rows of one length."""
     what = "with gradients" if gradients else "forward"
     bound = each * steps * DIRECTIONS * CHANNELS * STATES * (2 if gradients else 1)
     forms = [*of_jax(steps, gradients), *of_torch(steps, gradients)]
@@ -92,12 +92,12 @@ def rows(steps: int, gradients: bool, rounds: int, each: float) -> None:
 
 
 def within(name: str, steps: int, gradients: bool) -> bool:
-    """Whether a form is given this length."""
+    """Return whether a form is measured at this length."""
     return name not in MOST or steps <= MOST[name][gradients]
 
 
 def of_jax(steps: int, gradients: bool) -> list[Form]:
-    """Ours, and two plain ways."""
+    """Compile our forms and two plain ones in JAX."""
     inputs = [jax.device_put(x) for x in arrays(steps)]
     ways: dict[str, Callable[..., Array]] = {
         "sequential": lambda *x: selective_scan(*x, method="sequential"),
@@ -124,7 +124,7 @@ def of_jax(steps: int, gradients: bool) -> list[Form]:
 
 
 def arrays(steps: int) -> list[np.ndarray]:
-    """Inputs of the size of the network's."""
+    """Make random inputs of the sizes in the network: u, delta, A, B, C, D."""
     rng = np.random.default_rng(0)
     wide, inner = (1, steps, DIRECTIONS, CHANNELS), (1, steps, DIRECTIONS, STATES)
     return [
@@ -140,7 +140,7 @@ def arrays(steps: int) -> list[np.ndarray]:
 
 
 def associative(u: Array, delta: Array, A: Array, B: Array, C: Array, D: Array) -> Array:
-    """All states at once."""
+    """Scan by a parallel prefix over the whole length; holds all states at once."""
 
     def join(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
         return second[0] * first[0], second[0] * first[1] + second[1]
@@ -152,7 +152,7 @@ def associative(u: Array, delta: Array, A: Array, B: Array, C: Array, D: Array) 
 
 
 def plain(u: Array, delta: Array, A: Array, B: Array, C: Array, D: Array) -> Array:
-    """A step at a time, without a gradient of its own."""
+    """Scan step by step, with the gradient that JAX derives."""
 
     def step(h: Array, x: tuple[Array, ...]) -> tuple[Array, Array]:
         u, delta, B, C = x
@@ -165,7 +165,7 @@ def plain(u: Array, delta: Array, A: Array, B: Array, C: Array, D: Array) -> Arr
 
 
 def of_torch(steps: int, gradients: bool) -> list[Form]:
-    """Two plain ways in PyTorch, if it is there."""
+    """Prepare two plain forms in PyTorch, if it is installed."""
     if importlib.util.find_spec("torch") is None:
         return []
     forms = []
@@ -178,7 +178,7 @@ def of_torch(steps: int, gradients: bool) -> list[Form]:
 
 
 def in_torch(name: str, steps: int, gradients: bool) -> Callable[[], Any]:
-    """A form in PyTorch, ready to run."""
+    """Prepare a form in PyTorch."""
     import torch
     import torch_scan
 
@@ -195,7 +195,7 @@ def in_torch(name: str, steps: int, gradients: bool) -> Callable[[], Any]:
 
 
 def as_published(inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """The order of axes of public implementations, which `torch_scan` follows."""
+    """Reorder axes as in public implementations, which `torch_scan` follows."""
     u, delta, A, B, C, D = inputs
     u, delta = (x.reshape(*x.shape[:2], -1).swapaxes(1, 2).copy() for x in (u, delta))
     B, C = (x.transpose(0, 2, 3, 1).copy() for x in (B, C))
@@ -203,30 +203,30 @@ def as_published(inputs: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def growth(name: str, steps: int, gradients: bool) -> int:
-    """Bytes by which running a form grows this process; Linux alone tells."""
-    in_torch(name, 8, gradients)()  # what comes with the first call, whatever its size
+    """Measure the bytes by which running a form grows this process; on Linux alone."""
+    in_torch(name, 8, gradients)()  # a small call first: some memory comes with any first call
     run = in_torch(name, steps, gradients)
     with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # forget the most that it has been
+        file.write("5")  # reset the peak resident memory
     before = resident("VmRSS")
     run()
     return resident("VmHWM") - before
 
 
 def resident(field: str) -> int:
-    """Bytes of this process in memory."""
+    """Return the bytes of a field of this process's memory status."""
     with open("/proc/self/status") as file:
         line = next(line for line in file if line.startswith(field))
     return int(line.split()[1]) * 1024
 
 
 def exponential() -> float:
-    """Seconds of one exponential, on all cores."""
+    """Measure the seconds of one exponential, on all cores."""
     x = jax.device_put(-np.random.default_rng(0).random(1 << 16, np.float32))
-    many = jax.jit(lambda x: lax.fori_loop(0, 400, lambda _, y: jnp.exp(-y), x))
-    jax.block_until_ready(many(x))
+    loop = jax.jit(lambda x: lax.fori_loop(0, 400, lambda _, y: jnp.exp(-y), x))
+    jax.block_until_ready(loop(x))
     since = time.monotonic()
-    jax.block_until_ready(many(x))
+    jax.block_until_ready(loop(x))
     return (time.monotonic() - since) / (400 * x.size)
 
 

@@ -2,9 +2,9 @@
 
     python benchmarks/seams.py --data PAIRS
 
-Means over the pairs of a folder: likeness to the truth, and the seam energy at the borders of the
+Means over the pairs of a folder: PSNR and SSIM, and the seam energy at the borders of the
 sliding window's tiles beyond that of the true image (over one pixel, eight, and the width of the
-blend). Speeds play no part.
+blend). Nothing is timed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ HEAD = ("mode", "PSNR", "SSIM", "energy: 1", "8", "blend")
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", required=True, help="pairs larger than the training's")
     parser.add_argument("--split")
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def score(model: haqagen_jax.Colorizer, nir: np.ndarray, rgb: np.ndarray) -> tuple[float, ...]:
-    """The cells of one pair."""
+    """Compute the cells of one pair."""
     colors = model.colorize(nir, dtype=np.float32)
     plan = TilePlan(*nir.shape[:2], model.settings.tile, model.settings.stride)
     scores = measure(colors, rgb)
@@ -51,8 +51,7 @@ def score(model: haqagen_jax.Colorizer, nir: np.ndarray, rgb: np.ndarray) -> tup
         seam_energy(colors, plan, reach) - seam_energy(rgb, plan, reach)
         for reach in (1, 8, plan.tile - plan.stride)
     ]
-    likeness = scores["PSNR sRGB"], scores["SSIM sRGB"]
-    return *likeness, *energies
+    return scores["PSNR sRGB"], scores["SSIM sRGB"], *energies
 
 
 if __name__ == "__main__":

@@ -25,40 +25,41 @@ HEAD = ("what", "s", "least", "most", "to importing JAX")
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(rounds):
-            for name, words in commands(Path(folder), turn).items():
-                times.setdefault(name, []).append(seconds(words, Path(folder, str(turn))))
+        for index in range(rounds):
+            for name, words in commands(Path(folder), index).items():
+                times.setdefault(name, []).append(seconds(words, Path(folder, str(index))))
     print(f"| {' | '.join(HEAD)} |\n|---|" + "--:|" * (len(HEAD) - 1))
     importing = statistics.median(times["import jax"])
     for name, taken in times.items():
-        middle = statistics.median(taken)
-        cells = [*(f"{x:.2f}" for x in (middle, min(taken), max(taken), middle / importing))]
+        median = statistics.median(taken)
+        cells = [*(f"{x:.2f}" for x in (median, min(taken), max(taken), median / importing))]
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def commands(folder: Path, turn: int) -> dict[str, list[str]]:
-    """What is started, in this order."""
-    picture = folder / "nir.tif"
+def commands(directory: Path, index: int) -> dict[str, list[str]]:
+    """Return the command lines of one round, in the order in which they run."""
+    image = directory / "nir.tif"
     rng = np.random.default_rng(0)
-    tifffile.imwrite(picture, rng.integers(0, 256, (paper.PATCH, paper.PATCH), np.uint8))
+    tifffile.imwrite(image, rng.integers(0, 256, (paper.PATCH, paper.PATCH), np.uint8))
     haqagen = [sys.executable, "-m", "haqagen_jax"]
-    one = [*haqagen, "colorize", str(picture), "--overwrite", "-o", str(folder / f"{turn}.png")]
+    colorize = [*haqagen, "colorize", str(image), "--overwrite"]
+    colorize += ["-o", str(directory / f"{index}.png")]
     return {
         "import jax": [sys.executable, "-c", "import jax"],
         "haqagen --help": [*haqagen, "--help"],
-        "one tile, first": one,
-        "one tile, later": one,
+        "one tile, first": colorize,
+        "one tile, later": colorize,
     }
 
 
 def seconds(words: list[str], cache: Path) -> float:
-    """How long a process takes, with its own cache folder."""
+    """Measure how long a process takes, with its own cache directory."""
     environment = {**os.environ, "HAQAGEN_CACHE": str(cache)}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     since = time.monotonic()

@@ -31,7 +31,7 @@ TOPOLOGIES = {
 
 
 def main() -> None:
-    """Runs all, and prints as it goes."""
+    """Train on every topology, and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--precision", nargs="+", default=["float64"])
     parser.add_argument("--rate", type=float, default=1e-7, help="default: %(default)s")
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, f = Path(folder, "data"), Path(folder, "f")
         call("dataset", "build", "synthetic", "--out", data, "--count", 12, "--size", "256x256")
-        call("pretrain-texture", *of_run(data, f, "texture.steps=10"))
+        call("pretrain-texture", *run_arguments(data, f, "texture.steps=10"))
         print("| precision | topology | first step | five steps |")
         print("|---|---|--:|--:|", flush=True)
         for precision in args.precision:
@@ -47,13 +47,13 @@ def main() -> None:
 
 
 def compare(data: Path, f: Path, precision: str, rate: float) -> None:
-    """Prints the rows of one precision."""
+    """Measure and print the rows of one precision."""
     expected = five_steps(data, f, precision, rate, *ONE)
     for name, topology in TOPOLOGIES.items():
-        found = five_steps(data, f, precision, rate, *topology)
+        losses = five_steps(data, f, precision, rate, *topology)
         worst = [
             max(abs(ours[term] - x) / abs(x) for term, x in theirs.items())
-            for ours, theirs in zip(found, expected, strict=True)
+            for ours, theirs in zip(losses, expected, strict=True)
         ]
         row = (precision, name, f"{worst[0]:.1e}", f"{max(worst):.1e}")
         print(f"| {' | '.join(row)} |", flush=True)
@@ -62,7 +62,7 @@ def compare(data: Path, f: Path, precision: str, rate: float) -> None:
 def five_steps(
     data: Path, f: Path, precision: str, rate: float, devices: int, processes: int, fsdp: int
 ) -> list[dict[str, float]]:
-    """The terms of the losses, step by step."""
+    """Train five steps; return the terms of the losses, step by step."""
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder, "run")
         (workdir / "texture").mkdir(parents=True)
@@ -75,7 +75,7 @@ def five_steps(
         launcher = [sys.executable, ROOT / "launch/local.py", "--processes", processes]
         call(
             "train",
-            *of_run(data, workdir, *settings),
+            *run_arguments(data, workdir, *settings),
             launcher=launcher if processes > 1 else (),
             JAX_ENABLE_X64=str(int(precision == "float64")),
             XLA_FLAGS=f"--xla_force_host_platform_device_count={devices}",
@@ -91,12 +91,12 @@ def five_steps(
 
 
 def is_loss(name: str) -> bool:
-    """Gradients' norms and the critics' accuracy are no losses."""
+    """Return whether a metric is a loss, not a gradient's norm or the critics' accuracy."""
     return "gradient" not in name and "accuracy" not in name
 
 
-def of_run(data: Path, workdir: Path, *settings: str) -> list:
-    """What every training command takes."""
+def run_arguments(data: Path, workdir: Path, *settings: str) -> list:
+    """Return the arguments of a training command."""
     words = ["--data", data, "--workdir", workdir, "--config", "configs/haqagen.py:tiny"]
     for setting in (*SETTINGS, *settings):
         words += ["--set", setting]
@@ -104,7 +104,7 @@ def of_run(data: Path, workdir: Path, *settings: str) -> list:
 
 
 def call(*words: object, launcher: tuple | list = (), **environment: str) -> None:
-    """Runs `haqagen`, and shows what it said if it fails."""
+    """Run `haqagen`; if it fails, exit with its output."""
     command = [str(word) for word in (*launcher, *PROGRAM, *words)]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"} | environment
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)

@@ -12,17 +12,17 @@ from torch import Tensor
 
 
 def loop(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
-    """A step at a time."""
+    """Scan step by step."""
     decay, drive, C = _coefficients(u, delta, A, B, C)
-    h, found = torch.zeros_like(drive[:, :, 0]), []
+    h, outputs = torch.zeros_like(drive[:, :, 0]), []
     for t in range(u.shape[2]):
         h = decay[:, :, t] * h + drive[:, :, t]
-        found.append(torch.einsum("bdn,bdn->bd", h, C[..., t]))
-    return torch.stack(found, 2) + D[:, None] * u
+        outputs.append(torch.einsum("bdn,bdn->bd", h, C[..., t]))
+    return torch.stack(outputs, 2) + D[:, None] * u
 
 
 def prefix(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
-    """All steps at once, in 2 log2(l) rounds, with a gradient of the same form."""
+    """Scan by a parallel prefix, in 2 log2(l) rounds, with a gradient of the same form."""
     decay, drive, C = _coefficients(u, delta, A, B, C)
     states: Any = _Prefix.apply(decay, drive)
     return torch.einsum("bdln,bdnl->bdl", states, C) + D[:, None] * u
@@ -31,14 +31,14 @@ def prefix(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor)
 def _coefficients(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(delta A) and delta B u, [b d l n], and C for every channel, [b d n l]."""
+    """Compute exp(delta A) and delta B u, [b d l n], and repeat C per channel, [b d n l]."""
     B, C = (x.repeat_interleave(u.shape[1] // x.shape[1], 1) for x in (B, C))
     decay = torch.exp(torch.einsum("bdl,dn->bdln", delta, A))
     return decay, torch.einsum("bdl,bdnl,bdl->bdln", delta, B, u), C
 
 
 def _states(decay: Tensor, drive: Tensor) -> Tensor:
-    """h_t = decay_t h_{t-1} + drive_t: pairs first, then what is between them."""
+    """Solve h_t = decay_t h_{t-1} + drive_t: odd steps by recursion, then even ones from them."""
     length = drive.shape[2]
     if length == 1:
         return drive
@@ -55,7 +55,7 @@ def _states(decay: Tensor, drive: Tensor) -> Tensor:
 
 
 class _Prefix(torch.autograd.Function):
-    """The states, and their gradient: the same recurrence from the other end."""
+    """The states and their gradient, which is the same recurrence in reverse."""
 
     @staticmethod
     def forward(ctx: Any, decay: Tensor, drive: Tensor) -> Tensor:

@@ -4,7 +4,7 @@
 
 A row for each size of configs/haqagen.py: seconds and images/s of a step, memory of its compiled
 program (arguments and temporaries), and the ratios of both to those of the forward pass, of the
-same batch, measured by turns. The texture autoencoder takes part, with random weights; VGG-19 only
+same batch, interleaved. The texture autoencoder takes part, with random weights; VGG-19 only
 with --vgg.
 """
 
@@ -34,7 +34,7 @@ HEAD += ("step, GB", "forward, GB", "step to forward")
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", nargs="+", default=["small", "paper"])
     parser.add_argument("--batch", nargs="+", type=int, default=[4, 1], help="of each size")
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure(size: str, batch: int, rounds: int, precision: str, vgg: str | None) -> list[str]:
-    """Returns the cells of one size."""
+    """Measure the cells of one size."""
     config = load_config(f"configs/haqagen.py:{size}")
     if vgg is None:
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, delta=0.0))
@@ -84,13 +84,13 @@ def measure(size: str, batch: int, rounds: int, precision: str, vgg: str | None)
         if i:  # the first round warms up
             times[0].append(taken)
             times[1].append(once)
-    whole, part = map(statistics.median, times)
+    step_time, forward_time = map(statistics.median, times)
     return [
         str(dtype),
-        f"{whole:.2f}",
-        f"{batch / whole:.2f}",
-        f"{part:.2f}",
-        f"{whole / part:.1f}",
+        f"{step_time:.2f}",
+        f"{batch / step_time:.2f}",
+        f"{forward_time:.2f}",
+        f"{step_time / forward_time:.1f}",
         f"{memory[0]:.2f}",
         f"{memory[1]:.2f}",
         f"{memory[0] / memory[1]:.1f}",
@@ -98,13 +98,13 @@ def measure(size: str, batch: int, rounds: int, precision: str, vgg: str | None)
 
 
 def gigabytes(compiled: Any) -> float:
-    """What a compiled program needs at once."""
+    """Return the GB of a compiled program's arguments and temporaries."""
     needs = compiled.memory_analysis()
     return (needs.argument_size_in_bytes + needs.temp_size_in_bytes) / 1e9
 
 
 def seconds(call: Callable[..., Any], *args: Any) -> tuple[float, Any]:
-    """How long a call takes, and what it returns."""
+    """Measure the seconds of a call, and return its result, too."""
     since = time.monotonic()
     result = jax.block_until_ready(call(*args))
     return time.monotonic() - since, result

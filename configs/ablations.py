@@ -9,9 +9,9 @@ histogram      the CDF term alone
 texture        texture features alone
 full           all of Eq. (3)
 
-Table 5 takes the HSV prediction away from the decoder of `full`:
+Table 5 removes the HSV prediction from the decoder of `full`:
 
-without_spade  SPADE blocks see a constant, and so become a scale and a shift per channel
+without_spade  SPADE blocks see a constant, which makes them a scale and a shift per channel
 with_spade     the same as full
 
 The tables are of VCIP 2020, and so are the crops. SIZE is one of `configs/haqagen.py`; the paper's
@@ -35,7 +35,7 @@ LOSSES = {
 
 
 def get_config(row: str = "full") -> ConfigDict:
-    """Returns the configuration of one row."""
+    """Return the configuration of one row."""
     row, _, size = row.partition(",")
     if row not in LOSSES:
         raise ValueError(f"row = {row!r}: must be one of {', '.join(LOSSES)}")

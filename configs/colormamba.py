@@ -33,7 +33,7 @@ from haqagen_jax.config.schema import Config
 
 
 def get_config(argument: str = "paper") -> ConfigDict:
-    """Returns the configuration of one set and size."""
+    """Return the configuration of one set and size."""
     name, _, size = argument.rpartition(",")
     config = recipe(size, f"configs/{name or 'vcip2020'}.py")
     width = Config.from_dict(config.to_dict()).model.width

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 
 def get_config(size: str = "paper") -> ConfigDict:
-    """Returns the configuration of one size."""
+    """Return the configuration of one size."""
     sizes = {"paper": {}, "base": _base(), "small": _small(), "tiny": _tiny()}
     if size not in sizes:
         raise ValueError(f"size = {size!r}: must be one of {', '.join(sizes)}")
@@ -34,10 +34,10 @@ def _small() -> dict:
             "critic_width": 16,
             "even_upsampling": True,
         },
-        # Photographs stand upright; equalization takes tones away, and where pairs are few nothing
-        # learns to bring them back.
+        # Photographs are upright, so rotations would not help. Equalization removes tones, which a
+        # network cannot learn to restore from few pairs.
         "data": {"equalize": False, "rotate": False},
-        # Few hours are few steps, each larger than the paper's 1e-4.
+        # Hours on a CPU are few steps, so the rate is higher than the paper's 1e-4.
         "optim": {"learning_rate": 1e-3, "final_learning_rate": 1e-5},
         "train": {
             "steps": 850,

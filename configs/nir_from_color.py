@@ -1,7 +1,7 @@
-"""The network that gives color photographs the NIR image they would have had.
+"""The network that predicts a NIR image from a color photograph.
 
-Needs `haqagen weights download efficientnet-lite0`. `haqagen pretrain-prior` trains it, and colors
-learn from what it makes.
+Needs `haqagen weights download efficientnet-lite0`. `haqagen pretrain-prior` trains it, to make
+pairs on which a colorizer can be pretrained.
 """
 
 from ml_collections import ConfigDict

@@ -9,7 +9,7 @@ from haqagen_jax.config.load import recipe
 
 
 def get_config(size: str = "paper") -> ConfigDict:
-    """Returns the configuration of one size."""
+    """Return the configuration of one size."""
     config = recipe(size)
     config.update({"data": {"precrop": 0}})
     return config

@@ -30,19 +30,19 @@ __all__ = [
     "weights",
 ]
 
-_HOMES = {
+_MODULE_OF = {
     "Colorizer": "haqagen_jax.inference.colorizer",
     "Settings": "haqagen_jax.inference.settings",
     "colorize": "haqagen_jax.api",
     "load": "haqagen_jax.api",
 }
-_MODULES = ("losses", "metrics", "ops", "weights")
+_SUBMODULES = ("losses", "metrics", "ops", "weights")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _MODULES:
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+    if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -4,11 +4,10 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line and exits."""
+    """Run the command line and exit."""
     try:
-        from haqagen_jax.cli import (
-            main as cli,  # here: an interrupt may come before anything is loaded
-        )
+        # Imported here: an interrupt may come while modules are being loaded.
+        from haqagen_jax.cli import main as cli
     except KeyboardInterrupt:
         print("haqagen: interrupted", file=sys.stderr)
         sys.exit(130)

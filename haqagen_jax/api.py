@@ -1,9 +1,7 @@
 """`load`: from the name of a model to a `Colorizer`; `colorize`: the same in one call."""
 
 import dataclasses
-import difflib
 import functools
-import os
 from pathlib import Path
 
 import jax
@@ -12,17 +10,16 @@ from jaxtyping import Float, Real
 from numpy.typing import ArrayLike
 
 from haqagen_jax import artifact
+from haqagen_jax.config.model_name import BUNDLED, resolve_model
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.models import baselines
 from haqagen_jax.system import strict_json
 
-BUNDLED = ("fast", "small")  # the first is the default
-NAMES = (*BUNDLED, "grey", "table")
 DEFAULT = Settings()
 ASSETS = Path(__file__).parent / "assets"
-TABLE_FILE = Path(__file__).parent / "assets" / "table.json"
+TABLE_FILE = ASSETS / "table.json"
 
 
 def load(
@@ -45,14 +42,7 @@ def load(
         InputError: no such model, a damaged one, one of another version, or an option out of
             range.
     """
-    name = BUNDLED[0] if name_or_dir is None else str(name_or_dir)
-    if name not in NAMES and not os.path.exists(name):
-        close = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        raise InputError(
-            f"{name or repr(name)}: no such model directory, nor one of {', '.join(NAMES)}; give "
-            f"one of these{hint}"
-        )
+    name = resolve_model(name_or_dir)
     settings = dataclasses.replace(settings, **changes)
     if name not in ("grey", "table"):
         return _load_network(name, settings)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Starts N processes of one training on this machine, and ends all when one fails.
+"""Start N processes of one training on this machine, and end all when one fails.
 
     python launch/local.py --processes 2 haqagen train --data DIR --workdir W ...
 
-Each gets the coordinator's address and its own number, which begins the lines of all but process
-0. Signals go to all.
+Each process gets the coordinator's address and its own number. The output of all but process 0 is
+prefixed by the number. Signals are forwarded to all.
 """
 
 import argparse
@@ -21,7 +21,7 @@ POLL = 0.2  # seconds
 
 
 def main() -> None:
-    """Runs the processes and exits as the first that failed did, or with 0."""
+    """Run the processes; exit with the status of the first that failed, or 0."""
     parser = argparse.ArgumentParser(description="Starts N processes of one training.")
     parser.add_argument("--processes", type=int, required=True, metavar="N")
     parser.add_argument("command", nargs=argparse.REMAINDER)
@@ -29,9 +29,9 @@ def main() -> None:
     if args.processes < 1 or not args.command:
         parser.error("give --processes 1 or more, and a command")
     port = _free_port()
-    place = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(args.processes)]
+    coordinates = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(args.processes)]
     started = [
-        subprocess.Popen([*args.command, *place, "--process", str(i)], **_output(i))
+        subprocess.Popen([*args.command, *coordinates, "--process", str(i)], **_output(i))
         for i in range(args.processes)
     ]
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -54,7 +54,7 @@ def _free_port() -> int:
 
 
 def _output(number: int) -> dict:
-    """Process 0 speaks as it is, the others through `_relay`."""
+    """Return how to redirect output: that of process 0 is kept, that of others goes to `_relay`."""
     if number == 0:
         return {}
     return {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -72,8 +72,8 @@ def _send(processes: Sequence[subprocess.Popen], number: int) -> None:
 
 
 def _watch(processes: Sequence[subprocess.Popen]) -> int:
-    """Waits for all; when one fails, the others are asked to stop, and killed if they do not."""
-    while not (failed := [(i, one.returncode) for i, one in enumerate(processes) if one.poll()]):
+    """Wait for all; when one fails, terminate the others, and kill those that do not end."""
+    while not (failed := [(i, p.returncode) for i, p in enumerate(processes) if p.poll()]):
         if all(process.returncode == 0 for process in processes):
             return 0
         time.sleep(POLL)

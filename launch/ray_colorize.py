@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Colors files on a Ray cluster whose machines share a file system.
+"""Color files on a Ray cluster whose machines share a file system.
 
     pip install '.[ray]'
     python launch/ray_colorize.py PHOTOS -o COLORED --workers 4 --gpus 1
 
-Each worker loads the model once and is given files as it becomes free.
+Each worker loads the model once, and takes batches of files as it becomes free.
 """
 
 import argparse
@@ -29,25 +29,25 @@ class Worker:
     """A loaded model in a process of its own."""
 
     def __init__(self, model: str | None, settings: Settings, rules: Rules) -> None:
-        """Loads it.
+        """Load the model.
 
         Args:
-            model: see `haqagen_jax.load`.
-            settings: see there.
-            rules: see `haqagen_jax.batch.select.Rules`.
+            model: See `haqagen_jax.load`.
+            settings: See `haqagen_jax.load`.
+            rules: See `haqagen_jax.batch.select.Rules`.
         """
         import haqagen_jax
 
         self._model, self._rules = haqagen_jax.load(model, settings), rules
 
     def __call__(self, files: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Colors some files.
+        """Color a batch of files.
 
         Args:
-            files: their numbers, inputs and outputs.
+            files: Columns "number", "input" and "output".
 
         Returns:
-            Their numbers, and what became of them.
+            Columns "number" and "outcome", the fields of an `Outcome` each.
         """
         from haqagen_jax.batch.run import color
 
@@ -57,7 +57,7 @@ class Worker:
 
 
 def main() -> None:
-    """Colors files and exits as `haqagen colorize` does."""
+    """Color files, and exit as `haqagen colorize` does."""
     parser = argparse.ArgumentParser(description="Colours files on a Ray cluster.")
     parser.add_argument("input", nargs="+", help="files, folders or globs")
     parser.add_argument("-o", "--out", required=True, help="folder")
@@ -78,16 +78,16 @@ def main() -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plans, hands out and collects.
+    """Plan the outputs, distribute the files to workers, and collect the outcomes.
 
     Args:
-        args: parsed.
+        args: Parsed arguments.
 
     Returns:
         The exit status: 0 when every file was colored, else 1.
 
     Raises:
-        InputError: see `haqagen_jax.batch.run.colorize_files`.
+        InputError: See `haqagen_jax.batch.run.colorize_files`.
     """
     settings, rules = chosen_settings(args), Rules(args.overwrite, args.resume)
     selection = select(args.input)
@@ -113,9 +113,9 @@ def run(args: argparse.Namespace) -> int:
     finally:
         if args.report is not None:
             record.write(Path(args.report), {"model": args.model, "settings": vars(settings)})
-    for one in (*record.refused, *record.files):
-        if one.message is not None:
-            print(f"ray_colorize: {one.message}", file=sys.stderr)
+    for outcome in (*record.refused, *record.files):
+        if outcome.message is not None:
+            print(f"ray_colorize: {outcome.message}", file=sys.stderr)
     print(record.summary(args.out))
     return 1 if record.count("failed") or record.count("left") else 0
 

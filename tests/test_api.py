@@ -35,7 +35,7 @@ def test_public_names():
     assert callable(haqagen_jax.metrics.psnr)
     assert callable(haqagen_jax.losses.cdf_l1)
     assert set(haqagen_jax.__all__) == set(dir(haqagen_jax))
-    with pytest.raises(AttributeError, match="colourise"):
+    with pytest.raises(AttributeError, match="colorise"):
         haqagen_jax.colorise  # noqa: B018
 
 

@@ -36,12 +36,12 @@ ROOMS = {
     "inference": "config errors images nir ops paper system",
     "metrics": "models ops",
     "interop": "artifact config errors models system",
-    "api": "artifact errors inference models system",
+    "api": "artifact config errors inference models system",
     "cost": "config models paper",
     "losses": "config metrics ops paper types",
     "weights": "artifact errors interop system",
     "export": "api errors nir ops paper system",
-    "evaluation": "api data errors images inference metrics nir ops system version weights",
+    "evaluation": "api config data errors images inference metrics nir ops system version weights",
     "train": "config errors losses models ops paper types",
     "run": "artifact config cost data errors images interop losses metrics models ops paper "
     "system train types version weights",
@@ -77,10 +77,11 @@ PURE_FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 # it, and neither does reading data, whose worker processes must not open an accelerator.
 LIGHT = (
     *("", "__main__", "errors", "paper", "version", "system", "config", "images", "nir"),
-    *("synthetic", "data", "artifact", "batch.select", "batch.report"),
+    *("synthetic", "data", "artifact", "batch.select", "batch.report", "weights.catalog"),
+    *("interop.packages", "evaluation.choices", "reproduce.experiments", "reproduce.published"),
     *("inference.tiling", "inference.settings"),
     *(f"cli.{name}" for name in ("main", "train", "evaluate", "dataset", "weights")),
-    *("cli.settings", "cli.ending"),
+    *("cli.settings", "cli.ending", "cli.info"),
 )
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "grain"}
 NOT_LIGHT = {"data.pipeline"}  # Grain loads jax, and a batch is made of its arrays

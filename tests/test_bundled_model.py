@@ -8,6 +8,7 @@ import pytest
 import haqagen_jax
 from haqagen_jax import api, artifact
 from haqagen_jax.config.load import load_config
+from haqagen_jax.config.model_name import BUNDLED
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.models.factory import generator_shapes
 from haqagen_jax.synthetic import render
@@ -16,13 +17,13 @@ MOST_BYTES = {"fast": 8e6, "small": 12e6}
 PRESETS = {"fast": "configs/fast.py", "small": "configs/haqagen.py:small"}
 
 
-@pytest.fixture(scope="module", params=api.BUNDLED)
+@pytest.fixture(scope="module", params=BUNDLED)
 def model(request) -> Colorizer:
     return haqagen_jax.load(request.param)
 
 
 def test_the_default_is_the_first():
-    assert haqagen_jax.load().name == "fast" == api.BUNDLED[0]
+    assert haqagen_jax.load().name == "fast" == BUNDLED[0]
 
 
 def test_they_are_found_by_name_whatever_lies_there(tmp_path, monkeypatch):

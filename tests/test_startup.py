@@ -7,7 +7,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-END = "\nprint(sorted({'jax', 'tensorflow_datasets', 'grain'} & set(sys.modules)))"
+END = "\nprint(sorted({'jax', 'tensorflow_datasets', 'grain', 'matplotlib'} & set(sys.modules)))"
 COMMAND = """
 import sys
 from haqagen_jax.cli.main import main
@@ -36,12 +36,22 @@ def test_help_loads_no_jax(words):
         ("colorize", "a.png", "-o", "b", "--window", "nonsense"),
         ("colorize", "a.png", "-o", "b", "--share", "2/2"),
         ("colorize", "a.png", "-o", "b", "--overwrite", "--resume"),
+        ("colorize", "a.png", "-o", "b", "--model", "nowhere"),
         ("evaluate", "--data", "d", "--radius", "0"),
+        ("evaluate", "--data", "d", "--mode", "nonsense"),
+        ("evaluate", "--data", "d", "--model", "nowhere"),
         ("reproduce", "table2", "--data", "d", "--workdir", "w", "--model", "small"),
+        ("reproduce", "stride-sweep", "--data", "d", "--workdir", "w", "--model", "nowhere"),
         ("train", "--data", "d", "--workdir", "w", "--set", "train.stepz=1"),
         ("pretrain-texture", "--data", "d", "--workdir", "w", "--config", "nowhere.py"),
         ("dataset", "build", "nonsense", "--out", "d"),
         ("dataset", "build", "synthetic", "--out", "d", "--count", "1"),
+        ("dataset", "inspect", "nowhere"),
+        ("demo", "--model", "nowhere"),
+        ("export", "-o", "m.stablehlo", "--model", "nowhere"),
+        ("info", "--config", "nowhere.py"),
+        ("weights", "import", "nonsense", "file"),
+        ("weights", "download", "nonsense"),
     ],
 )
 def test_a_refusal_loads_no_jax(words):

@@ -17,11 +17,11 @@ Command = Callable[..., argparse.ArgumentParser]
 
 
 def add(commands: argparse._SubParsersAction, command: Command) -> None:
-    """Adds `dataset` and its own commands to a parser.
+    """Add `dataset` and its own commands to a parser.
 
     Args:
-        commands: of the parser.
-        command: makes one, from (commands, name, summary, run).
+        commands: Subparsers to which the commands are added.
+        command: Adds one command; called with (commands, name, summary, run).
     """
     parser = commands.add_parser(
         "dataset",

@@ -1,4 +1,4 @@
-"""`make demo`: images to color, their colors, and a sheet that shows them side by side.
+"""`haqagen demo`: color NIR images, and lay them beside their colors on a sheet.
 
 Without an image of the user's own, three rendered scenes are colored, whose true colors are
 known. Everything goes through the same engine as `haqagen colorize`.
@@ -21,7 +21,7 @@ from haqagen_jax.nir.preparation import prepare_nir
 
 SIZES = ((480, 640), (683, 1024), (517, 333))
 DEPTHS = (Depth.PNG_8, Depth.TIFF_16, Depth.PNG_16)
-# The first of three scenes in a row that show a house, a road, trees and a lake.
+# This scene and the next two show a house, a road, trees and a lake.
 SEED = 46
 
 PANEL = (400, 300)  # the box that an image is shrunk into, width and height
@@ -32,26 +32,26 @@ _PAPER, _INK = (250, 250, 248), (30, 30, 30)
 
 
 class Row(NamedTuple):
-    """One line of the sheet: images of one size, each with its caption."""
+    """One row of the sheet: images of one size, each with its caption."""
 
     captions: tuple[str, ...]
-    pictures: tuple[UInt8[np.ndarray, "h w 3"], ...]
+    images: tuple[UInt8[np.ndarray, "h w 3"], ...]
 
 
 def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> int:
     """Color rendered scenes, or one image of the user's own, and show the result.
 
     Args:
-        out: Folder for everything that is written: `input` (rendered scenes), `output` (colored)
-            and `sheet.png`; made if it does not exist, files of an earlier run are replaced.
-        image: NIR image of the user's own; None renders three scenes.
+        out: Directory of everything that is written: `input` (rendered scenes), `output` (colored)
+            and `sheet.png`. Made if it does not exist; files of an earlier run are replaced.
+        image: File of a NIR image; None renders three scenes.
         model: See `haqagen_jax.load`.
 
     Returns:
-        The exit status: 0, or 1 when an image could not be colored (which has been said).
+        The exit status: 0, or 1 when an image could not be colored, which is a line on stderr.
 
     Raises:
-        InputError: If a folder cannot be made or the model cannot be loaded.
+        InputError: If a directory cannot be made or the model cannot be loaded.
     """
     if image is None:
         pairs = write_pairs(out / "input", count=len(SIZES), sizes=SIZES, depths=DEPTHS, seed=SEED)
@@ -80,25 +80,25 @@ def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
     """Lay images out in rows, captions above them.
 
     Args:
-        rows: At least one; a row may have fewer images than another.
+        rows: At least one row; they may differ in the number of images.
 
     Returns:
         The sheet, uint8. Every image is shrunk (never enlarged) into a box of `PANEL`; boxes
         are `GAP` apart, each below a caption of height `CAPTION`, cut where it is too long.
     """
-    columns = max(len(row.pictures) for row in rows)
-    heights = [max(_shrunk(picture)[1] for picture in row.pictures) + CAPTION for row in rows]
+    columns = max(len(row.images) for row in rows)
+    heights = [max(_shrunk(image)[1] for image in row.images) + CAPTION for row in rows]
     width = columns * (PANEL[0] + GAP) + GAP
     sheet = Image.new("RGB", (width, sum(heights) + GAP * (len(rows) + 1)), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT_SIZE)
     top = GAP
     for row, height in zip(rows, heights, strict=True):
         left = GAP
-        for caption, picture in zip(row.captions, row.pictures, strict=True):
+        for caption, image in zip(row.captions, row.images, strict=True):
             while draw.textlength(caption, font) > PANEL[0]:
                 caption = caption[:-2] + "…"
             draw.text((left, top + 3), caption, fill=_INK, font=font)
-            small = Image.fromarray(picture).resize(_shrunk(picture), Image.Resampling.LANCZOS)
+            small = Image.fromarray(image).resize(_shrunk(image), Image.Resampling.LANCZOS)
             sheet.paste(small, (left, top + CAPTION))
             left += PANEL[0] + GAP
         top += height + GAP
@@ -106,24 +106,24 @@ def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _row(source: Path, target: Path, truth: Path | None) -> Row:
-    """Read an image, what became of it, and its true colors if they are known."""
+    """Read a NIR image, its predicted colors, and its true colors if they are known."""
     nir = image_files.read_nir(source)
     bits = 8 * nir.dtype.itemsize
     captions = [f"{source.name}: {nir.shape[1]} x {nir.shape[0]}, {bits} bit", "coloured"]
     gray = np.repeat(prepare_nir(nir, equalize=False), 3, axis=-1)
-    pictures = [_display(gray), _display(image_files.read_rgb(target))]
+    images = [_display(gray), _display(image_files.read_rgb(target))]
     if truth is not None:
         captions.append("truth")
-        pictures.append(_display(image_files.read_rgb(truth)))
-    return Row(tuple(captions), tuple(pictures))
+        images.append(_display(image_files.read_rgb(truth)))
+    return Row(tuple(captions), tuple(images))
 
 
 def _display(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return quantize(image, np.uint8)
 
 
-def _shrunk(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int]:
-    """Give the width and height of an image inside the box, at least 1 x 1."""
-    height, width = picture.shape[:2]
+def _shrunk(image: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int]:
+    """Return the width and height of an image inside the box, at least 1 x 1."""
+    height, width = image.shape[:2]
     scale = min(1.0, PANEL[0] / width, PANEL[1] / height)
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,6 +1,6 @@
-"""How a command ends: its exit status, and one line on stderr where the user can do something.
+"""How a command ends: with an exit status, and one line on stderr where the user can act.
 
-Not handled: errors of the program itself, which keep their traceback.
+Not handled: bugs of the program, which keep their traceback.
 """
 
 import contextlib
@@ -15,16 +15,16 @@ from typing import Any, NoReturn, TextIO
 
 from haqagen_jax.errors import InputError, Stopped
 
-_LATER = 0.02  # seconds until an interrupt is tried again
+_RETRY = 0.02  # seconds until an interrupt that came inside an import is sent again
 
 
 class Ending:
-    """A context that turns bad input, interrupts and an unwritable stdout into an exit.
+    """Context manager that turns bad input, interrupts and an unwritable stdout into an exit.
 
     Attributes:
-        hint: what is added after "interrupted".
-        at_once: after a failure, wait for nothing: other processes, which wait for this one, learn
-            of it when it is gone.
+        hint: Text that is appended to "interrupted".
+        at_once: Whether to exit after a failure without cleaning up. Other processes of a training
+            wait for this one, and learn of its failure only when it is gone.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Ending:
         self._stdout: TextIO | None = None
 
     def __enter__(self) -> "Ending":
-        """Takes the signals over, unless the process was started to ignore them."""
-        # A polite kill is an interrupt: unfinished files are removed on the way out.
+        """Install handlers of signals, unless the process was started to ignore them."""
+        # SIGTERM is handled like Ctrl-C, so that unfinished files are removed on the way out.
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _interrupt)
-        self._stdout = sys.stdout  # None when it was closed before we began
+        self._stdout = sys.stdout  # None if it was closed before the process started
         if self._stdout is not None:
             sys.stdout = _Watched(self._stdout)  # pyright: ignore
         return self
@@ -49,14 +49,14 @@ class Ending:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """Ends the process; what is none of the above passes through."""
+        """End the process, except after an error of the program, which propagates."""
         unwritten = self._close_stdout()
         if isinstance(error, KeyboardInterrupt):
             self._fail(130, f"interrupted{self.hint}")
         if isinstance(error, InputError):
             self._fail(2, str(error))
         if isinstance(error, Stopped):
-            # Who asks politely gets what they asked for; Ctrl-C ends a script, too.
+            # A scheduler's SIGTERM was obeyed, so the status is 0; Ctrl-C must end a script, too.
             _say(str(error))
             sys.exit(0 if error.number == signal.SIGTERM else 130)
         if self.at_once and isinstance(error, Exception):
@@ -80,7 +80,7 @@ class Ending:
         sys.exit(status)
 
     def _close_stdout(self) -> OSError | None:
-        """Writes what waits; after a failure, nothing is tried again at the very end."""
+        """Flush stdout; after a failure, replace it by the null device so that exiting succeeds."""
         watched, sys.stdout = sys.stdout, self._stdout  # pyright: ignore
         if self._stdout is None:
             return None
@@ -93,30 +93,30 @@ class Ending:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raises KeyboardInterrupt, but never inside an import: compiled modules do not survive it."""
+    """Raise KeyboardInterrupt, but not inside an import, which compiled modules do not survive."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            again = threading.Timer(_LATER, os.kill, (os.getpid(), number))
-            again.daemon = True
-            again.start()
+            retry = threading.Timer(_RETRY, os.kill, (os.getpid(), number))
+            retry.daemon = True
+            retry.start()
             return
         frame = frame.f_back
     raise KeyboardInterrupt
 
 
 class _Watched:
-    """A stream that remembers its first failure, which a library may have swallowed."""
+    """Stream that remembers its first failure, which a library may have swallowed."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Writes as the stream does."""
+        """Write text to the stream."""
         return self._try(self._stream.write, text)
 
     def flush(self) -> None:
-        """Flushes as the stream does."""
+        """Flush the stream."""
         self._try(self._stream.flush)
 
     def _try(self, call: Callable[..., Any], *args: str) -> Any:

@@ -5,8 +5,11 @@ from collections.abc import Callable
 
 from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import SIZES
+from haqagen_jax.config.model_name import resolve_model
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.errors import InputError
+from haqagen_jax.evaluation.choices import check_choices
+from haqagen_jax.reproduce.experiments import TABLES
 
 Command = Callable[..., argparse.ArgumentParser]
 EPILOG = """\
@@ -21,15 +24,15 @@ Rows are trained under W/SET/ROW, or gone on with, or reused; what rows share is
 whose data or weights are missing says so, and the others are done.
 """
 _STRIDE_SWEEP = "stride-sweep"
-_ALL = ("table2", "table3", "table4", "table5", "histogram-sweep", _STRIDE_SWEEP)
+_ALL = (*TABLES, _STRIDE_SWEEP)
 
 
 def add(commands: argparse._SubParsersAction, command: Command) -> None:
-    """Adds `evaluate` and `reproduce` to a parser.
+    """Add `evaluate` and `reproduce` to a parser.
 
     Args:
-        commands: of the parser.
-        command: makes one, from (commands, name, summary, run).
+        commands: Subparsers to which the commands are added.
+        command: Adds one command; called with (commands, name, summary, run).
     """
     _evaluate(commands, command)
     _reproduce(commands, command)
@@ -37,16 +40,21 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
 
 def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
-        settings = chosen_settings(args)  # before the imports, which take seconds
+        settings = chosen_settings(args)
+        models, modes = args.model.split(","), args.modes.split(",")
+        check_choices(models, modes)
+        for model in models:
+            resolve_model(model)
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.evaluation.evaluate import evaluate
         from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
         return evaluate(
             args.data,
-            args.model.split(","),
+            models,
             split=args.split,
-            modes=args.modes.split(","),
+            modes=modes,
             lpips=args.lpips,
             out=args.out,
             settings=settings,
@@ -88,6 +96,7 @@ def _reproduce(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         if args.model is not None and args.table != _STRIDE_SWEEP:
             raise InputError(f"model = {args.model}: is for stride-sweep; {args.table} trains")
+        resolve_model(args.model)
         from haqagen_jax.reproduce.reproduce import Recipe, named, reproduce
         from haqagen_jax.reproduce.stride import sweep
         from haqagen_jax.system.cache import keep_programs

@@ -10,27 +10,31 @@ from haqagen_jax.cli import dataset, evaluate, train, weights
 from haqagen_jax.cli.ending import Ending
 from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import DEFAULT, SIZES
+from haqagen_jax.config.model_name import resolve_model
 from haqagen_jax.errors import InputError
 from haqagen_jax.version import __version__
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits.
+    """Run the command line and exit.
 
     Args:
-        argv: the words after `haqagen`; by default the process's own.
+        argv: Arguments after `haqagen`; None: those of the process.
+
+    Raises:
+        SystemExit: With the exit status, unless a bug raises something else.
     """
     with Ending() as ending:
         args = _parser().parse_args(argv)
         ending.hint = args.resume_hint or ""
         ending.at_once = train.has_others(args)
-        _require_words(args)
+        _require_nonempty(args)
         _quiet()
         sys.exit(args.run(args))
 
 
-def _require_words(args: argparse.Namespace) -> None:
-    """Refuses empty words: as a path, one would mean the current folder."""
+def _require_nonempty(args: argparse.Namespace) -> None:
+    """Refuse empty arguments: as a path, an empty one would mean the current folder."""
     for name, value in vars(args).items():
         if value == "" or (isinstance(value, list) and "" in value):
             raise InputError(
@@ -39,7 +43,7 @@ def _require_words(args: argparse.Namespace) -> None:
 
 
 def _quiet() -> None:
-    """Keeps the C++ runtime's start-up chatter off the terminal."""
+    """Silence the start-up messages of the C++ runtime."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
@@ -71,10 +75,10 @@ def _command(
 
 
 def _share(text: str) -> tuple[int, int]:
-    which, _, of = text.partition("/")
-    if not (which.isdecimal() and of.isdecimal()):
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal()):
         raise InputError(f"share = {text!r}: must be I/N, as in 0/2 and 1/2")
-    return int(which), int(of)
+    return int(index), int(count)
 
 
 def _colorize(commands: argparse._SubParsersAction) -> None:
@@ -83,7 +87,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         from haqagen_jax.batch.select import Rules
 
         rules = Rules(args.overwrite, args.resume, args.max_pixels, share)
-        # Here, because what is wrong so far should be said before these imports of seconds.
+        resolve_model(args.model)
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.batch.run import colorize_files
         from haqagen_jax.system.cache import keep_programs
 
@@ -132,6 +137,7 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
 
 def _export(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        resolve_model(args.model)
         from haqagen_jax.export import export_model
 
         return export_model(args.model, args.out, overwrite=args.overwrite)
@@ -171,6 +177,7 @@ def _info(commands: argparse._SubParsersAction) -> None:
 
 def _demo(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
+        resolve_model(args.model)
         from haqagen_jax.cli.demo import demo
         from haqagen_jax.system.cache import keep_programs
 

@@ -1,4 +1,4 @@
-"""What every command that colors images takes, and the value that it becomes."""
+"""The arguments of every command that colors images, and the `Settings` that they become."""
 
 import argparse
 import dataclasses
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Adds what every command that colors images takes.
+    """Add the arguments of every command that colors images.
 
     Args:
-        parser: of the command.
+        parser: Parser of the command.
     """
     parser.add_argument(
         "--tile",
@@ -86,13 +86,16 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_settings(args: argparse.Namespace) -> "Settings":
-    """Returns what a command that colors images was told about how.
+    """Return the settings that the arguments of a command choose.
 
     Args:
-        args: parsed, of a parser that `add_settings` was given.
+        args: Parsed arguments, of a parser that was given to `add_settings`.
+
+    Returns:
+        The settings.
 
     Raises:
-        InputError: a value out of range.
+        InputError: If a value is out of range.
     """
     from haqagen_jax.inference.settings import Settings
 

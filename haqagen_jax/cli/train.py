@@ -12,11 +12,11 @@ Command = Callable[..., argparse.ArgumentParser]
 
 
 def add(commands: argparse._SubParsersAction, command: Command) -> None:
-    """Adds the commands that train to a parser.
+    """Add the commands that train to a parser.
 
     Args:
-        commands: of the parser.
-        command: makes one, from (commands, name, summary, run).
+        commands: Subparsers to which the commands are added.
+        command: Adds one command; called with (commands, name, summary, run).
     """
     _train(commands, command)
     _pretrain_texture(commands, command)
@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction, command: Command) -> None:
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every training command takes."""
+    """Add the arguments of every training command."""
     parser.set_defaults(resume_hint="; run the same command to go on from the last checkpoint")
     parser.add_argument(
         "--data",
@@ -52,7 +52,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _pretrain_texture(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
-        config = load_config(args.config, args.set)  # before the import, which takes seconds
+        config = load_config(args.config, args.set)
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.run.texture import pretrain_texture
 
         pretrain_texture(args.data, args.workdir, config)
@@ -71,10 +72,10 @@ def _pretrain_prior(commands: argparse._SubParsersAction, command: Command) -> N
 
         made = pretrain_prior(args.data, args.photos, args.workdir, config)
         pairs = f"{args.workdir}/pairs"
-        left = f"; {len(made.left_out)} photographs were left out" if made.left_out else ""
-        print(f"{made.pairs} pairs are in {pairs}{left}")
+        omitted = f"; {len(made.left_out)} photographs were left out" if made.left_out else ""
+        print(f"{made.pairs} pairs are in {pairs}{omitted}")
         print("train on them first, then go on with real pairs alone:")
-        real = [word for place in args.data for word in ("--data", place)]
+        real = [word for directory in args.data for word in ("--data", directory)]
         words = ["haqagen", "train", "--config", "configs/fast.py"]
         print(shlex.join([*words, "--data", pairs, *real, "--workdir", f"{args.workdir}/first"]))
         start = ["--init-from", f"{args.workdir}/first/model"]
@@ -89,7 +90,7 @@ def _pretrain_prior(commands: argparse._SubParsersAction, command: Command) -> N
 
 
 def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
-    """How several processes train together."""
+    """Add the arguments by which several processes train together."""
     group = parser.add_argument_group(
         "several processes",
         "the same command on every host, with its own number; see launch/",
@@ -105,10 +106,13 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def has_others(args: argparse.Namespace) -> bool:
-    """Says whether a command is one of several processes.
+    """Return whether a command is one of several processes.
 
     Args:
-        args: parsed, of any command.
+        args: Parsed arguments of any command.
+
+    Returns:
+        Whether any argument of several processes is given.
     """
     given = vars(args)
     return any(given.get(name) is not None for name in ("coordinator", "processes", "process")) or (
@@ -116,8 +120,8 @@ def has_others(args: argparse.Namespace) -> bool:
     )
 
 
-def _require_whole(args: argparse.Namespace) -> None:
-    """Refuses a place among several processes that is given in part, or twice."""
+def _require_complete(args: argparse.Namespace) -> None:
+    """Refuse arguments of several processes that are incomplete, or given in both ways."""
     given = [args.coordinator, args.processes, args.process]
     if has_others(args) and given.count(None) != (len(given) if args.distributed else 0):
         raise InputError(
@@ -137,8 +141,9 @@ def _join(args: argparse.Namespace) -> None:
 
 def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
-        config = load_config(args.config, args.set)  # before the import, which takes seconds
-        _require_whole(args)
+        config = load_config(args.config, args.set)
+        _require_complete(args)
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.run.dry_run import plan
         from haqagen_jax.run.loop import train
         from haqagen_jax.run.processes import is_first

@@ -11,11 +11,11 @@ Command = Callable[..., argparse.ArgumentParser]
 
 
 def add(commands: argparse._SubParsersAction, command: Command) -> None:
-    """Adds `weights` and its own commands to a parser.
+    """Add `weights` and its own commands to a parser.
 
     Args:
-        commands: of the parser.
-        command: makes one, from (commands, name, summary, run).
+        commands: Subparsers to which the commands are added.
+        command: Adds one command; called with (commands, name, summary, run).
     """
     parser = commands.add_parser(
         "weights",
@@ -46,11 +46,14 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
             return _import_colormamba(args)
         if args.out:
             raise InputError(f"-o {args.out}: is for {COLORMAMBA}; the others go into the cache")
-        from haqagen_jax.weights import store
         from haqagen_jax.weights.catalog import find
 
-        place = store.import_file(args.name, Path(args.file))
-        print(f"{args.name}: {place} ({find(args.name).license})")
+        weights_license = find(args.name).license
+        # Imported here: what is refused so far should not wait seconds for jax.
+        from haqagen_jax.weights import store
+
+        path = store.import_file(args.name, Path(args.file))
+        print(f"{args.name}: {path} ({weights_license})")
         return 0
 
     parser = command(
@@ -96,6 +99,10 @@ def _export_torch(commands: argparse._SubParsersAction, command: Command) -> Non
 
 def _download(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
+        from haqagen_jax.weights.catalog import named
+
+        named(args.name)
+        # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.weights.download import download_all
 
         return download_all(args.name)

@@ -1,4 +1,4 @@
-"""One colored image as the report shows it: reduced images and curves, nothing of the file.
+"""One colored image as the report shows it: reduced images and curves, not the full arrays.
 
 Colors are sRGB-encoded, float32 in [0, 1]. Not handled: NaN.
 """
@@ -14,10 +14,10 @@ from haqagen_jax.images.levels import quantize
 from haqagen_jax.images.resize import clamp_size, resize
 from haqagen_jax.nir.preparation import to_unit
 
-SIDE = 512  # pixels of the long side as shown
-ERROR_SCALE = 0.5  # the error that gets the last color of the map, in every image
-COLORS = "magma"  # of the map
-POINTS = 64  # of a curve
+SIDE = 512  # pixels of the long side of what is shown
+ERROR_SCALE = 0.5  # error shown in the last color of the map, the same for every image
+COLORS = "magma"  # Matplotlib's color map of the error
+POINTS = 64  # points of a curve
 _QUALITY = 88  # of the JPEGs
 
 
@@ -26,11 +26,11 @@ class Case:
     """What the report shows of one image.
 
     Attributes:
-        name: of the image.
+        name: Name of the image.
         size: (h, w) of the original, in pixels.
         nir, prediction, truth, error: JPEGs as data URIs, all of one size.
-        predicted, true: of R, G and B, the share of pixels at or below each of `POINTS` levels
-            that divide [0, 1] evenly, both ends included.
+        predicted, true: Cumulative histograms of R, G and B: the share of pixels at or below each
+            of `POINTS` levels that divide [0, 1] evenly, both ends included.
     """
 
     name: str
@@ -43,47 +43,47 @@ class Case:
     true: Float[np.ndarray, "3 points"]
 
 
-def case(
+def make_case(
     name: str,
     nir: Real[np.ndarray, "h w"],
     prediction: Float[np.ndarray, "h w 3"],
     truth: Float[np.ndarray, "h w 3"],
 ) -> Case:
-    """Makes the case of one image.
+    """Reduce one image to what the report shows of it.
 
     Args:
-        name: of the image.
-        nir: any type and range; shown from its minimum to its maximum.
-        prediction: sRGB-encoded, in [0, 1].
-        truth: the same.
+        name: Name of the image.
+        nir: NIR image of any type and range; shown from its minimum to its maximum.
+        prediction: Predicted colors, sRGB-encoded, in [0, 1].
+        truth: True colors, likewise.
 
     Returns:
-        Pictures with a long side of at most `SIDE`. The error is that of each original pixel, the
-        root mean square over R, G and B of the difference, reduced like the others: differences of
-        reduced images would hide fine ones.
+        The case, whose images have a long side of at most `SIDE`. The error is the root mean square
+        over R, G and B of the difference at each original pixel, reduced like the others: the
+        difference of reduced images would hide errors of fine structure.
     """
     size = clamp_size(truth.shape[:2], SIDE)
     error = np.sqrt(np.square(prediction - truth).mean(-1, keepdims=True))
-    # The map takes 1.0, and what is more, for its last color.
+    # The color map shows 1.0 and all larger values in its last color.
     colored = mpl.colormaps[COLORS](resize(error, size)[..., 0] / ERROR_SCALE)[..., :3]
     return Case(
         name=name,
         size=truth.shape[:2],
-        nir=_picture(np.repeat(resize(to_unit(nir)[..., None], size), 3, -1)),
-        prediction=_picture(resize(prediction, size)),
-        truth=_picture(resize(truth, size)),
-        error=_picture(colored),
+        nir=_jpeg(np.repeat(resize(to_unit(nir)[..., None], size), 3, -1)),
+        prediction=_jpeg(resize(prediction, size)),
+        truth=_jpeg(resize(truth, size)),
+        error=_jpeg(colored),
         predicted=_shares(prediction),
         true=_shares(truth),
     )
 
 
-def _picture(image: Float[np.ndarray, "h w 3"]) -> str:
+def _jpeg(image: Float[np.ndarray, "h w 3"]) -> str:
     return jpeg(quantize(image, np.uint8), quality=_QUALITY)
 
 
 def _shares(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "3 points"]:
-    # Levels in the type of the pixels: the float32 next to 1/3 is more than 1/3.
+    # Levels have the type of the pixels, because float32(1/3) is greater than the float64 1/3.
     levels = np.linspace(0.0, 1.0, POINTS).astype(image.dtype)
     planes = np.sort(image.reshape(-1, 3), axis=0)
     return np.stack([np.searchsorted(plane, levels, "right") for plane in planes.T]) / len(planes)

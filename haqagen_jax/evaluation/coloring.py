@@ -1,7 +1,7 @@
-"""Color a whole split through the inference engine, and judge every image once it is complete.
+"""Color many pairs through the inference engine, and judge every image once it is complete.
 
-Pictures of any sizes share batches, which are split over the devices; what is judged of an image
-does not depend on either.
+Images of any sizes share batches, which are split over the devices; the colors of an image depend
+on neither.
 """
 
 import contextlib
@@ -21,17 +21,15 @@ from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.nir.network_input import fit_input
 from haqagen_jax.system.prefetch import prefetch
 
-MODES = ("whole", "sliding", "resize")
-
 
 class Colored(NamedTuple):
-    """A pair and what became of its NIR image.
+    """A pair and the predicted colors of its NIR image.
 
     Attributes:
-        name: of the pair.
-        nir: as stored.
-        prediction: sRGB-encoded, in [0, 1].
-        truth: the same.
+        name: Name of the pair.
+        nir: NIR image as stored.
+        prediction: Predicted colors, sRGB-encoded, in [0, 1].
+        truth: True colors, likewise.
     """
 
     name: str
@@ -47,21 +45,21 @@ def color_pairs(
     judge: Callable[[Colored], None],
     refuse: Callable[[str, Exception], None],
 ) -> None:
-    """Colors the NIR image of every pair, at the size it has.
+    """Color the NIR image of every pair at its own size.
 
     Args:
-        model: any.
-        mode: "whole", "sliding": as `model.colorize` does it, with settings of that mode.
-            "resize": the image is reduced (or enlarged) to one tile whatever its aspect, and its
-            colors are brought back to its size; the settings' mode is "sliding".
-        pairs: any sizes.
-        judge: called with each colored pair, in their order; may raise InputError.
-        refuse: called with the name of each pair that cannot be read, colored or judged, and
-            with an error that says where and why.
+        model: Model of any kind.
+        mode: "whole" or "sliding": as `model.colorize` does it, with settings of that mode.
+            "resize": the image is resized to one tile whatever its aspect ratio, and its colors are
+            resized back; the settings' mode is "sliding".
+        pairs: Pairs of any sizes.
+        judge: Called with each colored pair, in the order of `pairs`; may raise InputError.
+        refuse: Called with the name of each pair that cannot be read, colored or judged, and with
+            an error that says where and why.
 
     Reference: HAQAGen Sec. 3.3 and 4, "fixed-size vs. adaptive sliding-window inference".
     """
-    make = _resized if mode == "resize" else _as_it_is
+    make_job = _single_tile_job if mode == "resize" else _native_size_job
 
     def jobs() -> Iterator[Job]:
         for pair in pairs:
@@ -70,7 +68,7 @@ def color_pairs(
                 nir, truth = decode_pair(encoded)
                 with located(encoded.nir_source):
                     canvas = _Canvas(pair.name, encoded.nir_source, nir, truth, judge, refuse)
-                    job = make(model, nir, canvas)
+                    job = make_job(model, nir, canvas)
             except Exception as error:  # whatever it is belongs to this pair
                 refuse(pair.name, error)
             else:
@@ -81,23 +79,23 @@ def color_pairs(
 
 
 class _Canvas:
-    """Collects the rows of one image; a sink."""
+    """Sink that collects the rows of one image and judges it when it is complete."""
 
     def __init__(
         self,
         name: str,
-        place: str,
+        path: str,
         nir: Real[np.ndarray, "h w"],
         truth: Float[np.ndarray, "h w 3"],
         judge: Callable[[Colored], None],
         refuse: Callable[[str, Exception], None],
     ) -> None:
-        self._name, self._place, self._nir, self._truth = name, place, nir, truth
+        self._name, self._path, self._nir, self._truth = name, path, nir, truth
         self._judge, self._refuse = judge, refuse
         self.begin(nir.shape)
 
     def begin(self, size: tuple[int, ...]) -> None:
-        """Expects an image of this size; it is brought to the pair's in the end."""
+        """Start an image of this size (h, w), which `close` resizes to that of the pair."""
         self._image = np.empty((*size, 3), np.float32)
         self._rows = ArraySink(self._image)
 
@@ -113,18 +111,18 @@ class _Canvas:
 
     def fail(self, error: Exception) -> None:
         """See `Sink`."""
-        self._refuse(self._name, InputError(f"{self._place}: {reason(error)}"))
+        self._refuse(self._name, InputError(f"{self._path}: {reason(error)}"))
 
 
-def _as_it_is(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
+def _native_size_job(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
     return model.job(ArraySource(nir), canvas)
 
 
-def _resized(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
+def _single_tile_job(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
     tile = model.settings.tile
-    found = fit_input(lambda: (nir,), nir.dtype, model.config.data)
-    whole = found.apply(nir)[..., None]
+    fitted = fit_input(lambda: (nir,), nir.dtype, model.config.data)
+    image = fitted.apply(nir)[..., None]
     canvas.begin((tile, tile))
-    source = ArraySource(resize(whole, (tile, tile))[..., 0])
+    source = ArraySource(resize(image, (tile, tile))[..., 0])
     plan = TilePlan(tile, tile, tile, model.settings.stride)
-    return Job(source, found.applied, plan, canvas)
+    return Job(source, fitted.applied, plan, canvas)

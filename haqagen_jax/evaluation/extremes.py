@@ -1,37 +1,37 @@
-"""The worst and the best of many images, without keeping the others."""
+"""The worst and the best of many images, found without keeping the others."""
 
 from collections.abc import Callable
 
 from haqagen_jax.evaluation.case import Case
 
-COUNT = 3  # of each
+COUNT = 3  # worst images, and best images, that are kept
 
 
 class Extremes:
     """The cases of the lowest and of the highest scores seen so far."""
 
     def __init__(self) -> None:
-        """Begins with none."""
-        self._kept: list[tuple[float, Case]] = []  # by rising score
+        """Start without images."""
+        self._kept: list[tuple[float, Case]] = []  # in ascending order of scores
 
     def add(self, score: float, make: Callable[[], Case]) -> None:
-        """Sees one more image.
+        """Add an image, which is kept if it is among the worst or the best so far.
 
         Args:
-            score: of it.
-            make: makes its case; called if it is needed now.
+            score: Score of the image; higher is better.
+            make: Makes the image's case; called only if the image is kept.
         """
-        place = sum(other <= score for other, _ in self._kept)
+        index = sum(other <= score for other, _ in self._kept)
         if len(self._kept) < 2 * COUNT:
-            self._kept.insert(place, (score, make()))
-        elif place <= COUNT - 1 or place >= COUNT + 1:
-            self._kept.insert(place, (score, make()))
+            self._kept.insert(index, (score, make()))
+        elif index <= COUNT - 1 or index >= COUNT + 1:
+            self._kept.insert(index, (score, make()))
             del self._kept[COUNT]
 
     def worst(self) -> list[Case]:
-        """Returns the cases of the lowest scores, the lowest first; half of all at most."""
+        """Return the cases of the lowest scores, the lowest first; at most half of all images."""
         return [case for _, case in self._kept[: (len(self._kept) + 1) // 2]]
 
     def best(self) -> list[Case]:
-        """Returns the cases of the highest scores, the highest first; none of the worst."""
+        """Return the cases of the highest scores, the highest first; none is among the worst."""
         return [case for _, case in self._kept[(len(self._kept) + 1) // 2 :][::-1]]

@@ -1,4 +1,4 @@
-"""What is measured of one colored image."""
+"""The metrics of one colored image."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,8 @@ from haqagen_jax.ops.color import srgb_to_linear
 Row = dict[str, float]  # column -> value
 Perceptual = Callable[..., Array]  # two batches of images -> a distance each
 
-# Compiled one by one: sizes differ from image to image, and one large program compiles far slower.
+# Each metric is compiled by itself: sizes differ from image to image, so that programs are compiled
+# often, and a program of all metrics compiles far slower.
 _IN_BOTH: dict[str, Callable[..., Array]] = {
     "PSNR": jax.jit(metrics.psnr),
     "SSIM": jax.jit(metrics.ssim),
@@ -29,21 +30,21 @@ def measure(
     target: Float[np.ndarray, "h w 3"],
     perceptual: Perceptual | None = None,
 ) -> Row:
-    """Measures one prediction.
+    """Compute the metrics of one prediction.
 
     Args:
-        prediction: sRGB-encoded, in [0, 1].
-        target: the same shape.
-        perceptual: LPIPS, from `lpips`.
+        prediction: Predicted colors, sRGB-encoded, in [0, 1].
+        target: True colors, likewise.
+        perceptual: LPIPS, from `lpips`; None leaves it out.
 
     Returns:
         PSNR (dB), SSIM and angular error (degrees), each for sRGB and for linear light; the color
-        difference CIEDE2000, the prediction's colorfulness, and LPIPS if asked for.
+        difference CIEDE2000; the prediction's colorfulness; and LPIPS if given.
 
     Raises:
-        ValueError: images of two sizes, or too small for SSIM (7 pixels) or LPIPS.
+        ValueError: If the sizes differ, or are too small for SSIM (7 pixels) or LPIPS.
 
-    Reference: Sec. 4.1.
+    Reference: HAQAGen Sec. 4.1.
     """
     srgb = prediction[None], target[None]
     spaces = {"sRGB": srgb, "linear": tuple(_to_linear(image) for image in srgb)}
@@ -60,25 +61,28 @@ def measure(
 
 
 def colorfulness(image: Float[np.ndarray, "h w 3"]) -> float:
-    """Measures one image, as `haqagen_jax.metrics.colorfulness` does a batch.
+    """Compute the colorfulness of one image; see `haqagen_jax.metrics.colorfulness`.
 
     Args:
-        image: sRGB-encoded, in [0, 1].
+        image: Colors, sRGB-encoded, in [0, 1].
+
+    Returns:
+        The colorfulness, on the scale of 8-bit values.
     """
     return float(_colorfulness(image[None])[0])
 
 
 def lpips(backbone: str) -> Perceptual:
-    """Loads LPIPS.
+    """Load LPIPS from the weights in the cache.
 
     Args:
         backbone: "alex" or "vgg".
 
     Returns:
-        Its distance, compiled.
+        The distance between two batches of images, one value per image; compiled.
 
     Raises:
-        InputError: its weights are not in the cache.
+        InputError: If its weights are not in the cache.
     """
     variables = weights.lpips_variables(backbone)
     distance = jax.jit(metrics.lpips, static_argnames="backbone")

@@ -1,6 +1,6 @@
-"""The page of an evaluation: one file of HTML, which asks for nothing from elsewhere.
+"""The page of an evaluation: one self-contained HTML file.
 
-Names of models and images come from users: they are shown letter by letter, whatever they hold.
+Names of models and images come from users: they are escaped, whatever they hold.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from haqagen_jax.evaluation.case import COLORS, ERROR_SCALE, SIDE, Case
 from haqagen_jax.evaluation.tables import number
 from haqagen_jax.images.resize import clamp_size
 
-_STOPS = 9  # of the legend's gradient
+_STOPS = 9  # color stops of the legend's gradient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Shown:
 
     Attributes:
         label: "worst", "best" or another word.
-        case: it.
+        case: The case that is shown.
     """
 
     label: str
@@ -41,18 +41,18 @@ def page(
     summary: Sequence[Sequence[str]],
     cases: Mapping[str, Sequence[Shown]],
 ) -> str:
-    """Writes the page.
+    """Render the page.
 
     Args:
-        title: of the page.
-        facts: what was evaluated and how, by name.
-        scores: model -> image -> column -> value; every row has the same columns, values may be
+        title: Title of the page.
+        facts: What was evaluated and how, by name.
+        scores: Model -> image -> column -> value; every row has the same columns, values may be
             infinite or NaN.
-        summary: a header row, then a row a model, of ready text.
-        cases: what to show of each model, in this order; each image has scores of the model.
+        summary: Table of formatted text: a header, then a row for each model.
+        cases: What to show of each model, in this order; each image has scores of the model.
 
     Returns:
-        HTML.
+        The HTML.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -72,7 +72,7 @@ def page(
         summary=summary,
         cases=cases,
         scale=ERROR_SCALE,
-        colors=[to_hex(mpl.colormaps[COLORS](place)) for place in np.linspace(0, 1, _STOPS)],
+        colors=[to_hex(mpl.colormaps[COLORS](level)) for level in np.linspace(0, 1, _STOPS)],
     )
 
 
@@ -81,12 +81,12 @@ def _columns(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[st
 
 
 def _sortable(value: float) -> str:
-    """As JavaScript's Number() reads it."""
+    """Format a number as JavaScript's Number() reads it."""
     return repr(float(value)).replace("inf", "Infinity").replace("nan", "NaN")
 
 
 def _points(shares: Float[np.ndarray, " points"]) -> str:
-    """Of an SVG line in a square of side 100, whose origin is above on the left."""
+    """Format a curve as points of an SVG line in a square of side 100, origin at the top left."""
     levels = np.linspace(0.0, 100.0, len(shares))
     return " ".join(f"{x:.1f},{100 - 100 * y:.1f}" for x, y in zip(levels, shares, strict=True))
 

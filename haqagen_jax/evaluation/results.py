@@ -1,4 +1,4 @@
-"""The files that scores become."""
+"""The files of an evaluation: every image's values, summaries, and the page."""
 
 import dataclasses
 import datetime
@@ -22,39 +22,44 @@ from haqagen_jax.version import __version__
 FILES = ("scores.csv", "summary.json", "table.md", "table.tex", "report.html")
 
 
-def prepare(folder: Path, *, overwrite: bool) -> None:
-    """Makes sure that results can be written, before the work.
+def prepare(directory: Path, *, overwrite: bool) -> None:
+    """Make sure that results can be written, before models run.
 
     Args:
-        folder: made if need be.
-        overwrite: files of an earlier run may be replaced.
+        directory: Directory of the results; made if it does not exist.
+        overwrite: Whether files of an earlier run may be replaced.
 
     Raises:
-        InputError: there are such files, or the folder cannot be written into.
+        InputError: If there are such files, or the directory cannot be written into.
     """
     for name in FILES:
-        if not overwrite and os.path.lexists(folder / name):
+        if not overwrite and os.path.lexists(directory / name):
             raise InputError(
-                f"{folder / name}: exists; add --overwrite or choose another folder with --out"
+                f"{directory / name}: exists; add --overwrite or choose another folder with --out"
             )
-    prepare_folder(folder)
+    prepare_folder(directory)
 
 
-def facts(data: str, split: str | None, found: Evaluation, settings: Settings) -> dict[str, Any]:
-    """Says what scores are of.
+def facts(
+    data: str, split: str | None, evaluation: Evaluation, settings: Settings
+) -> dict[str, Any]:
+    """Describe an evaluation: its data, settings, version, device and date.
 
     Args:
-        data: see `evaluate`.
-        split: see `evaluate`.
-        found: the scores.
-        settings: see `evaluate`.
+        data: See `evaluate`.
+        split: See `evaluate`.
+        evaluation: The scores.
+        settings: See `evaluate`.
+
+    Returns:
+        JSON values by name.
     """
     return {
         "data": data,
         "split": split,
-        "pairs": len(found.truth),
-        "refused": list(found.refused),
-        "colourfulness of the truth": round(statistics.fmean(found.truth.values()), 2),
+        "pairs": len(evaluation.truth),
+        "refused": list(evaluation.refused),
+        "colourfulness of the truth": round(statistics.fmean(evaluation.truth.values()), 2),
         "settings": dataclasses.asdict(settings),
         "version": __version__,
         "device": f"{jax.device_count()} {jax.devices()[0].device_kind}",
@@ -62,56 +67,56 @@ def facts(data: str, split: str | None, found: Evaluation, settings: Settings) -
     }
 
 
-def write(folder: Path, found: Evaluation, about: Mapping[str, Any]) -> None:
-    """Writes `FILES`; those of an earlier time are replaced.
+def write(directory: Path, evaluation: Evaluation, about: Mapping[str, Any]) -> None:
+    """Write `FILES`, each atomically; those of an earlier run are replaced.
 
     Args:
-        folder: made if need be.
-        found: the scores.
-        about: from `facts`.
+        directory: Directory of the results; made if it does not exist.
+        evaluation: The scores.
+        about: Description from `facts`.
 
     Raises:
-        InputError: a file cannot be written.
+        InputError: If a file cannot be written.
     """
-    prepare_folder(folder)
-    summaries, pairs = found.summaries, len(found.truth)
+    prepare_folder(directory)
+    summaries, pairs = evaluation.summaries, len(evaluation.truth)
     contents = (
-        tables.comma_separated(found.scores),
+        tables.scores_csv(evaluation.scores),
         tables.summary_json(summaries, about),
         tables.markdown(summaries, pairs),
         tables.latex(summaries, pairs),
-        _page(found, summaries, about),
+        _page(evaluation, summaries, about),
     )
     for name, content in zip(FILES, contents, strict=True):
-        # Names of files may hold what is no text.
-        write_bytes(folder / name, content.encode("utf-8", "backslashreplace"))
+        # Names of files need not be valid UTF-8.
+        write_bytes(directory / name, content.encode("utf-8", "backslashreplace"))
 
 
-def _page(found: Evaluation, summaries: Summaries, about: Mapping[str, Any]) -> str:
+def _page(evaluation: Evaluation, summaries: Summaries, about: Mapping[str, Any]) -> str:
     shown = {
         model: [
-            Shown(f"{label} {place}" if place > 1 else label, case)
+            Shown(f"{label} {rank}" if rank > 1 else label, case)
             for label, cases in (("worst", extremes.worst()), ("best", extremes.best()))
-            for place, case in enumerate(cases, 1)
-            if case.name in found.truth  # it may have failed with another model
+            for rank, case in enumerate(cases, 1)
+            if case.name in evaluation.truth  # it may have failed with another model
         ]
-        for model, extremes in found.extremes.items()
+        for model, extremes in evaluation.extremes.items()
     }
     words = {name: _word(value) for name, value in about.items()}
     columns = list(next(iter(summaries.values())))
     rows = [["model", *columns]]
     for model, row in summaries.items():
-        best = tables.bests(summaries, model)
+        best = tables.best_columns(summaries, model)
         cells = [tables.spread(c, row[c], mark="*" if c in best else "") for c in columns]
         rows.append([model, *cells])
-    return report.page(f"Evaluation on {about['data']}", words, found.scores, rows, shown)
+    return report.page(f"Evaluation on {about['data']}", words, evaluation.scores, rows, shown)
 
 
 def _word(value: object) -> str:
-    """A fact as people read it."""
+    """Format a value of the description for people."""
     if isinstance(value, dict):
         return ", ".join(
-            f"{name} {'automatic' if one is None else one}" for name, one in value.items()
+            f"{name} {'automatic' if entry is None else entry}" for name, entry in value.items()
         )
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"

@@ -1,4 +1,4 @@
-"""The same pairs through several models: every image's values, and the images that stand out."""
+"""Score several models on the same pairs, and keep each model's worst and best images."""
 
 import dataclasses
 import functools
@@ -8,8 +8,9 @@ from haqagen_jax import api, weights
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import measure, tables
-from haqagen_jax.evaluation.case import case
-from haqagen_jax.evaluation.coloring import MODES, Colored, color_pairs
+from haqagen_jax.evaluation.case import make_case
+from haqagen_jax.evaluation.choices import check_choices
+from haqagen_jax.evaluation.coloring import Colored, color_pairs
 from haqagen_jax.evaluation.extremes import Extremes
 from haqagen_jax.evaluation.measure import Perceptual, Row
 from haqagen_jax.evaluation.tables import Summaries
@@ -18,18 +19,18 @@ from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import bars, complain
 
 BACKBONES = ("alex", "vgg")
-RANK = "PSNR sRGB"  # by which images are the worst and the best
+RANK = "PSNR sRGB"  # the column that decides which images are the worst and the best
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What came out.
+    """Scores of several models on the same pairs.
 
     Attributes:
-        scores: model -> image -> column -> value; all have the same images and columns.
-        extremes: model -> its worst and best images.
-        truth: image -> colorfulness of the true image.
-        refused: a line for each pair that counts for no model.
+        scores: Model -> image -> column -> value; all have the same images and columns.
+        extremes: Model -> its worst and best images.
+        truth: Image -> colorfulness of the true image.
+        refused: A line for each pair that counts for no model.
     """
 
     scores: Mapping[str, Mapping[str, Row]]
@@ -39,52 +40,51 @@ class Evaluation:
 
     @functools.cached_property
     def summaries(self) -> Summaries:
-        """Every column over all images; at least one image."""
-        return tables.summaries(self.scores)
+        """Summarize every column over all images, of which there must be at least one."""
+        return tables.summarize_models(self.scores)
 
 
-def entries(
+def load_models(
     models: Sequence[str], modes: Sequence[str], settings: Settings = api.DEFAULT
 ) -> dict[str, tuple[Colorizer, str]]:
-    """Loads models, for `score`.
+    """Load every model in every mode, for `score`.
 
     Args:
-        models: names or directories, see `haqagen_jax.load`.
-        modes: what to try with each.
-        settings: see `haqagen_jax.load`.
+        models: Names or directories, see `haqagen_jax.load`.
+        modes: Modes in which each model is scored.
+        settings: See `haqagen_jax.load`.
 
     Returns:
-        Name in the tables -> model and mode; all but the first mode are marked by their names.
+        Label in the tables -> model and mode. The label is the model's name; for all but the first
+        mode, that of the mode is appended.
 
     Raises:
-        InputError: a model or a mode that is not there, or named twice.
+        InputError: If a model or a mode does not exist, or is named twice.
     """
-    for what, words in (("model", models), ("mode", modes)):
-        twice = next((word for word in words if words.count(word) > 1), None)
-        if twice is not None:
-            raise InputError(f"{what} = {twice!r}: is given twice; name each once")
-    for mode in modes:
-        if mode not in MODES:
-            raise InputError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
-    found = {}
+    check_choices(models, modes)
+    entries = {}
     for name in models:
-        loaded: dict[str, Colorizer] = {}
+        by_mode: dict[str, Colorizer] = {}
         for mode in modes:
-            chosen = "whole" if mode == "whole" else "sliding"
-            if chosen not in loaded:
-                loaded[chosen] = api.load(name, settings, mode=chosen)
-            found[name if mode == modes[0] else f"{name} ({mode})"] = loaded[chosen], mode
-    return found
+            own_mode = "whole" if mode == "whole" else "sliding"
+            if own_mode not in by_mode:
+                by_mode[own_mode] = api.load(name, settings, mode=own_mode)
+            label = name if mode == modes[0] else f"{name} ({mode})"
+            entries[label] = by_mode[own_mode], mode
+    return entries
 
 
-def perceptual(backbone: str | None) -> Perceptual | None:
-    """Loads LPIPS, if it is wanted and can be had.
+def load_perceptual(backbone: str | None) -> Perceptual | None:
+    """Load LPIPS, if it is asked for or its weights are in the cache.
 
     Args:
-        backbone: "alex", "vgg" or "none"; None: alex if its weights are in the cache.
+        backbone: "alex", "vgg" or "none"; None: "alex" if its weights are in the cache.
+
+    Returns:
+        The distance; None for "none", or where nothing is asked for and the weights are missing.
 
     Raises:
-        InputError: another name, or weights that are asked for and not in the cache.
+        InputError: If the name is another, or the weights that it asks for are not in the cache.
     """
     if backbone not in (None, *BACKBONES, "none"):
         raise InputError(f"lpips = {backbone!r}: must be one of {', '.join(BACKBONES)}, none")
@@ -93,8 +93,8 @@ def perceptual(backbone: str | None) -> Perceptual | None:
     return measure.lpips(backbone or BACKBONES[0])
 
 
-def no_lpips() -> str:
-    """Says why there is no LPIPS, and what to do, where nobody chose to leave it out."""
+def missing_lpips_message() -> str:
+    """Explain why there is no LPIPS, and how to get it, where nobody chose to leave it out."""
     names = " ".join(weights.lacking(BACKBONES[0]))
     return (
         f"No LPIPS: its weights are not in the cache; run `haqagen weights download {names}`, or "
@@ -109,16 +109,16 @@ def score(
     *,
     progress: bool = True,
 ) -> Evaluation:
-    """Scores models on the same pairs.
+    """Score models on the same pairs.
 
     Args:
-        entries: name in the tables -> model and mode.
-        pairs: any sizes, at least 7x7 pixels.
-        distance: LPIPS, if wanted.
-        progress: show bars on stderr.
+        entries: Label in the tables -> model and mode, from `load_models`.
+        pairs: Pairs of any sizes from 7x7 pixels.
+        distance: LPIPS, from `load_perceptual`; None leaves it out.
+        progress: Show progress bars on stderr.
 
     Returns:
-        The scores; a pair that fails with one model is a line on stderr and counts for none.
+        The scores. A pair that fails with one model is a line on stderr and counts for no model.
     """
     scores: dict[str, dict[str, Row]] = {label: {} for label in entries}
     extremes = {label: Extremes() for label in entries}
@@ -128,14 +128,14 @@ def score(
         for label, (model, mode) in entries.items():
             task = display.add_task(printable(label), total=len(pairs))
 
-            def judge(one: Colored, label: str = label, task=task) -> None:
+            def judge(colored: Colored, label: str = label, task=task) -> None:
                 try:
-                    row = measure.measure(one.prediction, one.truth, distance)
+                    row = measure.measure(colored.prediction, colored.truth, distance)
                 except ValueError as error:
                     raise InputError(str(error)) from None
-                scores[label][one.name] = row
-                truth.setdefault(one.name, measure.colorfulness(one.truth))
-                extremes[label].add(row[RANK], functools.partial(case, *one))
+                scores[label][colored.name] = row
+                truth.setdefault(colored.name, measure.colorfulness(colored.truth))
+                extremes[label].add(row[RANK], functools.partial(make_case, *colored))
                 display.advance(task)
 
             def refuse(name: str, error: Exception, task=task) -> None:
@@ -143,8 +143,8 @@ def score(
                 refused[name] = str(error)
                 display.advance(task)
 
-            left = [pair for pair in pairs if pair.name not in refused]
-            color_pairs(model, mode, left, judge, refuse)
+            remaining = [pair for pair in pairs if pair.name not in refused]
+            color_pairs(model, mode, remaining, judge, refuse)
     kept = [name for name in truth if name not in refused]
     return Evaluation(
         {label: {name: rows[name] for name in kept} for label, rows in scores.items()},

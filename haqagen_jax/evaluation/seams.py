@@ -1,7 +1,4 @@
-"""How visible the borders between tiles are in a finished image.
-
-numpy, images (h, w, 3) of any range.
-"""
+"""How visible the borders between tiles are in a finished image; in NumPy, values of any range."""
 
 import numpy as np
 from jaxtyping import Float
@@ -9,25 +6,25 @@ from jaxtyping import Float
 from haqagen_jax import metrics
 from haqagen_jax.inference.tiling import TilePlan
 
-_NEAR = 8  # what lies within an eighth of a tile of a border counts as neither
+_NEAR = 8  # pixels within an eighth of a tile from a border count as neither border nor inside
 
 
 def seam_energy(image: Float[np.ndarray, "h w c"], plan: TilePlan, reach: int = 1) -> float:
-    """Measures the seams of one image; see `metrics.seam_energy`.
+    """Compute the seam energy of one image; see `metrics.seam_energy`.
 
-    A border lies in the middle of where two tiles overlap. A feathered step shows over the width of
-    the overlap, `plan.tile - plan.stride`, more than from pixel to pixel.
+    A border lies in the middle of the overlap of two tiles. A blended step shows more over the
+    width of the overlap, `plan.tile - plan.stride`, than from pixel to pixel.
 
     Args:
-        image: that was put together from tiles, or one to compare with.
-        plan: of the tiles.
-        reach: distance of the two pixels whose difference is taken, at least 1, in pixels.
+        image: Image that was blended from tiles, or one to compare with.
+        plan: Positions of the tiles.
+        reach: Distance of the two pixels whose difference is taken, in pixels, at least 1.
 
     Returns:
-        About 1 where nothing shows.
+        The energy, about 1 where seams are invisible.
 
     Raises:
-        ValueError: one tile only, or nothing inside.
+        ValueError: If there is only one tile, or no pixel inside of tiles.
     """
     rows, columns = (
         np.arange(1, count) * plan.stride + (plan.tile - plan.stride) // 2 - margin

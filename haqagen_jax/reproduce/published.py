@@ -1,16 +1,16 @@
-"""What the paper reports (Attri et al., "HAQAGen", WACV 2026), table by table."""
+"""Scores that the paper (Attri et al., "HAQAGen", WACV 2026) reports, table by table."""
 
 from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """A row of a table; None where the table has no such column.
+    """Published scores of one row.
 
     Attributes:
-        psnr: dB.
-        ssim: up to 1.
-        ae: angular error, degrees.
-        lpips: distance.
+        psnr: PSNR, dB.
+        ssim: SSIM, at most 1.
+        ae: Angular error, degrees.
+        lpips: LPIPS distance; None where the table has no such column.
     """
 
     psnr: float

@@ -1,8 +1,8 @@
 """Train (or reuse) and score each row of a table under the paper's protocol.
 
 The work directory holds `texture/`, trained once on the union of the given sets; for each row that
-trains a run, SET/NAME, with its scores in `scores/`; and the tables. A row that cannot be had says
-what is missing, and the others are done.
+trains, a run SET/NAME with its scores in `scores/`; and the tables. A row whose data or weights are
+missing says so, and the others are done.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from haqagen_jax.run.texture import pretrain_texture
 from haqagen_jax.system.console import complain
 from haqagen_jax.system.files import prepare_folder, write_bytes
 
-_PAPER = Settings(mode="sliding")  # Algorithm 1: stride 222, tiles by themselves
+_PAPER = Settings(mode="sliding")  # Algorithm 1: stride 222, every tile by itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Recipe:
     """How every row is trained.
 
     Attributes:
-        size: of the networks, an argument of `configs/haqagen.py`.
-        overrides: "section.key=value" each, for every row; a row's own come after.
-        vgg: weights of loss.vgg_network; None: those of the cache.
-        lpips: see `evaluate`.
+        size: Size of the networks, an argument of `configs/haqagen.py`.
+        overrides: "section.key=value" each, for every row; a row's own overrides take precedence.
+        vgg: File of the weights of loss.vgg_network; None: those in the cache.
+        lpips: See `haqagen_jax.evaluation.evaluate.evaluate`.
     """
 
     size: str = "paper"
@@ -51,42 +51,43 @@ class Recipe:
 def reproduce(
     table: str, data: Sequence[str], workdir: str, recipe: Recipe, *, progress: bool = True
 ) -> int:
-    """Trains and scores a table; run again, it goes on where it stopped.
+    """Train and score every row of a table; called again, it resumes where it stopped.
 
     Args:
-        table: one of `haqagen_jax.reproduce.experiments.TABLES`.
-        data: "SET=DIR" each, or one "DIR" for tables of one set; any pairs stand in for its.
-        workdir: where everything lives.
-        recipe: how rows are trained.
-        progress: show bars on stderr.
+        table: One of `haqagen_jax.reproduce.experiments.TABLES`.
+        data: "SET=DIR" each, or one "DIR" for tables of one set; any pairs may stand in for a set.
+        workdir: Directory of runs, scores and tables.
+        recipe: How rows are trained.
+        progress: Show progress bars on stderr.
 
     Returns:
-        The exit status: 0 when every row that the paper trains was, else 1.
+        The exit status: 0 when nothing was missing for any row, else 1.
 
     Raises:
-        InputError: before any work: no such table, set or size, a directory without test pairs, or
-            an unusable work directory.
-        Stopped: SIGTERM or Ctrl-C came; the run that was trained is saved.
+        InputError: Before any work, if there is no such table, set or size, a directory has no test
+            pairs, or the work directory is unusable.
+        Stopped: If SIGTERM or Ctrl-C came; the run that was being trained is saved.
     """
-    wanted, sets = rows(table), named(data)
-    unknown = sorted(set(sets) - {row.set for row in wanted})
+    table_rows, sets = rows(table), named(data)
+    unknown = sorted(set(sets) - {row.set for row in table_rows})
     if unknown:
         raise InputError(
             f"data = {unknown[0]}={sets[unknown[0]]}: {table} has no such set; it has "
-            f"{', '.join(dict.fromkeys(row.set for row in wanted))}"
+            f"{', '.join(dict.fromkeys(row.set for row in table_rows))}"
         )
-    load_config(f"{DEFAULT}:{recipe.size}", recipe.overrides)  # refuses what is wrong with both
+    # Refuses a bad size or override before any work; each run loads its own configuration later.
+    load_config(f"{DEFAULT}:{recipe.size}", recipe.overrides)
     work = _Work(
         sets=sets,
-        pairs={name: _test_pairs(place) for name, place in sets.items()},
+        pairs={name: _test_pairs(directory) for name, directory in sets.items()},
         workdir=Path(workdir),
         recipe=recipe,
-        distance=scoring.perceptual(recipe.lpips),
+        distance=scoring.load_perceptual(recipe.lpips),
         progress=progress,
     )
     prepare_folder(work.workdir, remedy="choose another --workdir")
     results, done = [], {}
-    for row in wanted:
+    for row in table_rows:
         if (row.set, row.subject) not in done:
             done[row.set, row.subject] = _result(row, work)
         results.append(dataclasses.replace(done[row.set, row.subject], row=row))
@@ -96,21 +97,21 @@ def reproduce(
     write_bytes(work.workdir / f"{table}.json", layout.as_json(results, about).encode())
     print(f"\n{text}")
     if work.distance is None and recipe.lpips is None:
-        print(scoring.no_lpips())
-    return 1 if any(one.missing for one in results) else 0
+        print(scoring.missing_lpips_message())
+    return 1 if any(result.missing for result in results) else 0
 
 
 def named(data: Sequence[str]) -> dict[str, str]:
-    """Reads "SET=DIR" words; without a set, VCIP 2020 is meant, which most tables are of.
+    """Parse "SET=DIR" arguments; without a set, VCIP 2020 is meant, the set of most tables.
 
     Args:
-        data: the words.
+        data: "SET=DIR" or "DIR" each.
 
     Returns:
         Directory by set.
 
     Raises:
-        InputError: two directories for one set.
+        InputError: If two directories are given for one set.
     """
     sets: dict[str, str] = {}
     for word in data:
@@ -124,10 +125,10 @@ def named(data: Sequence[str]) -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Work:
-    """What all rows share."""
+    """What all rows share; see `reproduce`."""
 
     sets: Mapping[str, str]
-    pairs: Mapping[str, Sequence[Pair]]  # to test on
+    pairs: Mapping[str, Sequence[Pair]]  # test pairs by set
     workdir: Path
     recipe: Recipe
     distance: Perceptual | None
@@ -148,33 +149,36 @@ def _result(row: Row, work: _Work) -> Result:
         if row.set not in work.sets:
             raise InputError(f"needs pairs; give them with --data {row.set}=DIR")
         if isinstance(row.subject, Run):
-            folder = work.workdir / row.set / row.subject.name
-            model = str(_train(row.subject, row.set, folder, work))
+            directory = work.workdir / row.set / row.subject.name
+            model = str(_train(row.subject, row.set, directory, work))
         else:
-            folder, model = work.workdir / row.set / row.subject, row.subject
-        subjects = {row.name: next(iter(scoring.entries([model], ["sliding"], _PAPER).values()))}
-        found = scoring.score(subjects, work.pairs[row.set], work.distance, progress=work.progress)
-        if not found.truth:
+            directory, model = work.workdir / row.set / row.subject, row.subject
+        [entry] = scoring.load_models([model], ["sliding"], _PAPER).values()
+        evaluation = scoring.score(
+            {row.name: entry}, work.pairs[row.set], work.distance, progress=work.progress
+        )
+        if not evaluation.truth:
             raise InputError(f"{work.sets[row.set]}: no test pair could be scored; mend it")
     except InputError as error:
         complain(f"{row.name}: {error}")
         return Result(row, missing=str(error))
-    files.write(folder / "scores", found, files.facts(work.sets[row.set], "test", found, _PAPER))
-    return Result(row, found)
+    about = files.facts(work.sets[row.set], "test", evaluation, _PAPER)
+    files.write(directory / "scores", evaluation, about)
+    return Result(row, evaluation)
 
 
-def _train(run: Run, own: str, folder: Path, work: _Work) -> Path:
-    """Trains a run, or goes on with it; one that is finished is left as it is."""
+def _train(run: Run, name: str, directory: Path, work: _Work) -> Path:
+    """Train a run on the set of a name, or resume it; a finished run is left as it is."""
     recipe = work.recipe
     config = load_config(run.config + recipe.size, [*recipe.overrides, *run.overrides])
-    print(f"{own}/{run.name}: {printable(str(folder))}", flush=True)
-    if needs_texture(config.loss) and not (folder / "texture").exists():
-        _copy(_texture(work), folder / "texture")
-    return train([work.sets[own]], folder, config, vgg=recipe.vgg, progress=work.progress)
+    print(f"{name}/{run.name}: {printable(str(directory))}", flush=True)
+    if needs_texture(config.loss) and not (directory / "texture").exists():
+        _copy(_texture(work), directory / "texture")
+    return train([work.sets[name]], directory, config, vgg=recipe.vgg, progress=work.progress)
 
 
 def _texture(work: _Work) -> Path:
-    """Trains f once for all rows, on the union of the sets."""
+    """Train the texture autoencoder f once for all rows, on the union of the sets."""
     if not (work.workdir / "texture" / CONFIG_FILE).exists():
         config = load_config(f"{DEFAULT}:{work.recipe.size}", work.recipe.overrides)
         pretrain_texture(list(work.sets.values()), work.workdir, config, progress=work.progress)
@@ -182,7 +186,7 @@ def _texture(work: _Work) -> Path:
 
 
 def _copy(directory: Path, target: Path) -> None:
-    """Copies a folder; its name appears when all is there."""
+    """Copy a directory atomically: the target appears when the copy is complete."""
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(directory, part)

@@ -1,4 +1,4 @@
-"""How the stride of the sliding window matters: likeness, seams and time (Sec. 3.3(ii))."""
+"""The effect of the sliding window's stride on scores, seams and time (HAQAGen Sec. 3.3(ii))."""
 
 import statistics
 import time
@@ -42,36 +42,37 @@ def sweep(
     lpips: str | None = None,
     progress: bool = True,
 ) -> int:
-    """Scores one model at several strides and prints a table.
+    """Score one model at several strides and print a table.
 
     Args:
-        data: data directory; its test split is used. Pictures within one tile have no seams.
-        workdir: `stride-sweep.md` and `.json` are written there.
-        model: see `haqagen_jax.load`.
-        strides: pixels.
-        lpips: see `haqagen_jax.evaluation.evaluate.evaluate`.
-        progress: show a bar on stderr.
+        data: Data directory, whose test split is used. Images within one tile have no seams.
+        workdir: Directory into which `stride-sweep.md` and `.json` are written.
+        model: See `haqagen_jax.load`.
+        strides: Strides in pixels.
+        lpips: See `haqagen_jax.evaluation.evaluate.evaluate`.
+        progress: Show a progress bar on stderr.
 
     Returns:
         The exit status: 0 when every pair was scored, else 1.
 
     Raises:
-        InputError: no pairs, no model, a stride out of range, or nothing that could be scored.
+        InputError: If there are no pairs or no model, a stride is out of range, or no pair could be
+            scored.
     """
     pairs, problems = usable_pairs(data, "test")
-    distance = scoring.perceptual(lpips)
+    distance = scoring.load_perceptual(lpips)
     settings = [Settings(mode="sliding", stride=stride) for stride in strides]
     name = api.load(model, settings[0]).name
     prepare_folder(Path(workdir))
     failed = dict.fromkeys(problems)
     for problem in problems:
         complain(problem)
-    found: dict[int, dict[str, Row]] = {}
+    scores: dict[int, dict[str, Row]] = {}
     with bars(progress) as display:
         task = display.add_task("pictures", total=len(pairs) * len(strides))
-        for stride, chosen in zip(strides, settings, strict=True):
-            rows = found[stride] = {}
-            for pair, row in _scored(model, chosen, pairs, distance):
+        for stride, stride_settings in zip(strides, settings, strict=True):
+            rows = scores[stride] = {}
+            for pair, row in _scored(model, stride_settings, pairs, distance):
                 if isinstance(row, InputError):
                     if str(row) not in failed:
                         complain(str(row), display.console)
@@ -79,7 +80,7 @@ def sweep(
                 else:
                     rows[pair.name] = row
                 display.advance(task)
-    means = {stride: _means(rows) for stride, rows in found.items() if rows}
+    means = {stride: _means(rows) for stride, rows in scores.items() if rows}
     if not means:
         raise InputError(f"{data}: no test pair could be scored; mend what is named")
     text = _markdown(means, f"{printable(data)}, {len(pairs)} test pairs, model {name}.")
@@ -90,16 +91,16 @@ def sweep(
     )
     print(text)
     if distance is None and lpips is None:
-        print(scoring.no_lpips())
+        print(scoring.missing_lpips_message())
     return 1 if failed else 0
 
 
 def _scored(
     model: str | None, settings: Settings, pairs: Sequence[Pair], distance: Perceptual | None
 ) -> Iterator[tuple[Pair, Row | InputError]]:
-    """Yields each pair with its scores, or with why it has none.
+    """Yield each pair with its scores, or with the error that explains why it has none.
 
-    The model is loaded here, and let go in the end: each has its own copy of the weights.
+    The model is loaded here, so that it is freed in the end: each has its own copy of the weights.
     """
     colorizer = api.load(model, settings)
     _warm_up(colorizer)
@@ -111,7 +112,7 @@ def _scored(
 
 
 def _warm_up(model: Colorizer) -> None:
-    """Compiles, which is not part of the time."""
+    """Compile the program, so that the time of the first pair does not include it."""
     model.colorize(np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16))
 
 

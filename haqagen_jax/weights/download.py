@@ -12,8 +12,6 @@ from haqagen_jax.system.files import prepare_folder
 from haqagen_jax.weights import catalog, store
 from haqagen_jax.weights.catalog import Weights
 
-ALL = "all"
-
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT = 30  # seconds without a byte
 
@@ -22,7 +20,7 @@ def download_all(names: Sequence[str]) -> int:
     """Download those of the named weights that are not in the cache yet.
 
     Args:
-        names: Names of the catalog, or `ALL` alone.
+        names: See `catalog.named`.
 
     Returns:
         The exit status: 0 if all are in the cache now, else 1, with a line on stderr for each that
@@ -31,9 +29,8 @@ def download_all(names: Sequence[str]) -> int:
     Raises:
         InputError: No such name.
     """
-    entries = catalog.CATALOG if list(names) == [ALL] else [catalog.find(n) for n in names]
     missing = 0
-    for entry in entries:
+    for entry in catalog.named(names):
         try:
             if not store.available(entry.name):
                 _download_with_bar(entry)

@@ -19,10 +19,10 @@ def run(*words: str) -> int:
 @pytest.fixture
 def calls(monkeypatch):
     """The functions behind the commands, replaced by ones that note their arguments."""
-    found = []
+    recorded = []
 
     def note(*args, **kwargs):
-        found.append((args, kwargs))
+        recorded.append((args, kwargs))
         return 0
 
     functions = {"build": note, "report": "built {}".format, "inspect": note}
@@ -30,7 +30,7 @@ def calls(monkeypatch):
         stand_in = ModuleType(module)
         vars(stand_in).update(functions)
         monkeypatch.setitem(sys.modules, f"haqagen_jax.{module}", stand_in)
-    return found
+    return recorded
 
 
 def test_dataset_list(capsys):

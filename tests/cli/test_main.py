@@ -88,7 +88,7 @@ def test_no_command_and_an_unknown_one(capsys):
 @pytest.fixture
 def calls(monkeypatch):
     """The functions behind the commands, replaced by ones that note their arguments."""
-    found = []
+    recorded = []
     functions = {
         "batch.run": "colorize_files",
         "evaluation.evaluate": "evaluate",
@@ -100,7 +100,7 @@ def calls(monkeypatch):
     }
 
     def note(*args, **kwargs):
-        found.append((args, kwargs))
+        recorded.append((args, kwargs))
         return 0
 
     monkeypatch.setattr("haqagen_jax.reproduce.reproduce.reproduce", note)
@@ -110,7 +110,7 @@ def calls(monkeypatch):
         stand_in = ModuleType(module)
         setattr(stand_in, function, note)
         monkeypatch.setitem(sys.modules, f"haqagen_jax.{module}", stand_in)
-    return found
+    return recorded
 
 
 def test_colorize(calls):
@@ -152,7 +152,9 @@ def test_rules_that_cannot_be(calls, capsys, words, message):
     assert not calls
 
 
-def test_evaluate(calls):
+def test_evaluate(calls, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("m").mkdir()  # the command line looks whether a model is there
     assert run("evaluate", "--data", "d") == 0
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
@@ -171,7 +173,9 @@ def test_evaluate(calls):
     assert (calls[-1][1]["modes"], calls[-1][1]["lpips"]) == (["sliding", "resize"], "vgg")
 
 
-def test_reproduce(calls, capsys):
+def test_reproduce(calls, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("m").mkdir()  # the command line looks whether a model is there
     words = ("--data", "a=d", "--data", "b=e", "--workdir", "w")
     assert run("reproduce", "table3", *words) == 0
     more = ("--size", "tiny", "--set", "train.steps=3", "--vgg", "v", "--lpips", "none")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from haqagen_jax.evaluation.case import POINTS, case
+from haqagen_jax.evaluation.case import POINTS, make_case
 
 
-def picture(uri):
+def decode(uri):
     kind, _, data = uri.partition(",")
     assert kind == "data:image/jpeg;base64"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(np.float64) / 255
@@ -24,14 +24,14 @@ def ramps(h, w):
     return x * 0.3 + 5, 0.2 + 0.5 * truth, truth
 
 
-def test_each_picture_shows_its_array():
+def test_each_image_shows_its_array():
     nir, prediction, truth = ramps(48, 64)
-    found = case("a", nir, prediction, truth)
-    assert found.name == "a"
-    assert found.size == (48, 64)
+    case = make_case("a", nir, prediction, truth)
+    assert case.name == "a"
+    assert case.size == (48, 64)
     unit = np.repeat(((nir - nir.min()) / (nir.max() - nir.min()))[..., None], 3, -1)
-    for uri, expected in ((found.nir, unit), (found.prediction, prediction), (found.truth, truth)):
-        np.testing.assert_allclose(picture(uri), expected, atol=0.06)
+    for uri, expected in ((case.nir, unit), (case.prediction, prediction), (case.truth, truth)):
+        np.testing.assert_allclose(decode(uri), expected, atol=0.06)
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,16 @@ def test_each_picture_shows_its_array():
 )
 def test_nir_of_any_type_is_shown_from_its_minimum_to_its_maximum(nir):
     color = np.zeros((16, 16, 3), np.float32)
-    found = picture(case("a", np.kron(nir, np.ones((8, 8), nir.dtype)), color, color).nir)
-    blocks = found.reshape(2, 8, 2, 8, 3).mean((1, 3, 4))
+    image = decode(make_case("a", np.kron(nir, np.ones((8, 8), nir.dtype)), color, color).nir)
+    blocks = image.reshape(2, 8, 2, 8, 3).mean((1, 3, 4))
     np.testing.assert_allclose(blocks, [[0, 1], [0.5, 1]], atol=0.02)
 
 
 @pytest.mark.parametrize("size", [(600, 1000), (1000, 600), (513, 20), (3, 2000)])
-def test_all_pictures_have_one_size_of_at_most_512(size):
-    found = case("a", *ramps(*size))
-    assert found.size == size
-    shapes = {picture(x).shape for x in (found.nir, found.prediction, found.truth, found.error)}
+def test_all_images_have_one_size_of_at_most_512(size):
+    case = make_case("a", *ramps(*size))
+    assert case.size == size
+    shapes = {decode(x).shape for x in (case.nir, case.prediction, case.truth, case.error)}
     h, w = (max(1, round(side * 512 / max(size))) for side in size)
     assert shapes == {(h, w, 3)}
 
@@ -72,28 +72,28 @@ def test_all_pictures_have_one_size_of_at_most_512(size):
 def test_an_error_has_its_color_on_the_fixed_scale(off, error):
     truth = np.where(np.float32(off) < 0, np.float32(0.7), np.float32(0.05)) * np.ones((32, 32, 1))
     truth = truth.astype(np.float32)
-    found = case("a", np.eye(32), truth + np.float32(off), truth)
+    case = make_case("a", np.eye(32), truth + np.float32(off), truth)
     expected = mpl.colormaps["magma"](error / 0.5)[:3]
-    np.testing.assert_allclose(picture(found.error).mean((0, 1)), expected, atol=0.02)
+    np.testing.assert_allclose(decode(case.error).mean((0, 1)), expected, atol=0.02)
 
 
 def test_errors_of_parts_do_not_shift_each_other():
     truth = np.zeros((64, 64, 3), np.float32)
     prediction = truth.copy()
     prediction[:, 32:] = 0.1  # alone it would be the largest error of the image
-    found = picture(case("a", np.eye(64), prediction, truth).error)
+    image = decode(make_case("a", np.eye(64), prediction, truth).error)
     colors = mpl.colormaps["magma"]([0.0, 0.2])[:, :3]
-    np.testing.assert_allclose(found[:, :24].mean((0, 1)), colors[0], atol=0.02)
-    np.testing.assert_allclose(found[:, 40:].mean((0, 1)), colors[1], atol=0.02)
+    np.testing.assert_allclose(image[:, :24].mean((0, 1)), colors[0], atol=0.02)
+    np.testing.assert_allclose(image[:, 40:].mean((0, 1)), colors[1], atol=0.02)
 
 
 def test_a_fine_error_survives_the_reduction():
     """A checkerboard is gray in the small image; its error must not vanish with it."""
     board = (np.indices((1024, 1024)).sum(0) % 2).astype(np.float32)[..., None] * np.ones(3)
     prediction = (0.4 + 0.2 * board).astype(np.float32)
-    found = case("a", board[..., 0], prediction, np.full_like(prediction, 0.5))
+    case = make_case("a", board[..., 0], prediction, np.full_like(prediction, 0.5))
     expected = mpl.colormaps["magma"](0.1 / 0.5)[:3]
-    np.testing.assert_allclose(picture(found.error).mean((0, 1)), expected, atol=0.02)
+    np.testing.assert_allclose(decode(case.error).mean((0, 1)), expected, atol=0.02)
 
 
 def test_curves_are_the_shares_of_pixels_up_to_each_level():
@@ -101,8 +101,8 @@ def test_curves_are_the_shares_of_pixels_up_to_each_level():
     prediction = rng.random((30, 20, 3), np.float32) ** np.float32([1, 2, 4])
     truth = rng.integers(0, 256, (30, 20, 3)).astype(np.float32) / np.float32(255)
     truth[0, 0], truth[0, 1] = 0, 1
-    found = case("a", rng.random((30, 20)), prediction, truth)
-    for image, curves in ((prediction, found.predicted), (truth, found.true)):
+    case = make_case("a", rng.random((30, 20)), prediction, truth)
+    for image, curves in ((prediction, case.predicted), (truth, case.true)):
         assert curves.shape == (3, 64)
         for channel in range(3):
             for i in range(POINTS):

@@ -56,24 +56,26 @@ def run(model, mode, pairs):
 @pytest.mark.parametrize("batch", [1, 3, 32])
 def test_each_once_at_its_size_in_order(pairs, batch):
     judged, refused = run(model(batch), "sliding", pairs)
-    assert [one.name for one in judged] == list(SIZES)
+    assert [colored.name for colored in judged] == list(SIZES)
     assert not refused
-    for one, pair in zip(judged, pairs, strict=True):
-        assert one.prediction.shape == (*SIZES[one.name], 3)
+    for colored, pair in zip(judged, pairs, strict=True):
+        assert colored.prediction.shape == (*SIZES[colored.name], 3)
         nir = np.asarray(Image.open(pair.nir)) / 255
-        np.testing.assert_allclose(one.prediction[..., 1], nir**2, atol=1e-6)
-        np.testing.assert_array_equal(one.truth, np.asarray(Image.open(pair.rgb)) / np.float32(255))
+        np.testing.assert_allclose(colored.prediction[..., 1], nir**2, atol=1e-6)
+        np.testing.assert_array_equal(
+            colored.truth, np.asarray(Image.open(pair.rgb)) / np.float32(255)
+        )
 
 
 def test_resized_is_reduced_colored_and_enlarged(pairs):
     judged, refused = run(model(), "resize", pairs)
     assert not refused
-    for one, pair in zip(judged, pairs, strict=True):
+    for colored, pair in zip(judged, pairs, strict=True):
         nir = np.asarray(Image.open(pair.nir)).astype(np.float32) / 255
         small = Image.fromarray(nir).resize((16, 16), Image.Resampling.BICUBIC)
         squared = Image.fromarray(np.clip(np.asarray(small), 0, 1) ** 2)
-        want = squared.resize(nir.shape[::-1], Image.Resampling.BICUBIC)
-        np.testing.assert_allclose(one.prediction[..., 0], np.clip(want, 0, 1), atol=1e-5)
+        expected = squared.resize(nir.shape[::-1], Image.Resampling.BICUBIC)
+        np.testing.assert_allclose(colored.prediction[..., 0], np.clip(expected, 0, 1), atol=1e-5)
 
 
 def test_preparation_comes_before_the_reduction(pairs):
@@ -85,8 +87,8 @@ def test_preparation_comes_before_the_reduction(pairs):
     equal = ((counts - counts[0]) / (counts[-1] - counts[0]))[nir].astype(np.float32)
     small = Image.fromarray(equal).resize((16, 16), Image.Resampling.BICUBIC)
     squared = Image.fromarray(np.clip(np.asarray(small), 0, 1) ** 2)
-    want = np.clip(squared.resize(nir.shape[::-1], Image.Resampling.BICUBIC), 0, 1)
-    np.testing.assert_allclose(judged[0].prediction[..., 0], want, atol=1e-5)
+    expected = np.clip(squared.resize(nir.shape[::-1], Image.Resampling.BICUBIC), 0, 1)
+    np.testing.assert_allclose(judged[0].prediction[..., 0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["sliding", "resize"])
@@ -94,14 +96,14 @@ def test_what_fails_is_named_and_stops_nothing(pairs, mode):
     Image.fromarray(np.full(SIZES["a"], 7, np.uint8)).save(pairs[0].nir)
     pairs[2].rgb.write_bytes(b"no image")
     judged, refused = run(model(), mode, pairs)
-    assert [one.name for one in judged] == ["b", "d"]
+    assert [colored.name for colored in judged] == ["b", "d"]
     assert refused["a"].startswith(f"{pairs[0].nir}: all 108 pixels have the value 7")
     assert refused["c"].startswith(f"{pairs[2].rgb}: not a PNG")
 
 
 def test_a_judge_may_refuse(pairs):
-    def judge(one):
-        if one.name == "b":
+    def judge(colored):
+        if colored.name == "b":
             raise InputError("unfair")
 
     refused = {}

@@ -69,19 +69,24 @@ def folder(tmp_path):
 
 
 def test_gray_is_scored_as_an_independent_program_scores_it(folder, tmp_path, capsys):
-    want = {name: expected(*write_pair(folder, name, seed)) for seed, name in enumerate("ab")}
+    expected_rows = {
+        name: expected(*write_pair(folder, name, seed)) for seed, name in enumerate("ab")
+    }
     assert evaluate(str(folder), ("grey", "table"), out=str(tmp_path / "out"), progress=False) == 0
     with (tmp_path / "out" / "scores.csv").open() as file:
         rows = {(row["model"], row["image"]): row for row in csv.DictReader(file)}
     assert len(rows) == 4
-    for name, row in want.items():
+    for name, row in expected_rows.items():
         got = {column: float(rows["grey", name][column]) for column in row}
         assert got == pytest.approx(row, abs=2e-3)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["pairs"] == 2
-    means = {column: (want["a"][column] + want["b"][column]) / 2 for column in want["a"]}
-    found = {column: value["mean"] for column, value in summary["models"]["grey"].items()}
-    assert found == pytest.approx(means, abs=2e-3)
+    means = {
+        column: (expected_rows["a"][column] + expected_rows["b"][column]) / 2
+        for column in expected_rows["a"]
+    }
+    scored = {column: value["mean"] for column, value in summary["models"]["grey"].items()}
+    assert scored == pytest.approx(means, abs=2e-3)
     table = (tmp_path / "out" / "table.md").read_text()
     printed = capsys.readouterr().out
     assert table[: table.index("\n\n")] in printed
@@ -160,10 +165,10 @@ def test_both_modes_side_by_side(folder, tmp_path, capsys):
     out = tmp_path / "out"
     modes = ("sliding", "resize")
     assert evaluate(str(folder), ("grey",), modes=modes, out=str(out), progress=False) == 0
-    found = json.loads((out / "summary.json").read_text())["models"]
-    assert list(found) == ["grey", "grey (resize)"]
+    models = json.loads((out / "summary.json").read_text())["models"]
+    assert list(models) == ["grey", "grey (resize)"]
     # An image that is enlarged to a tile and brought back has lost a little.
-    assert found["grey (resize)"]["PSNR sRGB"] != found["grey"]["PSNR sRGB"]
+    assert models["grey (resize)"]["PSNR sRGB"] != models["grey"]["PSNR sRGB"]
     assert "| grey (resize) |" in capsys.readouterr().out
 
 
@@ -214,8 +219,8 @@ def test_lpips_is_a_column_where_its_weights_are(folder, tmp_path, seeded_weight
     gray = nir[None, ..., None].repeat(3, -1).astype(np.float32)
     variables = weights.lpips_variables("alex")
     [expected] = metrics.lpips(variables, gray, rgb[None].astype(np.float32))
-    found = json.loads((tmp_path / "out" / "summary.json").read_text())["models"]["grey"]["LPIPS"]
-    assert found["mean"] == pytest.approx(float(expected), rel=1e-4)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())["models"]["grey"]["LPIPS"]
+    assert summary["mean"] == pytest.approx(float(expected), rel=1e-4)
     assert evaluate(str(folder), ("grey",), lpips="none", progress=False) == 0
     assert "LPIPS" not in capsys.readouterr().out
 

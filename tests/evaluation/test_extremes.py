@@ -12,15 +12,17 @@ CURVES = np.zeros((3, 2))
 
 def seen(scores):
     """The names of the worst and of the best, and of the cases that were made for it."""
-    found, made = Extremes(), []
+    extremes, made = Extremes(), []
 
     def make(score):
         made.append(score)
         return Case(str(score), (1, 1), "", "", "", "", CURVES, CURVES)
 
     for score in scores:
-        found.add(float(score), lambda score=score: make(score))
-    worst, best = ([int(case.name) for case in cases] for cases in (found.worst(), found.best()))
+        extremes.add(float(score), lambda score=score: make(score))
+    worst, best = (
+        [int(case.name) for case in cases] for cases in (extremes.worst(), extremes.best())
+    )
     return worst, best, made
 
 

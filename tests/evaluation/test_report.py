@@ -20,8 +20,8 @@ SUMMARY = [["entry", *COLUMNS], *([model, "9 ± 1 [8, 10]", ODD] for model in MO
 def one_case(name):
     grid = np.linspace(0, 1, 64)
     curves = np.stack([grid**power for power in (1, 2, 3)])
-    pictures = {x: f"data:image/jpeg;base64,{x}" for x in ("nir", "prediction", "truth", "error")}
-    return Case(name=name, size=(600, 1024), predicted=curves, true=curves**0.1, **pictures)
+    images = {x: f"data:image/jpeg;base64,{x}" for x in ("nir", "prediction", "truth", "error")}
+    return Case(name=name, size=(600, 1024), predicted=curves, true=curves**0.1, **images)
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +37,24 @@ class Reader(html.parser.HTMLParser):
 
     def __init__(self, source):
         super().__init__()
-        self.found = []
+        self.tags = []
         self.feed(source)
 
     def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs), ""))
+        self.tags.append((tag, dict(attrs), ""))
 
     def handle_endtag(self, tag):
-        self.found.append((f"/{tag}", {}, ""))
+        self.tags.append((f"/{tag}", {}, ""))
 
     def handle_data(self, data):
-        if self.found:
-            tag, attributes, text = self.found[-1]
-            self.found[-1] = tag, attributes, text + data
+        if self.tags:
+            tag, attributes, text = self.tags[-1]
+            self.tags[-1] = tag, attributes, text + data
 
     def __call__(self, tag, **wanted):
         return [
             (attributes, text)
-            for name, attributes, text in self.found
+            for name, attributes, text in self.tags
             if name == tag and wanted.items() <= attributes.items()
         ]
 
@@ -88,7 +88,7 @@ def test_nothing_comes_from_elsewhere(source, read):
     assert set(allowed.values()) == {"'none'", "data:", "'unsafe-inline'"}
     addresses = [
         value
-        for _, attributes, _ in read.found
+        for _, attributes, _ in read.tags
         for name, value in attributes.items()
         if name in ("src", "href", "srcset", "action", "poster", "data", "xlink:href")
     ]
@@ -124,13 +124,13 @@ def test_the_summary_is_there(read):
     assert cells[:6] == [*SUMMARY[1], *SUMMARY[2]]
 
 
-def test_a_case_shows_each_picture_in_its_place(read):
+def test_a_case_shows_each_image_in_its_place(read):
     places = {"under": "prediction", "over": "nir", "true": "truth", "error": "error"}
     images = read("img")
     assert len(images) == 4 * 2 * len(MODELS)
     for attributes, _ in images:
-        picture = places[attributes["class"]]
-        assert attributes["src"] == f"data:image/jpeg;base64,{picture}"
+        image = places[attributes["class"]]
+        assert attributes["src"] == f"data:image/jpeg;base64,{image}"
         assert attributes["alt"]
         assert (attributes["width"], attributes["height"]) == ("512", "300")
     assert [text for _, text in read("span", **{"class": "size"})] == [

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from haqagen_jax.evaluation.case import case
+from haqagen_jax.evaluation.case import make_case
 from haqagen_jax.evaluation.report import Shown, page
 
 CHROMIUM = shutil.which("chromium")
@@ -36,7 +36,7 @@ def file(tmp_path_factory):
     rng = np.random.default_rng(0)
     rows = {name: dict(zip(COLUMNS, values, strict=True)) for name, values in VALUES.items()}
     shown = [
-        Shown(label, case(name, rng.random((30, 40)), *rng.random((2, 30, 40, 3), np.float32)))
+        Shown(label, make_case(name, rng.random((30, 40)), *rng.random((2, 30, 40, 3), np.float32)))
         for label, name in (("worst", "a"), ("best", ODD))
     ]
     source = page(
@@ -124,9 +124,9 @@ def test_keys_move_the_slider_within_its_ends(opened, keys, place):
 
 def test_the_slider_is_dragged_below_and_on_the_picture(opened):
     section = opened.locator(".case").first
-    for place in (section.locator("input"), section.locator(".stack")):
-        place.scroll_into_view_if_needed()
-        box = place.bounding_box()
+    for element in (section.locator("input"), section.locator(".stack")):
+        element.scroll_into_view_if_needed()
+        box = element.bounding_box()
         middle = box["y"] + box["height"] / 2
         opened.mouse.move(box["x"] + 0.4 * box["width"], middle)
         opened.mouse.down()

@@ -11,23 +11,23 @@ from haqagen_jax.evaluation.statistics import summarize
 
 def test_as_scipy_computes_it():
     values = np.random.default_rng(0).gamma(2.0, 3.0, 40)
-    found = summarize(values.tolist())
+    summary = summarize(values.tolist())
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=10_000, method="percentile", random_state=1
     ).confidence_interval
-    assert found.mean == pytest.approx(values.mean())
-    assert found.deviation == pytest.approx(values.std(ddof=1))
+    assert summary.mean == pytest.approx(values.mean())
+    assert summary.deviation == pytest.approx(values.std(ddof=1))
     # Both are random: the ends of an interval of 10,000 resamples move by about a hundredth of it.
     width = theirs.high - theirs.low
-    assert found.low == pytest.approx(theirs.low, abs=0.05 * width)
-    assert found.high == pytest.approx(theirs.high, abs=0.05 * width)
+    assert summary.low == pytest.approx(theirs.low, abs=0.05 * width)
+    assert summary.high == pytest.approx(theirs.high, abs=0.05 * width)
 
 
 def test_it_covers_the_truth_about_as_often_as_it_says():
     random = np.random.default_rng(3)
     hits = sum(
-        found.low <= 5.0 <= found.high
-        for found in (summarize(random.normal(5.0, 2.0, 50).tolist()) for _ in range(60))
+        summary.low <= 5.0 <= summary.high
+        for summary in (summarize(random.normal(5.0, 2.0, 50).tolist()) for _ in range(60))
     )
     assert 51 <= hits <= 60  # 57 expected; 50 is four deviations away
 
@@ -37,8 +37,8 @@ def test_the_same_every_time():
 
 
 def test_one_value_and_infinity():
-    one = summarize([3.0])
-    assert (one.mean, one.low, one.high) == (3.0, 3.0, 3.0)
-    assert math.isnan(one.deviation)
+    summary = summarize([3.0])
+    assert (summary.mean, summary.low, summary.high) == (3.0, 3.0, 3.0)
+    assert math.isnan(summary.deviation)
     perfect = summarize([30.0, math.inf])
     assert (perfect.mean, perfect.low, perfect.high) == (math.inf, 30.0, math.inf)

@@ -19,11 +19,11 @@ SCORES = {
         "b": {"PSNR sRGB": 9.996, "AE sRGB": 4.5, "colourfulness": 0.0},
     },
 }
-FOUND = tables.summaries(SCORES)
+SUMMARIES = tables.summarize_models(SCORES)
 
 
 def test_text():
-    assert tables.text(FOUND).splitlines() == [
+    assert tables.text(SUMMARIES).splitlines() == [
         "| model                  | PSNR sRGB | AE sRGB | colourfulness |",
         "| ---------------------- | --------: | ------: | ------------: |",
         "| model_with a long name |    21.00* |    6.00 |           6.0 |",
@@ -34,14 +34,14 @@ def test_text():
 
 
 def test_one_model_is_not_best():
-    one = tables.summaries({"grey": SCORES["grey"]})
-    assert "*" not in tables.text(one)
-    assert "mathbf" not in tables.latex(one, 2)
+    summaries = tables.summarize_models({"grey": SCORES["grey"]})
+    assert "*" not in tables.text(summaries)
+    assert "mathbf" not in tables.latex(summaries, 2)
 
 
 def test_markdown_has_deviations_and_intervals():
-    lines = tables.markdown(FOUND, 2).splitlines()
-    assert "\n".join(lines[:6]) == tables.text(FOUND)
+    lines = tables.markdown(SUMMARIES, 2).splitlines()
+    assert "\n".join(lines[:6]) == tables.text(SUMMARIES)
     cell = lines[9].split("|")[2].strip()
     # Of two values: the deviation is their difference over the root of 2, the interval is both.
     assert cell == f"21.00 ± {math.sqrt(2):.2f} [20.00, 22.00]"
@@ -49,7 +49,7 @@ def test_markdown_has_deviations_and_intervals():
 
 
 def test_latex():
-    lines = tables.latex(FOUND, 2).splitlines()
+    lines = tables.latex(SUMMARIES, 2).splitlines()
     assert lines[1:4] == [
         r"\begin{tabular}{lrrr}",
         r"\toprule",
@@ -64,7 +64,7 @@ def test_latex():
 
 def test_latex_shows_any_name_and_any_number():
     odd = r"50%_{a}\b^~&#$"
-    text = tables.latex(tables.summaries({odd: {"a": {"PSNR sRGB": math.inf}}}), 1)
+    text = tables.latex(tables.summarize_models({odd: {"a": {"PSNR sRGB": math.inf}}}), 1)
     assert (
         r"50\%\_\{a\}\textbackslash{}b\textasciicircum{}\textasciitilde{}\&\#\$ & "
         r"$\infty \pm \text{--}$ {\scriptsize$[\infty, \infty]$}" in text
@@ -72,19 +72,19 @@ def test_latex_shows_any_name_and_any_number():
 
 
 def test_csv_and_json():
-    rows = list(csv.DictReader(io.StringIO(tables.comma_separated(SCORES))))
+    rows = list(csv.DictReader(io.StringIO(tables.scores_csv(SCORES))))
     assert [(row["model"], row["image"]) for row in rows] == [
         (model, image) for model in SCORES for image in "ab"
     ]
     for row in rows:
         for column, value in SCORES[row["model"]][row["image"]].items():
             assert float(row[column]) == pytest.approx(value, rel=1e-5)
-    found = json.loads(tables.summary_json(FOUND, {"pairs": 2}))
-    assert found["pairs"] == 2
-    assert found["models"]["grey"]["AE sRGB"]["mean"] == 4.25
+    report = json.loads(tables.summary_json(SUMMARIES, {"pairs": 2}))
+    assert report["pairs"] == 2
+    assert report["models"]["grey"]["AE sRGB"]["mean"] == 4.25
 
 
 def test_json_has_no_infinity():
-    one = tables.summaries({"a": {"x": {"PSNR sRGB": math.inf}}})
-    values = json.loads(tables.summary_json(one, {}), parse_constant=pytest.fail)["models"]
+    summaries = tables.summarize_models({"a": {"x": {"PSNR sRGB": math.inf}}})
+    values = json.loads(tables.summary_json(summaries, {}), parse_constant=pytest.fail)["models"]
     assert values == {"a": {"PSNR sRGB": dict.fromkeys(("mean", "deviation", "low", "high"))}}

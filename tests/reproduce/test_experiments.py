@@ -10,9 +10,9 @@ from haqagen_jax.reproduce.experiments import BASELINES, TABLES, Run, rows
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("size", ["paper", "tiny"])
 def test_rows_build(table, size):
-    found = rows(table)
-    assert len({row.name for row in found}) == len(found)
-    runs = [row for row in found if isinstance(row.subject, Run)]
+    table_rows = rows(table)
+    assert len({row.name for row in table_rows}) == len(table_rows)
+    runs = [row for row in table_rows if isinstance(row.subject, Run)]
     assert runs
     configs = {
         (row.set, row.subject.name): load_config(row.subject.config + size, row.subject.overrides)

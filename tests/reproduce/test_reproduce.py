@@ -72,8 +72,8 @@ def test_what_is_missing_is_said_and_the_others_are_done(data, tmp_path, trained
     assert table in out
     assert "vgg: not done: loss.delta = 0.2: needs weights" in table
     assert "A demonstration, not the paper's training: size tiny, train.steps=3." in table
-    found = json.loads((tmp_path / "w" / "table4.json").read_text())
-    rows = {row["row"]: row for row in found["rows"]}
+    report = json.loads((tmp_path / "w" / "table4.json").read_text())
+    rows = {row["row"]: row for row in report["rows"]}
     assert rows["full"]["ours"] == {}
     assert rows["full"]["published"]["psnr"] == 24.96
     assert rows["texture"]["pairs"] == 2
@@ -106,12 +106,12 @@ def test_a_model_that_rows_share_is_trained_once(data, tmp_path, trained):
 
 def test_each_set_trains_on_itself_and_f_on_the_union(tmp_path, trained, capfd):
     sets = {name: write_set(tmp_path / name) for name in ("omsiv", "rgb2nir")}
-    words = [f"{name}={place}" for name, place in sets.items()]
+    words = [f"{name}={directory}" for name, directory in sets.items()]
     recipe = Recipe("tiny", TINY.overrides, vgg="vgg.pth", lpips="none")
     assert reproduce("table3", words, str(tmp_path / "w"), recipe, progress=False) == 1
-    for name, place in sets.items():
+    for name, directory in sets.items():
         [call] = [c for c in trained if c[0] == tmp_path / "w" / name / "full"]
-        assert call[1] == [place]
+        assert call[1] == [directory]
         f = (tmp_path / "w" / name / "full" / "texture" / "config.json").read_text()
         assert f == " ".join(sets.values())
     err = capfd.readouterr().err.splitlines()

@@ -34,24 +34,24 @@ def test_strides(data, tmp_path, capsys):
     out = tmp_path / "out"
     words = {"model": "grey", "strides": (200, 256), "lpips": "none", "progress": False}
     assert sweep(str(data.parent), str(out), **words) == 0
-    found = json.loads((out / "stride-sweep.json").read_text())
-    assert list(found) == ["200", "256"]
+    means = json.loads((out / "stride-sweep.json").read_text())
+    assert list(means) == ["200", "256"]
     for column in ("PSNR linear", "PSNR sRGB", "SSIM sRGB", "AE sRGB"):
-        assert found["200"][column] == pytest.approx(found["256"][column], rel=1e-4)
+        assert means["200"][column] == pytest.approx(means["256"][column], rel=1e-4)
     nir = np.asarray(Image.open(data / "large_nir.png")) / 255
     rgb = np.asarray(Image.open(data / "large_rgb.png")) / 255
-    for stride, row in found.items():
+    for stride, row in means.items():
         plan = TilePlan(300, 530, 256, int(stride))
         reach = max(1, 256 - int(stride))
         gray = np.repeat(nir[..., None], 3, -1)
         for column, r in (("seam 1 px", 1), ("seam blend", reach)):
             # The small image is one tile, and counts for nothing.
-            want = seam_energy(gray, plan, r) - seam_energy(rgb, plan, r)
-            assert row[column] == pytest.approx(want, abs=1e-4)
+            expected = seam_energy(gray, plan, r) - seam_energy(rgb, plan, r)
+            assert row[column] == pytest.approx(expected, abs=1e-4)
         assert 0 < row["s a megapixel"] < 100
     text = (out / "stride-sweep.md").read_text()
     assert text in capsys.readouterr().out
-    assert f"| 200    | {found['200']['PSNR linear']:>11.2f} |" in text
+    assert f"| 200    | {means['200']['PSNR linear']:>11.2f} |" in text
 
 
 def test_bad_pairs_and_strides(data, tmp_path, capfd):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from haqagen_jax.data import built, folder
-from haqagen_jax.data.inspection import page
 from haqagen_jax.data.inspection.measure import duplicates, measure
 from haqagen_jax.data.pair import Pair, check_pair
 from haqagen_jax.data.split import SPLITS, split_of
@@ -33,6 +32,9 @@ def inspect(directory: str, out: str, *, progress: bool = True) -> int:
             )
         prepare_folder(Path(out).parent)
         pairs, faults = _list(Path(directory))
+    # Imported here: a directory that is refused should not wait for matplotlib.
+    from haqagen_jax.data.inspection import page
+
     measures, thumbnails = [], []
     with bars(progress) as display:
         task = display.add_task("pairs", total=len(pairs))
