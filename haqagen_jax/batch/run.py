@@ -144,21 +144,19 @@ class _Run:
             file.status = "complete"
             self._display.advance(self._total)
             return None
-        opened = open_nir(source, self._rules.max_pixels)
-        size, dtype = (opened.source.height, opened.source.width), output_dtype(opened.source.dtype)
+        header, nir = open_nir(source, self._rules.max_pixels)
+        size, dtype = (nir.height, nir.width), output_dtype(nir.dtype)
         file.height, file.width = size
         image_files.check_depth(target, dtype)
-        sink = FileSink(
-            source, target, size, dtype, opened.carried.tags, opened.check, self._writers
-        )
-        for name in opened.carried.dropped:
+        sink = FileSink(header, target, size, dtype, self._writers)
+        for name in header.carried.dropped:
             complain(
                 f"{source}: its tags of {name} are damaged; its colors go without them",
                 self._display.console,
             )
         with located(source):
-            mosaic = opened.carried.georeferenced
-            job = self._model.job(opened.source, sink, self._bar(file), mosaic=mosaic)
+            mosaic = header.carried.georeferenced
+            job = self._model.job(nir, sink, self._bar(file), mosaic=mosaic)
         self._sinks = [*(one for one in self._sinks if not one.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
         return job
@@ -169,7 +167,9 @@ class _Run:
             raise InputError(f"{target}: is a folder; choose another output")
         if self._rules.resume:
             remove_parts(target)
-            return image_files.is_complete(target, image_files.read_size(source))
+            # Without an output, opening the source says what is wrong with it.
+            done = os.path.exists(target)
+            return done and image_files.is_complete(target, image_files.read_size(source))
         if os.path.lexists(target) and not self._rules.overwrite:
             raise InputError(
                 f"{target}: exists; add --overwrite, or --resume, or choose another folder"

@@ -6,10 +6,8 @@ is an `InputError` of one line that names the file. Not handled: images larger t
 `haqagen_jax.images.source` reads; the color profiles of what is read.
 """
 
-import contextlib
 import io
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,10 @@ import numpy as np
 import tifffile
 from jaxtyping import Float, Real
 
-from haqagen_jax.errors import InputError, reason
-from haqagen_jax.images import formats, icc, tiff
-from haqagen_jax.images.decode import decode_nir, decode_rgb, upright_size
+from haqagen_jax.errors import InputError
+from haqagen_jax.images import icc, tiff
+from haqagen_jax.images.decode import decode_nir, decode_rgb
+from haqagen_jax.images.header import has_end, opened, upright_size
 from haqagen_jax.images.levels import from_levels
 from haqagen_jax.system.files import replaced
 
@@ -68,9 +67,9 @@ def read_size(path: str | Path) -> tuple[int, int]:
         (h, w).
 
     Raises:
-        InputError: all of `read_bytes`, and of `haqagen_jax.images.decode.upright_size`.
+        InputError: all of `read_bytes`, and of `haqagen_jax.images.header.upright_size`.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return upright_size(file, path)
 
 
@@ -82,8 +81,8 @@ def is_complete(path: Path, size: tuple[int, int]) -> bool:
         size: (h, w) that it should have.
     """
     try:
-        with _opened(path) as file:
-            return upright_size(file, path) == size and formats.has_end(file)
+        with opened(path) as file:
+            return upright_size(file, path) == size and has_end(file)
     except Exception:  # what is damaged fails in any way
         return False
 
@@ -185,31 +184,5 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         InputError: missing, a directory, a pipe or device, unreadable, larger than memory or empty.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return file.read()
-
-
-@contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[io.BufferedIOBase]:
-    """Opens a file that is not empty; failures to read it are named, too."""
-    path = Path(path)
-    try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise InputError(f"{path}: is a directory; give an image file")
-        if not stat.S_ISREG(found.st_mode):  # reading it might never end
-            raise InputError(f"{path}: is a pipe or a device; give an image file")
-        if not found.st_size:
-            raise InputError(f"{path}: is empty (0 bytes); copy or export it again")
-        with path.open("rb") as file:
-            yield file
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the name") from None
-    except ValueError as error:  # a name that no file can have
-        raise InputError(f"{path}: no such file ({reason(error)}); check the name") from None
-    except MemoryError:
-        raise InputError(f"{path}: needs more memory than there is; cut it up") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); check its rights") from None

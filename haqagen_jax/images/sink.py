@@ -17,6 +17,7 @@ from jaxtyping import Float32
 
 from haqagen_jax.errors import InputError, located
 from haqagen_jax.images import files as image_files
+from haqagen_jax.images.header import Header
 from haqagen_jax.images.levels import quantize
 
 _ROWS = 64  # that are handed over at once
@@ -68,28 +69,25 @@ class FileSink:
 
     def __init__(
         self,
-        source: Path,
+        header: Header,
         target: Path,
         size: tuple[int, int],
         dtype: np.dtype,
-        tags: dict[str, Any],
-        check: Callable[[], None],
         writers: Writers,
     ) -> None:
-        """Begins; nothing is written before the first rows.
+        """Begin; nothing is written before the first rows.
 
         Args:
-            source: what is colored, for messages.
-            target: the file; one of that name is replaced.
-            size: (h, w).
+            header: Of the NIR file. It must be unchanged when the last row has come: else the
+                target does not get its name. A TIFF carries its tags.
+            target: The file; one of that name is replaced.
+            size: (h, w) of the colors, pixels.
             dtype: uint8, uint16 or float32.
-            tags: see `haqagen_jax.images.tiff.write_rows`.
-            check: called before the file gets its name; what it raises is why it does not.
-            writers: where it is encoded.
+            writers: The threads that encode it.
         """
         self.saved: Future[None] = Future()
-        self._source, self._target, self._size, self._dtype = source, target, size, dtype
-        self._tags, self._check, self._writers = tags, check, writers
+        self._header, self._target, self._size, self._dtype = header, target, size, dtype
+        self._writers = writers
         self._rows: queue.Queue[Any] = queue.Queue(_WAITING)
         self._started = False
 
@@ -110,7 +108,7 @@ class FileSink:
     def fail(self, error: Exception) -> None:
         """See `Sink`; the others go on."""
         if isinstance(error, InputError):
-            error = InputError(f"{self._source}: {error}")
+            error = InputError(f"{self._header.path}: {error}")
         self._stop(error)
 
     def abandon(self) -> None:
@@ -131,9 +129,8 @@ class FileSink:
 
     def _save(self) -> None:
         try:
-            image_files.write_rows(
-                self._target, self._size, self._dtype, self._arriving(), self._tags
-            )
+            tags = self._header.carried.tags
+            image_files.write_rows(self._target, self._size, self._dtype, self._arriving(), tags)
         except BaseException as error:  # whatever it is belongs to this file
             self.saved.set_exception(error)
         else:
@@ -144,5 +141,5 @@ class FileSink:
             if isinstance(item, Exception):
                 raise item
             yield item
-        with located(self._source):
-            self._check()
+        with located(self._header.path):
+            self._header.require_unchanged()

@@ -5,6 +5,8 @@ parts: `windowed` says so, and `haqagen_jax.images.files` reads it whole.
 """
 
 import io
+import logging
+import operator
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,16 @@ import tifffile
 from jaxtyping import Real
 
 from haqagen_jax.errors import InputError, decodable, reason
-from haqagen_jax.images.formats import last_byte
 from haqagen_jax.images.icc import profile
+from haqagen_jax.images.tiff_tags import ORIENTATION
 
 _LARGEST = 1 << 26  # pixels of a strip that is decoded at once
 _TILE = 256
 _BUFFER = 1 << 23  # bytes of tiles that are encoded at the same time
 _CLASSIC = 4_000_000_000  # bytes: beyond, only BigTIFF can address
+
+# Damaged TIFF tags are reported by what fails to decode, not by a library's log on stderr.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 class TiffSource:
@@ -110,12 +115,21 @@ def windowed(page: tifffile.TiffPage) -> bool:
     """
     plain = page.samplesperpixel == 1 and page.imagedepth == 1 and page.photometric in (0, 1)
     dtype = page.dtype
-    if dtype is None or not plain or page.tags.valueof(274, default=1) != 1:
+    if dtype is None or not plain or page.tags.valueof(ORIENTATION, default=1) != 1:
         return False
     known = dtype in (np.uint8, np.uint16) or dtype.kind == "f"
     high = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
     fits = high * page.imagewidth <= _LARGEST or (page.compression == 1 and page.is_contiguous)
     return known and page.bitspersample == 8 * dtype.itemsize and fits
+
+
+def last_byte(page: tifffile.TiffPage) -> int:
+    """Returns how long a file must be to hold all pixels of an image.
+
+    Args:
+        page: of the file.
+    """
+    return max(map(operator.add, page.dataoffsets, page.databytecounts), default=0)
 
 
 def write_rows(

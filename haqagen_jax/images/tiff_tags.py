@@ -21,7 +21,8 @@ _GEOGRAPHIC = {
     34736: _DOUBLE,
     34737: _ASCII,
 }
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _ORIENTATION = 282, 283, 296, 274
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+ORIENTATION = 274  # EXIF has the same tag
 _INCH = 2  # the unit by the standard, where none is given
 
 
@@ -42,6 +43,9 @@ class Carried(NamedTuple):
         return any(tag[0] in _GEOGRAPHIC for tag in self.tags.get("extratags", ()))
 
 
+NOTHING = Carried({})
+
+
 def carried_tags(page: tifffile.TiffPage) -> Carried:
     """Reads where an image lies on the ground, and its resolution.
 
@@ -50,7 +54,7 @@ def carried_tags(page: tifffile.TiffPage) -> Carried:
     Args:
         page: of an open file; a turned image has no tags that would still be true.
     """
-    if page.tags.valueof(_ORIENTATION, default=1) != 1:
+    if page.tags.valueof(ORIENTATION, default=1) != 1:
         return Carried({})
     tags: dict[str, Any] = {}
     dropped = []
