@@ -1,4 +1,4 @@
-"""From the bytes of an image file to the pixels of a NIR or a color image, or a refusal.
+"""Decode the bytes of an image file to the pixels of a NIR or a color image, or refuse them.
 
 Every failure is an `InputError` of one line that names the place. Not handled: color profiles.
 """
@@ -19,17 +19,17 @@ GRAY_TOLERANCE = 4 / 255  # of the range: rounding of a gray JPEG that was saved
 
 
 def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
-    """Decodes the bytes of an image file.
+    """Decode the bytes of an image file.
 
     Args:
-        data: of a PNG, JPEG or TIFF file.
-        place: where they came from, for messages.
+        data: The content of a PNG, JPEG or TIFF file.
+        place: Its name, for messages.
 
     Returns:
         (h, w) or (h, w, c), c counting an alpha channel; the file's own type and range.
 
     Raises:
-        InputError: not an image, truncated or damaged, larger than memory, or more than one image.
+        InputError: Not an image, truncated or damaged, larger than memory, or more than one image.
     """
     try:
         with located(place), decodable():
@@ -44,17 +44,17 @@ def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
 
 
 def decode_nir(data: bytes, place: str | Path) -> Real[np.ndarray, "h w"]:
-    """Decodes one NIR image.
+    """Decode one NIR image.
 
     Args:
-        data: of a gray image, or of a color file whose channels are equal (to 4 of 255 levels).
-        place: where they came from, for messages.
+        data: A gray image, or a color file whose channels are equal (to 4 of 255 levels).
+        place: Its name, for messages.
 
     Returns:
         (h, w), the file's own type and range.
 
     Raises:
-        InputError: a color photograph, pixels that are not opaque, several bands, NaN or infinity
+        InputError: A color photograph, pixels that are not opaque, several bands, NaN or infinity
             in a color file, and all of `decode`.
     """
     image = _opaque(decode(data, place), place)
@@ -68,17 +68,17 @@ def decode_nir(data: bytes, place: str | Path) -> Real[np.ndarray, "h w"]:
 
 
 def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
-    """Decodes one color image.
+    """Decode one color image.
 
     Args:
-        data: of an sRGB image with 8 or 16 bits, or a float TIFF in [0, 1].
-        place: where they came from, for messages.
+        data: An sRGB image with 8 or 16 bits, or a float TIFF in [0, 1].
+        place: Its name, for messages.
 
     Returns:
         (h, w, 3): uint8 or uint16, or floats in [0, 1].
 
     Raises:
-        InputError: a gray image, another type or range, NaN or infinity, and all of `decode`.
+        InputError: A gray image, another type or range, NaN or infinity, and all of `decode`.
     """
     image = _opaque(decode(data, place), place)
     if image.ndim != 3 or image.shape[2] != 3:
@@ -93,7 +93,7 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
 
 
 def _opaque(image: np.ndarray, place: str | Path) -> np.ndarray:
-    """Drops an alpha channel that says nothing."""
+    """Drop an alpha channel that is opaque everywhere; refuse any other."""
     if image.ndim == 2 or image.shape[2] not in (2, 4):
         return image
     alpha = image[..., -1]
@@ -181,7 +181,7 @@ def _tiff_pixels(page: tifffile.TiffPage, length: int) -> np.ndarray:
 
 
 def _full_scale(image: np.ndarray, bits: int) -> np.ndarray:
-    """Spreads 12 bits over 16, and the like."""
+    """Scale pixels of fewer bits than their type, as 12 of 16, to the full range of the type."""
     if image.dtype.kind != "u" or bits == 8 * image.dtype.itemsize:
         return image
     factor = np.iinfo(image.dtype).max / (2**bits - 1)
@@ -189,7 +189,7 @@ def _full_scale(image: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Applies the orientation tag of EXIF and TIFF (1 to 8; others count as 1)."""
+    """Apply the orientation tag of EXIF and TIFF (1 to 8; others count as 1)."""
     if orientation in (2, 3, 7, 8):
         image = image[:, ::-1]
     if orientation in (3, 4, 6, 7):

@@ -20,27 +20,32 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.images.header import Header
 from haqagen_jax.images.levels import quantize
 
-_ROWS = 64  # that are handed over at once
-_WAITING = 4  # times as many may wait for the encoder
-_PATIENCE = 0.2  # seconds between two looks at whether it still works
+_ROWS = 64  # rows of an item of the queue
+_WAITING = 4  # items that may wait for the encoder
+_PATIENCE = 0.2  # seconds between two checks whether the encoder is still alive
 _END = object()
 
 
 class Writers:
-    """The threads that encode.
+    """The pool of threads that encode files.
 
     Attributes:
-        most: files that may be encoded or wait for it.
+        most: The number of files that may be encoded or wait for it at once.
     """
 
     def __init__(self) -> None:
+        """Start without a thread; there will be up to one for each core."""
         threads = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="write")
         self.most = 2 * threads
         self._room = threading.Semaphore(self.most)
 
     def start(self, work: Callable[[], None]) -> None:
-        """Runs work in one of the threads; waits while there is too much of it already."""
+        """Run a task in one of the threads; block while `most` tasks are running or waiting.
+
+        Args:
+            work: The task; it must not raise.
+        """
         self._room.acquire()
 
         def run() -> None:
@@ -52,7 +57,7 @@ class Writers:
         self._pool.submit(run)
 
     def close(self) -> None:
-        """Waits for all work."""
+        """Wait for all tasks."""
         self._pool.shutdown()
 
 
@@ -61,10 +66,10 @@ class Abandoned(Exception):  # noqa: N818 - nothing is wrong
 
 
 class FileSink:
-    """See `haqagen_jax.images.stream.Sink`.
+    """A color image file, written atomically; see `haqagen_jax.images.stream.Sink`.
 
     Attributes:
-        saved: done when the file is there, or holds why it will not be.
+        saved: Done when the file has its name, or failed with the reason why it never will.
     """
 
     def __init__(
@@ -112,7 +117,7 @@ class FileSink:
         self._stop(error)
 
     def abandon(self) -> None:
-        """Ends a file that is not complete."""
+        """Give up a file that is not complete; idempotent."""
         self._stop(Abandoned())
 
     def _stop(self, error: Exception) -> None:
@@ -131,7 +136,7 @@ class FileSink:
         try:
             tags = self._header.carried.tags
             image_files.write_rows(self._target, self._size, self._dtype, self._arriving(), tags)
-        except BaseException as error:  # whatever it is belongs to this file
+        except BaseException as error:  # a thread has nobody else to tell
             self.saved.set_exception(error)
         else:
             self.saved.set_result(None)
