@@ -1,4 +1,4 @@
-"""`load`: from the name of a model to a `Colorizer`; `colorize`: the same in one call."""
+"""`load` a model by name, and `colorize` an image with the bundled one in one call."""
 
 import dataclasses
 import functools
@@ -27,26 +27,26 @@ def load(
     settings: Settings = DEFAULT,
     **changes: object,
 ) -> Colorizer:
-    """Loads a model.
+    """Load a model.
 
     Args:
         name_or_dir: "fast" or "small" for a bundled model, "grey" or "table" for a baseline, or a
             model directory. None: "fast".
-        settings: how images are cut, colored and put together.
-        **changes: single values of the settings: `load(stride=240, batch=8)`.
+        settings: How images are cut, colored and blended.
+        **changes: Single values of the settings: `load(stride=240, batch=8)`.
 
     Returns:
         The model, ready to color.
 
     Raises:
-        InputError: no such model, a damaged one, one of another version, or an option out of
+        InputError: No such model, a damaged one, one of another version, or an option out of
             range.
     """
     name = resolve_model(name_or_dir)
     settings = dataclasses.replace(settings, **changes)
     if name not in ("grey", "table"):
         return _load_network(name, settings)
-    # A pixel's color depends on that pixel alone: there is nothing to see whole.
+    # A pixel's color depends on that pixel alone, so that reducing the image would gain nothing.
     settings = dataclasses.replace(settings, mode="sliding")
     if name == "grey":
         return Colorizer(baselines.Gray(), {}, baselines.CONFIG, name=name, settings=settings)
@@ -55,7 +55,7 @@ def load(
 
 
 def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
-    """Colors an image, or each image of a batch, with the model `fast`.
+    """Color an image, or each image of a batch, with the model `fast`.
 
     Args:
         nir: (h, w), (h, w, 1) or (b, h, w, 1); integers or floats of any range.
@@ -64,7 +64,7 @@ def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
         sRGB of the same type; see `Colorizer.colorize`.
 
     Raises:
-        InputError: see `Colorizer.colorize`.
+        InputError: See `Colorizer.colorize`.
     """
     return _bundled().colorize(nir)
 
@@ -99,10 +99,10 @@ def _load_network(name: str, settings: Settings) -> Colorizer:
 
 
 def load_table(path: str | Path = TABLE_FILE) -> Float[np.ndarray, "256 3"]:
-    """Reads a table.
+    """Read a color table.
 
     Args:
-        path: of a JSON file whose "table" is what `baselines.fit_table` returned.
+        path: A JSON file whose "table" is what `baselines.fit_table` returned.
 
     Returns:
         float32 [256, 3], sRGB-encoded in [0, 1].

@@ -39,17 +39,17 @@ def save(
     dtype: str = "float16",
     training: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a model directory; a reader never sees half of it.
+    """Write a model directory; atomic: a reader never sees half of it.
 
     Args:
-        directory: where to; an existing model directory is replaced, anything else is refused.
-        config: the configuration the network is built from.
+        directory: The directory; an existing model is replaced, anything else is refused.
+        config: The configuration that the network is built from.
         variables: Flax variables of the generator, with the collection "params".
-        dtype: of the stored parameters, "float16" or "float32"; other collections stay float32.
-        training: facts for the reader (data, command, steps, scores), JSON values only.
+        dtype: Type of stored parameters, "float16" or "float32"; other collections stay float32.
+        training: Facts for the reader (data, command, steps, scores), JSON values only.
 
     Raises:
-        InputError: the directory holds something else, an unknown dtype, or a tensor that is not
+        InputError: The directory holds something else, an unknown dtype, or a tensor that is not
             finite in it.
     """
     directory = Path(directory)
@@ -75,10 +75,10 @@ def save(
 
 
 def fingerprint(tree: Any) -> str:
-    """Identifies arrays: equal names, shapes, types and bits give equal fingerprints.
+    """Hash arrays: equal names, shapes, types and bits give equal fingerprints.
 
     Args:
-        tree: nested mappings of arrays.
+        tree: Nested mappings of arrays.
 
     Returns:
         A SHA-256 in hexadecimal.
@@ -94,16 +94,16 @@ def fingerprint(tree: Any) -> str:
 def write_files(
     directory: Path, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
 ) -> None:
-    """Writes the two files as they are, the description last.
+    """Write the two files of a model, the description last; each is an atomic write.
 
     Args:
-        directory: exists.
-        description: of `config.json`, JSON values only; the package's version is added.
-        tensors: by name, each C-contiguous.
+        directory: An existing directory.
+        description: Content of `config.json`, JSON values only; the package's version is added.
+        tensors: The tensors by name, each C-contiguous.
 
     Raises:
-        InputError: a tensor that is not finite, or a file that cannot be written.
-        ValueError: a number of the description that is not finite.
+        InputError: A tensor that is not finite, or a file that cannot be written.
+        ValueError: A number of the description that is not finite.
     """
     require_finite(tensors, directory / TENSOR_FILE, "it is not saved; train again")
     description = {**description, "package_version": __version__}
@@ -114,15 +114,15 @@ def write_files(
 
 
 def require_finite(tensors: Mapping[str, np.ndarray], path: Path, remedy: str) -> None:
-    """Refuses tensors with NaN or infinity.
+    """Refuse tensors with NaN or infinity.
 
     Args:
-        tensors: by name.
-        path: of their file, for the message.
-        remedy: for the message.
+        tensors: The tensors by name.
+        path: Their file, for the message.
+        remedy: What the message advises.
 
     Raises:
-        InputError: the first tensor that is not finite.
+        InputError: The first tensor that is not finite.
     """
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
@@ -132,18 +132,18 @@ def require_finite(tensors: Mapping[str, np.ndarray], path: Path, remedy: str) -
 def load(
     directory: str | Path, shapes: Callable[[ModelConfig], Mapping[str, Any]] | None = None
 ) -> tuple[Config, Variables]:
-    """Reads a model directory.
+    """Read a model directory.
 
     Args:
-        directory: written by `save`.
-        shapes: returns what `check` should expect of a configuration's network, as
+        directory: Written by `save`.
+        shapes: Returns the variables that `check` expects of a configuration's network, as
             `haqagen_jax.models.factory.generator_shapes` does. None: nothing is checked.
 
     Returns:
         The configuration, and the variables as nested dicts of float32 numpy arrays.
 
     Raises:
-        InputError: no model there, another format or version, a bad configuration, a damaged
+        InputError: No model there, another format or version, a bad configuration, a damaged
             tensor file, a tensor that is not finite, or tensors that `check` refuses.
     """
     directory = Path(directory)
@@ -170,36 +170,36 @@ def load(
 
 
 def facts(directory: str | Path) -> dict[str, Any]:
-    """Reads what `save` was told of the training.
+    """Return the facts of the training that `save` stored, JSON values by name.
 
     Args:
-        directory: written by `save`.
+        directory: Written by `save`.
 
     Raises:
-        InputError: no model there, or another format or version.
+        InputError: No model there, or another format or version.
     """
     return _describe(Path(directory)).get("training", {})
 
 
 def check(variables: Mapping[str, Any], expected: Mapping[str, Any], name: str) -> None:
-    """Compares loaded variables with what a network needs.
+    """Compare names and shapes of loaded variables with those of a network.
 
     Args:
-        variables: nested dicts of arrays.
-        expected: nested dicts of arrays or `jax.ShapeDtypeStruct`, from the network's `init`.
-        name: of the model, for the message.
+        variables: Nested dicts of arrays.
+        expected: Nested dicts of arrays or `jax.ShapeDtypeStruct`, from the network's `init`.
+        name: The model's name, for the message.
 
     Raises:
-        InputError: the first tensor that is missing, not wanted, or of another shape.
+        InputError: The first tensor that is missing, superfluous, or of another shape.
     """
-    have, want = flatten(variables), flatten(expected)
-    for tensor in sorted(set(want) | set(have)):
-        if tensor not in have:
+    loaded, needed = flatten(variables), flatten(expected)
+    for tensor in sorted(set(needed) | set(loaded)):
+        if tensor not in loaded:
             problem = "is missing"
-        elif tensor not in want:
+        elif tensor not in needed:
             problem = "is not part of the network"
-        elif have[tensor].shape != want[tensor].shape:
-            problem = f"has shape {have[tensor].shape}, the network needs {want[tensor].shape}"
+        elif loaded[tensor].shape != needed[tensor].shape:
+            problem = f"has shape {loaded[tensor].shape}, the network needs {needed[tensor].shape}"
         else:
             continue
         raise InputError(
@@ -209,7 +209,12 @@ def check(variables: Mapping[str, Any], expected: Mapping[str, Any], name: str) 
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Turns nested mappings into one dict of "/"-joined names."""
+    """Flatten nested mappings to one dict of "/"-joined names.
+
+    Args:
+        tree: Nested mappings.
+        prefix: Put before each name.
+    """
     flat = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -220,16 +225,16 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def unflatten(flat: Mapping[str, Any]) -> Variables:
-    """Turns "/"-joined names back into nested dicts.
+    """Invert `flatten`: turn "/"-joined names back into nested dicts.
 
     Args:
-        flat: name to value.
+        flat: Name to value.
 
     Returns:
-        The tree of which `flatten` makes `flat`.
+        The tree that `flatten` flattens to `flat`.
 
     Raises:
-        InputError: a name that goes on where another ends, as "a/b/x" beside "a/b".
+        InputError: A name that goes on where another ends, as "a/b/x" beside "a/b".
     """
     tree: Variables = {}
     for name, value in flat.items():
@@ -255,7 +260,7 @@ def _stored(name: str, tensor: Any, dtype: str) -> np.ndarray:
 
 
 def _swap(new: Path, directory: Path) -> None:
-    """Puts `new` under the name `directory`; what was there is left beside where `new` was."""
+    """Rename `new` to `directory`; an old directory of that name is moved next to `new`."""
     old = new.with_name("old")
     try:
         if directory.exists():

@@ -1,4 +1,4 @@
-"""What became of every file of a run: for the summary, the exit status and the JSON report."""
+"""The outcome of every file of a run, for the summary, the exit status and the JSON report."""
 
 import dataclasses
 import time
@@ -17,15 +17,16 @@ Status = Literal["coloured", "complete", "failed", "left"]
 
 @dataclasses.dataclass
 class Outcome:
-    """What became of one file.
+    """The outcome of one file.
 
     Attributes:
-        input: as it was named or found; a folder that could not be listed counts as a file.
-        output: what it is colored to; None where that is not known.
+        input: The path as it was named or found; a folder that could not be listed counts as a
+            file.
+        output: The path of its colors; None where that is not known.
         status: "coloured" now, "complete" before this run, "failed", or "left" when the run ended
             before it.
-        message: why it failed.
-        height, width: pixels, where known.
+        message: Why it failed.
+        height, width: Pixels, where known.
     """
 
     input: str
@@ -37,13 +38,18 @@ class Outcome:
 
 
 class Record:
-    """The outcomes of a run, which began when this was made."""
+    """The outcomes of a run, whose clock starts when the record is made.
+
+    Attributes:
+        files: One outcome for each file to color, in order.
+        refused: One outcome for each folder that could not be listed or holds no image.
+    """
 
     def __init__(self, selection: Selection, jobs: Sequence[tuple[Path, Path]]) -> None:
-        """Begins with every file left.
+        """Begin with all files "left".
 
         Args:
-            selection: its refused folders have failed already.
+            selection: The selected files; its refused folders have failed already.
             jobs: (input, output) of each file.
         """
         self._start = time.perf_counter()
@@ -54,17 +60,25 @@ class Record:
         ]
 
     def count(self, status: Status) -> int:
-        """Returns the number of files with a status."""
-        return sum(one.status == status for one in (*self.refused, *self.files))
-
-    def summary(self, out: str) -> str:
-        """Lays out what was done.
+        """Count the files, and the refused folders, of a status.
 
         Args:
-            out: where the outputs are.
+            status: One of the four.
 
         Returns:
-            A line, and one for each kind of file that was passed over.
+            Their number.
+        """
+        return sum(file.status == status for file in (*self.refused, *self.files))
+
+    def summary(self, out: str) -> str:
+        """Summarize the run.
+
+        Args:
+            out: The name of the output folder or file.
+
+        Returns:
+            A line with the counts and the throughput, and one for each kind of file that was
+            skipped.
         """
         seconds = time.perf_counter() - self._start
         megapixels = self._pixels() / 1e6
@@ -84,14 +98,14 @@ class Record:
         return text
 
     def write(self, path: Path, settings: dict[str, Any]) -> None:
-        """Writes the report.
+        """Write the report.
 
         Args:
-            path: of a JSON file, replaced if it exists.
-            settings: of the run, for the record.
+            path: A JSON file, replaced if it exists.
+            settings: The settings of the run, stored as they are.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: It cannot be written.
         """
         statuses: tuple[Status, ...] = ("coloured", "complete", "failed", "left")
         report = {
@@ -100,10 +114,10 @@ class Record:
             **{status: self.count(status) for status in statuses},
             "megapixels": self._pixels() / 1e6,
             "seconds": time.perf_counter() - self._start,
-            "files": [dataclasses.asdict(one) for one in (*self.refused, *self.files)],
+            "files": [dataclasses.asdict(file) for file in (*self.refused, *self.files)],
         }
         write_bytes(path, (strict_json.dumps(report, indent=2) + "\n").encode())
 
     def _pixels(self) -> int:
-        done = [one for one in self.files if one.status == "coloured"]
-        return sum((one.height or 0) * (one.width or 0) for one in done)
+        colored = [file for file in self.files if file.status == "coloured"]
+        return sum((file.height or 0) * (file.width or 0) for file in colored)

@@ -1,4 +1,4 @@
-"""Color files: which ones, under which names, and what is said about them.
+"""Color files: select, open, color, write, and report each.
 
 Files in (PNG, JPEG, TIFF), files out with the same extension and bit depth. A file that fails is
 one line on stderr and does not stop the others; one that is finished is never lost. Not handled:
@@ -25,7 +25,7 @@ from haqagen_jax.images.levels import output_dtype
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 from haqagen_jax.images.source import open_nir
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.picture import Job
+from haqagen_jax.inference.job import Job
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder, remove_parts
@@ -44,22 +44,22 @@ def colorize_files(
     report: str | None = None,
     progress: bool = True,
 ) -> int:
-    """Colors files and prints a summary.
+    """Color files and print a summary.
 
     Args:
-        inputs: files, folders (their images, not their sub-folders) or globs.
-        out: a folder; or a file name with an image extension when there is one input file.
-        model: see `haqagen_jax.load`.
-        settings: see `haqagen_jax.load`.
-        rules: what may be read, and written over.
-        report: a JSON file that lists every file; written also when the run is interrupted.
-        progress: show bars on stderr.
+        inputs: Files, folders (their images, not their sub-folders) or globs.
+        out: A folder; or a file name with an image extension when there is one input file.
+        model: See `haqagen_jax.load`.
+        settings: See `haqagen_jax.load`.
+        rules: Which files are read, and which outputs overwritten.
+        report: A JSON file that lists every file; written also when the run is interrupted.
+        progress: Whether to show bars on stderr.
 
     Returns:
         The exit status: 0 when every file was colored, else 1.
 
     Raises:
-        InputError: before any work: nothing to do, two inputs for one output, an output that is
+        InputError: Before any work: nothing to do, two inputs for one output, an output that is
             an input, an output folder that cannot be made or written into, or a model that cannot
             be loaded.
     """
@@ -69,18 +69,18 @@ def colorize_files(
     colorizer = api.load(model, settings)
     for folder in {target.parent for _, target in jobs}:
         prepare_folder(folder)
-    said = {"model": colorizer.name, "settings": dataclasses.asdict(settings)}
-    place = None if report is None else _own_report(Path(report), rules)
-    if place is not None:
-        prepare_folder(place.parent)
+    chosen = {"model": colorizer.name, "settings": dataclasses.asdict(settings)}
+    report_path = None if report is None else _own_report(Path(report), rules)
+    if report_path is not None:
+        prepare_folder(report_path.parent)
     record = Record(selection, jobs)
     for refused in record.refused:
         complain(refused.message or "")
     try:
         color(colorizer, record.files, rules, progress=progress)
     finally:
-        if place is not None:
-            record.write(place, said)
+        if report_path is not None:
+            record.write(report_path, chosen)
     print(record.summary(out))
     sys.stdout.flush()
     return 1 if record.count("failed") else 0
@@ -89,13 +89,13 @@ def colorize_files(
 def color(
     model: Colorizer, files: list[Outcome], rules: Rules = _PLAIN, *, progress: bool = True
 ) -> None:
-    """Colors files with a model that is loaded already.
+    """Color files with a model that is loaded already.
 
     Args:
-        model: of any kind.
-        files: their outcomes, to which is written what became of each; folders exist.
-        rules: what may be read, and written over; its share has been taken.
-        progress: show bars on stderr.
+        model: A network or a baseline.
+        files: One outcome for each file, updated in place; the output folders exist.
+        rules: Which files are read, and which outputs overwritten; `share` is not used.
+        progress: Whether to show bars on stderr.
     """
     with bars(progress) as display:
         run = _Run(model, rules, display, len(files))
@@ -106,7 +106,10 @@ def color(
 
 
 class _Run:
-    """The files of one call: opened ahead, colored, encoded behind; each ends in its `Outcome`."""
+    """The pipeline of one call: files are opened ahead, colored, and encoded behind.
+
+    Errors of a file end in its `Outcome`, and stop no other.
+    """
 
     def __init__(self, model: Colorizer, rules: Rules, display: Progress, total: int) -> None:
         self._model, self._rules, self._display = model, rules, display
@@ -117,13 +120,13 @@ class _Run:
         self._sinks: list[FileSink] = []
 
     def color(self, files: list[Outcome]) -> None:
-        """Colours all that can be."""
+        """Color the files, and wait until the last one is written."""
         with contextlib.closing(prefetch(self._jobs(files))) as jobs:
             self._model.run(jobs)
         wait([sink.saved for sink in self._sinks])
 
     def close(self) -> None:
-        """Gives up what is not finished, as after an interrupt."""
+        """Give up the files that are not finished, as after an interrupt; idempotent."""
         for sink in self._sinks:
             sink.abandon()
         self._writers.close()
@@ -132,7 +135,7 @@ class _Run:
         for file in files:
             try:
                 job = self._open(file)
-            except Exception as error:  # whatever it is belongs to this file
+            except Exception as error:  # a file that fails must not stop the others
                 self._end(file, error)
                 continue
             if job is not None:
@@ -144,32 +147,32 @@ class _Run:
             file.status = "complete"
             self._display.advance(self._total)
             return None
-        opened = open_nir(source, self._rules.max_pixels)
-        size, dtype = (opened.source.height, opened.source.width), output_dtype(opened.source.dtype)
+        header, nir = open_nir(source, self._rules.max_pixels)
+        size, dtype = (nir.height, nir.width), output_dtype(nir.dtype)
         file.height, file.width = size
         image_files.check_depth(target, dtype)
-        sink = FileSink(
-            source, target, size, dtype, opened.carried.tags, opened.check, self._writers
-        )
-        for name in opened.carried.dropped:
+        sink = FileSink(header, target, size, dtype, self._writers)
+        for name in header.carried.dropped:
             complain(
                 f"{source}: its tags of {name} are damaged; its colors go without them",
                 self._display.console,
             )
         with located(source):
-            mosaic = opened.carried.georeferenced
-            job = self._model.job(opened.source, sink, self._bar(file), mosaic=mosaic)
-        self._sinks = [*(one for one in self._sinks if not one.saved.done()), sink]
+            mosaic = header.carried.georeferenced
+            job = self._model.job(nir, sink, self._bar(file), mosaic=mosaic)
+        self._sinks = [*(sink for sink in self._sinks if not sink.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
         return job
 
     def _is_complete(self, source: Path, target: Path) -> bool:
-        """Tells whether an output may be left as it is; refuses one that is in the way."""
+        """Tell whether a complete output is kept; refuse one that may not be overwritten."""
         if os.path.isdir(target):
             raise InputError(f"{target}: is a folder; choose another output")
         if self._rules.resume:
             remove_parts(target)
-            return image_files.is_complete(target, image_files.read_size(source))
+            # Without an output, opening the source says what is wrong with it.
+            done = os.path.exists(target)
+            return done and image_files.is_complete(target, image_files.read_size(source))
         if os.path.lexists(target) and not self._rules.overwrite:
             raise InputError(
                 f"{target}: exists; add --overwrite, or --resume, or choose another folder"
@@ -188,7 +191,7 @@ class _Run:
         return advance
 
     def _end(self, file: Outcome, error: BaseException | None) -> None:
-        """Notes how a file ended; from whichever thread it did."""
+        """Record the outcome of a file; thread-safe."""
         if isinstance(error, Abandoned):
             return
         if error is None:
@@ -208,11 +211,11 @@ def _line(file: Outcome, error: BaseException) -> str:
     if isinstance(error, MemoryError):
         size = f"{file.height}x{file.width} pixels do" if file.height else "does"
         return f"{printable(file.input)}: {size} not fit into memory; cut it up"
-    what = f"{type(error).__name__}: {reason(error)}"
-    return f"{printable(file.input)}: cannot be coloured ({what}); please report it"
+    cause = f"{type(error).__name__}: {reason(error)}"
+    return f"{printable(file.input)}: cannot be coloured ({cause}); please report it"
 
 
 def _own_report(path: Path, rules: Rules) -> Path:
-    """Those who share the files do not share a report."""
+    """Return a path of its own for each process that shares the files."""
     which, of = rules.share
     return path if of == 1 else path.with_stem(f"{path.stem}.{which}")

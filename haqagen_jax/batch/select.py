@@ -1,4 +1,4 @@
-"""Which files a user means, and what their colored versions are called. Nothing is read here."""
+"""Select the input files, and name the output of each. No file is read here."""
 
 import dataclasses
 import glob
@@ -12,13 +12,13 @@ from haqagen_jax.images.files import EXTENSIONS
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """The files to color, and how many were passed over.
+    """The files to color, and the numbers of those that were skipped.
 
     Attributes:
-        files: in the order given; a folder's or a glob's by name; each file once.
-        beside: images in data-set folders that are not `*_nir`.
-        other: files in folders that are not images by their extension.
-        refused: each folder without an image, or that cannot be listed, and a line that says so.
+        files: In the order given; those of a folder or a glob by name; each file once.
+        beside: Number of images in data-set folders that are not `*_nir`.
+        other: Number of files in folders that are not images by their extension.
+        refused: (folder, message) of each folder that holds no image or cannot be listed.
     """
 
     files: tuple[Path, ...]
@@ -29,16 +29,16 @@ class Selection:
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What may be read, and written over.
+    """The rules by which inputs are read and outputs overwritten.
 
     Attributes:
-        overwrite: replace outputs that exist.
-        resume: pass over outputs that are complete, and replace what is not.
-        max_pixels: the largest image to color; see `haqagen_jax.images.source.open_nir`.
+        overwrite: Replace outputs that exist.
+        resume: Skip outputs that are complete, and replace those that are not.
+        max_pixels: The largest image to color; see `haqagen_jax.images.source.open_nir`.
         share: (i, n): every n-th file from the i-th, i from 0; n calls together color all.
 
     Raises:
-        InputError: a value out of range, or both `overwrite` and `resume`.
+        InputError: A value out of range, or both `overwrite` and `resume`.
     """
 
     overwrite: bool = False
@@ -59,53 +59,53 @@ class Rules:
 
 
 def select(inputs: Sequence[str]) -> Selection:
-    """Resolves files, folders and globs.
+    """Resolve files, folders and globs to a list of files.
 
     A folder stands for its images; one that holds both `*_nir` and `*_rgb` images is a data set
     and stands for the `*_nir` ones. What does not exist or cannot be reached and a glob without a
-    match are kept as they are: reading them will say so, and the others are done.
+    match are kept as they are, so that reading them fails by itself and the others are colored.
 
     Args:
-        inputs: names as the user typed them.
+        inputs: Names as the user typed them.
 
     Returns:
         At least one file or refused folder.
 
     Raises:
-        InputError: no input at all.
+        InputError: No input at all.
     """
     if not inputs:
         raise InputError("no input; name image files, folders or globs")
     files: dict[str, Path] = {}
-    found = [
+    selections = [
         _folder(path) if os.path.isdir(path) else Selection((path,))
         for name in inputs
         for path in _expand(name)
     ]
-    for file in (file for one in found for file in one.files):
+    for file in (file for selection in selections for file in selection.files):
         files.setdefault(os.path.realpath(file), file)
     return Selection(
         tuple(files.values()),
-        sum(one.beside for one in found),
-        sum(one.other for one in found),
-        tuple(pair for one in found for pair in one.refused),
+        sum(selection.beside for selection in selections),
+        sum(selection.other for selection in selections),
+        tuple(pair for selection in selections for pair in selection.refused),
     )
 
 
 def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Names the colored version of every file.
+    """Name the output of every file.
 
     `X_nir.png` becomes `X_rgb.png`, any other `X.png` becomes `X_rgb.png` too.
 
     Args:
-        files: the images.
-        out: a folder, or a file name with an image extension for a single file.
+        files: The NIR images.
+        out: A folder, or a file name with an image extension for a single file.
 
     Returns:
         (source, target) for each file, in order.
 
     Raises:
-        InputError: two sources for one target, a target that is a source, a file where a folder
+        InputError: Two sources for one target, a target that is a source, a file where a folder
             is needed or the other way round.
     """
     if out.suffix.lower() in EXTENSIONS and not os.path.isdir(out):
@@ -121,20 +121,20 @@ def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     sources = {os.path.realpath(file): file for file in files}
     targets: dict[str, Path] = {}
     for source, target in jobs:
-        place = os.path.realpath(target)
-        if place in sources:
-            raise InputError(f"{target}: is an input ({sources[place]}); choose another output")
-        if place in targets:
+        resolved = os.path.realpath(target)
+        if resolved in sources:
+            raise InputError(f"{target}: is an input ({sources[resolved]}); choose another output")
+        if resolved in targets:
             raise InputError(
-                f"{targets[place]} and {source} would both become {target}; "
+                f"{targets[resolved]} and {source} would both become {target}; "
                 "colour them into separate folders"
             )
-        targets[place] = source
+        targets[resolved] = source
     return jobs
 
 
 def _expand(name: str) -> list[Path]:
-    """Returns what a glob matches, without folders; any other name as it is.
+    """Return the files that a glob matches, without folders; any other name as it is.
 
     `**` stands for folders of any depth.
     """
@@ -163,7 +163,7 @@ def _folder(folder: Path) -> Selection:
 
 
 def _band(path: Path) -> str:
-    """Returns what follows the last underscore of the name, in lower case."""
+    """Return what follows the last underscore of the name, in lower case."""
     return path.stem.lower().rpartition("_")[2] if "_" in path.stem else ""
 
 

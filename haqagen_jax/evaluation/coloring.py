@@ -16,7 +16,7 @@ from haqagen_jax.errors import InputError, located, reason
 from haqagen_jax.images.resize import resize
 from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.picture import Job
+from haqagen_jax.inference.job import Job
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.nir.network_input import fit_input
 from haqagen_jax.system.prefetch import prefetch

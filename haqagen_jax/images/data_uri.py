@@ -1,4 +1,4 @@
-"""Pictures inside of a page, which then needs no other file."""
+"""Images as data URIs, so that a page needs no other file."""
 
 import base64
 import io
@@ -9,11 +9,14 @@ from PIL import Image
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """Writes a file as a URI.
+    """Write a file as a URI.
 
     Args:
-        data: of the file.
-        kind: its media type, as "image/jpeg".
+        data: The bytes of the file.
+        kind: Its media type, as "image/jpeg".
+
+    Returns:
+        The URI.
     """
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
@@ -21,12 +24,15 @@ def data_uri(data: bytes, kind: str) -> str:
 def jpeg(
     image: UInt8[np.ndarray, "h w 3"], most: tuple[int, int] | None = None, quality: int = 80
 ) -> str:
-    """Writes an image as a JPEG in a URI.
+    """Write an image as a JPEG in a URI.
 
     Args:
         image: sRGB-encoded.
         most: (width, height) that it is reduced to fit into; None leaves its size.
-        quality: of the JPEG, up to 95.
+        quality: JPEG quality, up to 95.
+
+    Returns:
+        The URI.
     """
     picture = Image.fromarray(image)
     if most is not None:

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to the pixels of a NIR or a color image, or a refusal.
+"""Decode the bytes of an image file to the pixels of a NIR or a color image, or refuse them.
 
 Every failure is an `InputError` of one line that names the place. Not handled: color profiles.
 """
@@ -6,31 +6,34 @@ Every failure is an `InputError` of one line that names the place. Not handled: 
 import io
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
+import tifffile
 from jaxtyping import Real
 
-from haqagen_jax.errors import InputError, decodable, located, reason
-from haqagen_jax.images import formats
+from haqagen_jax.errors import InputError, decodable, located
+from haqagen_jax.images.header import PNG, read_stored
+from haqagen_jax.images.tiff import last_byte
 
 GRAY_TOLERANCE = 4 / 255  # of the range: rounding of a gray JPEG that was saved as RGB
 
 
 def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
-    """Decodes the bytes of an image file.
+    """Decode the bytes of an image file.
 
     Args:
-        data: of a PNG, JPEG or TIFF file.
-        place: where they came from, for messages.
+        data: The content of a PNG, JPEG or TIFF file.
+        place: Its name, for messages.
 
     Returns:
         (h, w) or (h, w, c), c counting an alpha channel; the file's own type and range.
 
     Raises:
-        InputError: not an image, truncated or damaged, larger than memory, or more than one image.
+        InputError: Not an image, truncated or damaged, larger than memory, or more than one image.
     """
     try:
         with located(place), decodable():
-            image = formats.decode(data)
+            image = _pixels(data)
     except MemoryError:
         raise InputError(
             f"{place}: needs more memory than there is; cut it up, or export it again"
@@ -40,42 +43,18 @@ def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
     return image
 
 
-def upright_size(file: io.BufferedIOBase, place: str | Path) -> tuple[int, int]:
-    """Reads the size of the image that `decode` would return, from the header alone.
-
-    Args:
-        file: a PNG, JPEG or TIFF file.
-        place: where it is, for messages.
-
-    Returns:
-        (h, w).
-
-    Raises:
-        InputError: not an image, or a header that cannot be read.
-    """
-    try:
-        h, w, orientation = formats.header(file)
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from None
-    except Exception as error:  # a garbled header fails in any way
-        raise InputError(
-            f"{place}: has a damaged header ({reason(error)}); copy or export it again"
-        ) from None
-    return (w, h) if 5 <= orientation <= 8 else (h, w)
-
-
 def decode_nir(data: bytes, place: str | Path) -> Real[np.ndarray, "h w"]:
-    """Decodes one NIR image.
+    """Decode one NIR image.
 
     Args:
-        data: of a gray image, or of a color file whose channels are equal (to 4 of 255 levels).
-        place: where they came from, for messages.
+        data: A gray image, or a color file whose channels are equal (to 4 of 255 levels).
+        place: Its name, for messages.
 
     Returns:
         (h, w), the file's own type and range.
 
     Raises:
-        InputError: a color photograph, pixels that are not opaque, several bands, NaN or infinity
+        InputError: A color photograph, pixels that are not opaque, several bands, NaN or infinity
             in a color file, and all of `decode`.
     """
     image = _opaque(decode(data, place), place)
@@ -89,17 +68,17 @@ def decode_nir(data: bytes, place: str | Path) -> Real[np.ndarray, "h w"]:
 
 
 def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
-    """Decodes one color image.
+    """Decode one color image.
 
     Args:
-        data: of an sRGB image with 8 or 16 bits, or a float TIFF in [0, 1].
-        place: where they came from, for messages.
+        data: An sRGB image with 8 or 16 bits, or a float TIFF in [0, 1].
+        place: Its name, for messages.
 
     Returns:
         (h, w, 3): uint8 or uint16, or floats in [0, 1].
 
     Raises:
-        InputError: a gray image, another type or range, NaN or infinity, and all of `decode`.
+        InputError: A gray image, another type or range, NaN or infinity, and all of `decode`.
     """
     image = _opaque(decode(data, place), place)
     if image.ndim != 3 or image.shape[2] != 3:
@@ -114,7 +93,7 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
 
 
 def _opaque(image: np.ndarray, place: str | Path) -> np.ndarray:
-    """Drops an alpha channel that says nothing."""
+    """Drop an alpha channel that is opaque everywhere; refuse any other."""
     if image.ndim == 2 or image.shape[2] not in (2, 4):
         return image
     alpha = image[..., -1]
@@ -147,3 +126,74 @@ def _refuse_color(image: np.ndarray, place: str | Path) -> None:
             f"{place}: is a colour photograph (its channels differ by up to {spread.max():.3g}, "
             f"{spread.mean():.3g} on average, of {full:.5g}); give a near-infrared image"
         )
+
+
+def _pixels(data: bytes) -> np.ndarray:
+    """Decode upright pixels; palettes are replaced by their colors."""
+    file = io.BytesIO(data)
+    stored = read_stored(file)
+    if stored.page is not None:
+        image = _tiff_pixels(stored.page, len(data))
+    elif data.startswith(PNG):
+        image = imagecodecs.png_decode(data)
+    else:
+        image = _jpeg_pixels(data, scan=file.tell())
+    return _upright(image, stored.orientation)
+
+
+def _jpeg_pixels(data: bytes, scan: int) -> np.ndarray:
+    """Decode a JPEG; a missing end is refused, where libjpeg fills in gray."""
+    if data.find(b"\xff\xd9", scan) < 0:
+        raise InputError("truncated (a JPEG without its end); copy or export it again")
+    image = imagecodecs.jpeg8_decode(data)
+    if image.ndim == 3 and image.shape[2] == 4:  # CMYK, not alpha
+        raise InputError("is a CMYK image; convert it to grey or RGB")
+    return image
+
+
+def _tiff_pixels(page: tifffile.TiffPage, length: int) -> np.ndarray:
+    if last_byte(page) > length:  # some decoders make up what is missing
+        raise InputError("truncated (a TIFF without its last pixels); copy or export it again")
+    image = page.asarray()
+    if page.planarconfig == 2 and image.ndim == 3:
+        image = np.moveaxis(image, 0, -1)
+    photometric, colors = tifffile.PHOTOMETRIC(page.photometric), page.colormap
+    jpeg = page.compression == tifffile.COMPRESSION.JPEG
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * np.uint8(255)
+    if photometric == tifffile.PHOTOMETRIC.PALETTE and colors is not None:
+        # 16 bits by the standard, of which programs fill the upper 8, or both halves alike; some
+        # write 8 bits.
+        table = (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
+        image, photometric = np.moveaxis(table[:, image], 0, -1), tifffile.PHOTOMETRIC.RGB
+    elif photometric == tifffile.PHOTOMETRIC.YCBCR and jpeg:  # libjpeg has made RGB of it
+        photometric = tifffile.PHOTOMETRIC.RGB
+    else:
+        image = _full_scale(image, page.bitspersample)
+    if image.ndim > 3 or photometric not in (0, 1, 2) or image.dtype.kind not in "uif":
+        raise InputError(
+            f"unsupported TIFF ({photometric.name}, {image.dtype}, shape {image.shape}); save it "
+            "as grey or RGB"
+        )
+    if photometric == 0 and image.dtype.kind == "u":  # white is zero
+        image = np.iinfo(image.dtype).max - image
+    return image
+
+
+def _full_scale(image: np.ndarray, bits: int) -> np.ndarray:
+    """Scale pixels of fewer bits than their type, as 12 of 16, to the full range of the type."""
+    if image.dtype.kind != "u" or bits == 8 * image.dtype.itemsize:
+        return image
+    factor = np.iinfo(image.dtype).max / (2**bits - 1)
+    return np.rint(image * factor).astype(image.dtype)
+
+
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply the orientation tag of EXIF and TIFF (1 to 8; others count as 1)."""
+    if orientation in (2, 3, 7, 8):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 6, 7):
+        image = image[::-1]
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    return np.ascontiguousarray(image)

@@ -6,10 +6,8 @@ is an `InputError` of one line that names the file. Not handled: images larger t
 `haqagen_jax.images.source` reads; the color profiles of what is read.
 """
 
-import contextlib
 import io
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,10 @@ import numpy as np
 import tifffile
 from jaxtyping import Float, Real
 
-from haqagen_jax.errors import InputError, reason
-from haqagen_jax.images import formats, icc, tiff
-from haqagen_jax.images.decode import decode_nir, decode_rgb, upright_size
+from haqagen_jax.errors import InputError
+from haqagen_jax.images import icc, tiff
+from haqagen_jax.images.decode import decode_nir, decode_rgb
+from haqagen_jax.images.header import has_end, opened, upright_size
 from haqagen_jax.images.levels import from_levels
 from haqagen_jax.system.files import replaced
 
@@ -29,74 +28,77 @@ JPEG_QUALITY = 95
 
 
 def read_nir(path: str | Path) -> Real[np.ndarray, "h w"]:
-    """Reads one NIR image; see `decode_nir`.
+    """Read one NIR image; see `decode_nir`.
 
     Args:
-        path: of the file.
+        path: The file.
 
     Returns:
         (h, w), the file's own type and range.
 
     Raises:
-        InputError: all of `read_bytes` and of `decode_nir`.
+        InputError: All of `read_bytes` and of `decode_nir`.
     """
     return decode_nir(read_bytes(path), path)
 
 
 def read_rgb(path: str | Path) -> Float[np.ndarray, "h w 3"]:
-    """Reads one color image; see `decode_rgb`.
+    """Read one color image; see `decode_rgb`.
 
     Args:
-        path: of the file.
+        path: The file.
 
     Returns:
-        float32 in [0, 1].
+        float32 (h, w, 3) in [0, 1].
 
     Raises:
-        InputError: all of `read_bytes` and of `decode_rgb`.
+        InputError: All of `read_bytes` and of `decode_rgb`.
     """
     return from_levels(decode_rgb(read_bytes(path), path))
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
-    """Reads the size of an upright image from its file's header.
+    """Read the size of an upright image from its file's header.
 
     Args:
-        path: of a PNG, JPEG or TIFF file, whatever its extension.
+        path: A PNG, JPEG or TIFF file, whatever its extension.
 
     Returns:
-        (h, w).
+        (h, w), pixels.
 
     Raises:
-        InputError: all of `read_bytes`, and of `haqagen_jax.images.decode.upright_size`.
+        InputError: All of `read_bytes`, and of `haqagen_jax.images.header.upright_size`.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return upright_size(file, path)
 
 
 def is_complete(path: Path, size: tuple[int, int]) -> bool:
-    """Tells whether a file is an image of some size that has its end.
+    """Tell whether a file is an image of a given size, up to its end.
 
     Args:
-        path: of the file; there may be none.
+        path: The file; it need not exist.
         size: (h, w) that it should have.
+
+    Returns:
+        False for what is missing, damaged, truncated or of another size.
     """
     try:
-        with _opened(path) as file:
-            return upright_size(file, path) == size and formats.has_end(file)
+        with opened(path) as file:
+            return upright_size(file, path) == size and has_end(file)
     except Exception:  # what is damaged fails in any way
         return False
 
 
 def check_depth(path: str | Path, dtype: np.dtype) -> None:
-    """Refuses a file type that cannot hold a pixel type.
+    """Refuse a file type that cannot hold a pixel type.
 
     Args:
-        path: a name with an image extension.
+        path: A name with an image extension.
         dtype: uint8, uint16 or float32.
 
     Raises:
-        InputError: an unknown extension, or too many bits for it.
+        InputError: An unknown extension, or too many bits for it.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in EXTENSIONS:
@@ -107,14 +109,14 @@ def check_depth(path: str | Path, dtype: np.dtype) -> None:
 
 
 def write(path: str | Path, image: Real[np.ndarray, "h w"] | Real[np.ndarray, "h w 3"]) -> None:
-    """Writes an image; the name appears with the last byte or not at all.
+    """Write an image; atomic: the name appears with the last byte or not at all.
 
     Args:
-        path: the extension chooses the format; JPEG has quality 95 and full color resolution.
-        image: gray or RGB; uint8, uint16 or float32.
+        path: The extension chooses the format; JPEG has quality 95 and full color resolution.
+        image: Gray or RGB; uint8, uint16 or float32.
 
     Raises:
-        InputError: a type the format cannot hold, or the file cannot be written.
+        InputError: A type the format cannot hold, or the file cannot be written.
     """
     path = Path(path)
     check_depth(path, image.dtype)
@@ -129,17 +131,17 @@ def write_rows(
     rows: Iterable[Real[np.ndarray, "rows w 3"]],
     tags: dict[str, Any],
 ) -> None:
-    """Writes an sRGB image that comes by rows; the name appears with the last byte or not at all.
+    """Write an sRGB image that comes by rows; atomic, as `write`.
 
     Args:
-        path: see `write`. TIFF is written as the rows come, other formats after the last one.
-        size: (h, w).
+        path: See `write`. TIFF is written as the rows come, other formats after the last one.
+        size: (h, w), pixels.
         dtype: uint8, uint16 or float32; one that the format can hold.
-        rows: from above; what they raise is raised, and there is no file.
-        tags: of a TIFF; see `haqagen_jax.images.tiff_tags.carried_tags`.
+        rows: From above; what they raise is raised, and there is no file.
+        tags: Tags of a TIFF; see `haqagen_jax.images.tiff_tags.carried_tags`.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: The file cannot be written.
     """
     with replaced(path) as file:
         if path.suffix.lower() in (".tif", ".tiff"):
@@ -153,7 +155,7 @@ def write_rows(
 
 
 def _encode(suffix: str, image: np.ndarray) -> bytes:
-    """Encodes grey, or sRGB with its profile."""
+    """Encode gray, or sRGB with its profile."""
     color = image.ndim == 3
     if suffix == ".png":
         data = bytes(imagecodecs.png_encode(image))
@@ -174,42 +176,16 @@ def _encode(suffix: str, image: np.ndarray) -> bytes:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Reads a whole file.
+    """Read a whole file.
 
     Args:
-        path: of the file.
+        path: The file.
 
     Returns:
         Its bytes, at least one.
 
     Raises:
-        InputError: missing, a directory, a pipe or device, unreadable, larger than memory or empty.
+        InputError: Missing, a directory, a pipe or device, unreadable, larger than memory or empty.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return file.read()
-
-
-@contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[io.BufferedIOBase]:
-    """Opens a file that is not empty; failures to read it are named, too."""
-    path = Path(path)
-    try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise InputError(f"{path}: is a directory; give an image file")
-        if not stat.S_ISREG(found.st_mode):  # reading it might never end
-            raise InputError(f"{path}: is a pipe or a device; give an image file")
-        if not found.st_size:
-            raise InputError(f"{path}: is empty (0 bytes); copy or export it again")
-        with path.open("rb") as file:
-            yield file
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the name") from None
-    except ValueError as error:  # a name that no file can have
-        raise InputError(f"{path}: no such file ({reason(error)}); check the name") from None
-    except MemoryError:
-        raise InputError(f"{path}: needs more memory than there is; cut it up") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); check its rights") from None

@@ -8,22 +8,25 @@ from PIL import ImageCms
 
 _SIGNATURE = 8  # bytes before a PNG's first chunk, which describes the image in 25 more
 _HEADER = _SIGNATURE + 25
-_DATE = slice(24, 36)  # of its making, which would make every file differ
+_DATE = slice(24, 36)  # creation date, which would make every file differ
 
 
 @functools.cache
 def profile() -> bytes:
-    """Returns the profile, the same on every day."""
+    """Return the profile of sRGB; deterministic, as its date is cleared."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     data[_DATE] = bytes(_DATE.stop - _DATE.start)
     return bytes(data)
 
 
 def into_png(data: bytes) -> bytes:
-    """Adds the profile to a PNG file.
+    """Add the profile to a PNG file.
 
     Args:
-        data: of a file without one.
+        data: The bytes of a file without one.
+
+    Returns:
+        The bytes with the profile, before the first chunk of pixels.
 
     Reference: Portable Network Graphics (W3C, 2003), Sec. 11.3.3.3, iCCP.
     """
@@ -33,10 +36,13 @@ def into_png(data: bytes) -> bytes:
 
 
 def into_jpeg(data: bytes) -> bytes:
-    """Adds the profile to a JPEG file.
+    """Add the profile to a JPEG file.
 
     Args:
-        data: of a file without one.
+        data: The bytes of a file without one.
+
+    Returns:
+        The bytes with the profile.
 
     Reference: ICC.1:2010, Annex B.4.
     """

@@ -1,4 +1,4 @@
-"""Types of stored pixels: their levels for [0, 1], and which are known; any shape."""
+"""Types of stored pixels: conversion from and to [0, 1], and which types are known; any shape."""
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -49,7 +49,7 @@ def quantize(image: Float[np.ndarray, "*shape"], dtype: DTypeLike) -> Real[np.nd
 
 
 def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
-    """Brings an array to a type whose depth is known: uint8, uint16 or float.
+    """Bring an array to a type whose depth is known: uint8, uint16 or float.
 
     Args:
         nir: any integer or float type; floats stay as they are, but bfloat16 and the like, which
@@ -78,5 +78,12 @@ def known_depth(nir: np.ndarray) -> Real[np.ndarray, "..."]:
 
 
 def output_dtype(dtype: np.dtype) -> np.dtype:
-    """Returns the pixel type of the colors for a NIR type of `known_depth`."""
+    """Return the pixel type of the colors of a NIR image.
+
+    Args:
+        dtype: Of the NIR pixels: uint8, uint16 or float.
+
+    Returns:
+        The same unsigned type, or float32.
+    """
     return np.dtype(np.float32) if dtype.kind == "f" else dtype

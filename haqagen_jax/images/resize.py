@@ -1,4 +1,4 @@
-"""Pictures at another size, in numpy: what training does to large ones, and inference after it."""
+"""Resample images on the CPU: cubic with antialiasing, whole or by rows, and bilinear by rows."""
 
 import math
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from PIL import Image
 
 from haqagen_jax.images.levels import from_levels, full_scale
 
-_TAPS = 2  # the reach of the cubic filter, in pixels of the coarser side
+_TAPS = 2  # radius of the cubic filter, in pixels of the smaller image
 _BLOCK = 1 << 20  # pixels that are reduced at once,
-_FEWEST = 64  # or so many rows, where they are narrow
+_FEWEST = 64  # but at least so many rows, where they are narrow
 
 
 class Window(NamedTuple):
@@ -155,17 +155,17 @@ def reduce(
     for top in range(int(first[0]), last, step):
         block = rows(top, min(top + step, last))
         narrow = Image.fromarray(block).resize((after[1], len(block)), Image.Resampling.BICUBIC)
-        # What each of these rows gives to each row of the result that it reaches.
-        some = slice(*np.searchsorted(first, (top - taps + 1, top + len(block))))
-        tap = np.arange(top, top + len(block)) - first[some, None]
+        # The weight of each of these rows in each row of the result that it reaches.
+        reached = slice(*np.searchsorted(first, (top - taps + 1, top + len(block))))
+        tap = np.arange(top, top + len(block)) - first[reached, None]
         inside = (tap >= 0) & (tap < taps)
-        share = np.take_along_axis(weights[some], np.where(inside, tap, 0), 1) * inside
-        total[some] += share @ np.asarray(narrow, np.float64)
+        share = np.take_along_axis(weights[reached], np.where(inside, tap, 0), 1) * inside
+        total[reached] += share @ np.asarray(narrow, np.float64)
     return np.clip(total, 0.0, 1.0).astype(np.float32)
 
 
 def _cubic(before: int, after: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """For some pixels of the result, the first one that each is made of, and the weights from it.
+    """Return the first input pixel, and the weights from it on, of some pixels of the result.
 
     Reference: Keys, "Cubic convolution interpolation for digital image processing" (1981), a =
         -1/2, widened by the factor of a reduction.
@@ -175,8 +175,8 @@ def _cubic(before: int, after: int, start: int, stop: int) -> tuple[np.ndarray, 
     center = (np.arange(start, stop) + 0.5) * scale
     first = np.maximum(0, np.floor(center - _TAPS * wide + 0.5)).astype(int)
     last = np.minimum(before, np.floor(center + _TAPS * wide + 0.5)).astype(int)
-    places = first[:, None] + np.arange((last - first).max())
-    x = np.abs(places + 0.5 - center[:, None]) / wide
+    positions = first[:, None] + np.arange((last - first).max())
+    x = np.abs(positions + 0.5 - center[:, None]) / wide
     inner, outer = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    weights = np.where(x < 1, inner, np.where(x < 2, outer, 0.0)) * (places < last[:, None])
+    weights = np.where(x < 1, inner, np.where(x < 2, outer, 0.0)) * (positions < last[:, None])
     return first, weights / weights.sum(1, keepdims=True)

@@ -17,29 +17,35 @@ from jaxtyping import Float32
 
 from haqagen_jax.errors import InputError, located
 from haqagen_jax.images import files as image_files
+from haqagen_jax.images.header import Header
 from haqagen_jax.images.levels import quantize
 
-_ROWS = 64  # that are handed over at once
-_WAITING = 4  # times as many may wait for the encoder
-_PATIENCE = 0.2  # seconds between two looks at whether it still works
+_ROWS = 64  # rows of an item of the queue
+_WAITING = 4  # items that may wait for the encoder
+_PATIENCE = 0.2  # seconds between two checks whether the encoder is still alive
 _END = object()
 
 
 class Writers:
-    """The threads that encode.
+    """The pool of threads that encode files.
 
     Attributes:
-        most: files that may be encoded or wait for it.
+        most: The number of files that may be encoded or wait for it at once.
     """
 
     def __init__(self) -> None:
+        """Start without a thread; there will be up to one for each core."""
         threads = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="write")
         self.most = 2 * threads
         self._room = threading.Semaphore(self.most)
 
     def start(self, work: Callable[[], None]) -> None:
-        """Runs work in one of the threads; waits while there is too much of it already."""
+        """Run a task in one of the threads; block while `most` tasks are running or waiting.
+
+        Args:
+            work: The task; it must not raise.
+        """
         self._room.acquire()
 
         def run() -> None:
@@ -51,7 +57,7 @@ class Writers:
         self._pool.submit(run)
 
     def close(self) -> None:
-        """Waits for all work."""
+        """Wait for all tasks."""
         self._pool.shutdown()
 
 
@@ -60,36 +66,33 @@ class Abandoned(Exception):  # noqa: N818 - nothing is wrong
 
 
 class FileSink:
-    """See `haqagen_jax.images.stream.Sink`.
+    """A color image file, written atomically; see `haqagen_jax.images.stream.Sink`.
 
     Attributes:
-        saved: done when the file is there, or holds why it will not be.
+        saved: Done when the file has its name, or failed with the reason why it never will.
     """
 
     def __init__(
         self,
-        source: Path,
+        header: Header,
         target: Path,
         size: tuple[int, int],
         dtype: np.dtype,
-        tags: dict[str, Any],
-        check: Callable[[], None],
         writers: Writers,
     ) -> None:
-        """Begins; nothing is written before the first rows.
+        """Begin; nothing is written before the first rows.
 
         Args:
-            source: what is colored, for messages.
-            target: the file; one of that name is replaced.
-            size: (h, w).
+            header: Of the NIR file. It must be unchanged when the last row has come: else the
+                target does not get its name. A TIFF carries its tags.
+            target: The file; one of that name is replaced.
+            size: (h, w) of the colors, pixels.
             dtype: uint8, uint16 or float32.
-            tags: see `haqagen_jax.images.tiff.write_rows`.
-            check: called before the file gets its name; what it raises is why it does not.
-            writers: where it is encoded.
+            writers: The threads that encode it.
         """
         self.saved: Future[None] = Future()
-        self._source, self._target, self._size, self._dtype = source, target, size, dtype
-        self._tags, self._check, self._writers = tags, check, writers
+        self._header, self._target, self._size, self._dtype = header, target, size, dtype
+        self._writers = writers
         self._rows: queue.Queue[Any] = queue.Queue(_WAITING)
         self._started = False
 
@@ -110,11 +113,11 @@ class FileSink:
     def fail(self, error: Exception) -> None:
         """See `Sink`; the others go on."""
         if isinstance(error, InputError):
-            error = InputError(f"{self._source}: {error}")
+            error = InputError(f"{self._header.path}: {error}")
         self._stop(error)
 
     def abandon(self) -> None:
-        """Ends a file that is not complete."""
+        """Give up a file that is not complete; idempotent."""
         self._stop(Abandoned())
 
     def _stop(self, error: Exception) -> None:
@@ -131,10 +134,9 @@ class FileSink:
 
     def _save(self) -> None:
         try:
-            image_files.write_rows(
-                self._target, self._size, self._dtype, self._arriving(), self._tags
-            )
-        except BaseException as error:  # whatever it is belongs to this file
+            tags = self._header.carried.tags
+            image_files.write_rows(self._target, self._size, self._dtype, self._arriving(), tags)
+        except BaseException as error:  # a thread has nobody else to tell
             self.saved.set_exception(error)
         else:
             self.saved.set_result(None)
@@ -144,5 +146,5 @@ class FileSink:
             if isinstance(item, Exception):
                 raise item
             yield item
-        with located(self._source):
-            self._check()
+        with located(self._header.path):
+            self._header.require_unchanged()

@@ -1,4 +1,4 @@
-"""Where the pixels of a NIR image come from, some rows at a time, and where its colors go.
+"""Streams of rows: the source of a NIR image's pixels, and the sink of its colors.
 
 Arrays here; files in `haqagen_jax.images.source` and `haqagen_jax.images.sink`.
 """
@@ -13,7 +13,7 @@ from haqagen_jax.images.levels import quantize
 from haqagen_jax.images.resize import reduce
 from haqagen_jax.nir.preparation import Preparation
 
-BLOCK = 1 << 20  # pixels that are looked at at once
+BLOCK = 1 << 20  # pixels in memory at once, where an image is read by parts
 
 
 @runtime_checkable
@@ -21,7 +21,7 @@ class Source(Protocol):
     """A NIR image that is read by rows.
 
     Attributes:
-        height, width: pixels.
+        height, width: Pixels.
         dtype: uint8, uint16 or float; see `haqagen_jax.images.levels.known_depth`.
     """
 
@@ -30,39 +30,49 @@ class Source(Protocol):
     dtype: np.dtype
 
     def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
-        """Returns rows start ... stop - 1; cheapest where a call goes on where another ended.
+        """Return rows start ... stop - 1; cheapest in order from above.
+
+        Args:
+            start: The first row.
+            stop: The row after the last.
+
+        Returns:
+            The rows, of the source's type.
 
         Raises:
-            InputError: they cannot be read.
+            InputError: They cannot be read.
         """
         ...
 
 
 @runtime_checkable
 class Sink(Protocol):
-    """What becomes of one image."""
+    """The receiver of one image's colors: some `write`, then either `close` or `fail`."""
 
     def write(self, rows: Float32[np.ndarray, "rows width 3"]) -> None:
-        """Takes the next rows from above, sRGB-encoded.
+        """Take the next rows from above.
+
+        Args:
+            rows: sRGB-encoded, in [0, 1].
 
         Raises:
-            Exception: they cannot be kept.
+            Exception: They cannot be kept.
         """
         ...
 
     def close(self) -> None:
-        """Called after the last row.
+        """Finish the image, after the last row.
 
         Raises:
-            Exception: the image cannot be kept.
+            Exception: The image cannot be kept.
         """
         ...
 
     def fail(self, error: Exception) -> None:
-        """Called instead of what would follow, when the image cannot be colored.
+        """Give the image up, because it cannot be colored.
 
         Args:
-            error: why; raising it ends all work.
+            error: The reason; a sink that raises it ends all work.
         """
         ...
 
@@ -71,6 +81,11 @@ class ArraySource:
     """A NIR image in memory."""
 
     def __init__(self, image: Real[np.ndarray, "h w"]) -> None:
+        """Refer to an image without a copy.
+
+        Args:
+            image: uint8, uint16 or float.
+        """
         self.height, self.width = image.shape
         self.dtype = image.dtype
         self._image = image
@@ -81,14 +96,14 @@ class ArraySource:
 
 
 class ReducedSource:
-    """A prepared NIR image at a smaller size, made as its rows are asked for."""
+    """A prepared NIR image at a smaller size, computed as its rows are read."""
 
     def __init__(self, source: Source, preparation: Preparation, size: tuple[int, int]) -> None:
-        """Remember what is reduced; nothing is read.
+        """Refer to an image; nothing is read.
 
         Args:
-            source: of the image.
-            preparation: of its pixels.
+            source: The NIR image.
+            preparation: The mapping of its pixels to [0, 1].
             size: (h, w) of the reduced image, at most that of the image.
         """
         self.height, self.width = size
@@ -109,10 +124,10 @@ class ArraySink:
     """An image in memory."""
 
     def __init__(self, image: Real[np.ndarray, "h w 3"]) -> None:
-        """Begins at the top.
+        """Begin at the top.
 
         Args:
-            image: filled from above; its type is that of the colors, see
+            image: Filled from above; its type is that of the colors, see
                 `haqagen_jax.images.levels.quantize`.
         """
         self._image, self._next = image, 0
@@ -127,19 +142,25 @@ class ArraySink:
         """See `Sink`."""
 
     def fail(self, error: Exception) -> None:
-        """Ends all work: nobody else waits for a part of an array.
+        """Raise the error, which ends all work: a part of an array is of no use.
 
         Args:
-            error: raised.
+            error: The reason.
+
+        Raises:
+            Exception: The reason itself.
         """
         raise error
 
 
 def blocks(source: Source) -> Iterator[Real[np.ndarray, "rows width"]]:
-    """Yields a whole image from above in parts of about `BLOCK` pixels.
+    """Yield a whole image from above in parts of about `BLOCK` pixels.
 
     Args:
-        source: of the image.
+        source: The image.
+
+    Yields:
+        At least one row each.
     """
     step = max(1, BLOCK // source.width)
     for start in range(0, source.height, step):

@@ -5,6 +5,8 @@ parts: `windowed` says so, and `haqagen_jax.images.files` reads it whole.
 """
 
 import io
+import logging
+import operator
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,27 +16,31 @@ import tifffile
 from jaxtyping import Real
 
 from haqagen_jax.errors import InputError, decodable, reason
-from haqagen_jax.images.formats import last_byte
 from haqagen_jax.images.icc import profile
+from haqagen_jax.images.tiff_tags import ORIENTATION
 
 _LARGEST = 1 << 26  # pixels of a strip that is decoded at once
 _TILE = 256
 _BUFFER = 1 << 23  # bytes of tiles that are encoded at the same time
 _CLASSIC = 4_000_000_000  # bytes: beyond, only BigTIFF can address
 
+# Damaged TIFF tags are reported by what fails to decode, not by a library's log on stderr.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
 
 class TiffSource:
     """A gray TIFF on disk, see `haqagen_jax.images.stream.Source`."""
 
     def __init__(self, path: Path, page: tifffile.TiffPage) -> None:
-        """Remembers where its parts are.
+        """Locate the strips or tiles; nothing is decoded.
 
         Args:
-            path: of the file.
-            page: its only image, one that is `windowed`; its file may be closed afterwards.
+            path: The file.
+            page: Its only image, one that is `windowed`; its file may be closed afterwards.
 
         Raises:
-            InputError: parts are missing, or lie beyond the file's end.
+            InputError: Parts are missing, or lie beyond the file's end. The message does not name
+                the file.
         """
         self.height, self.width = page.imagelength, page.imagewidth
         self.dtype = np.dtype(page.dtype)
@@ -55,7 +61,7 @@ class TiffSource:
         """See `Source`.
 
         Raises:
-            InputError: the file is damaged, or cannot be read any more.
+            InputError: The file is damaged, or cannot be read any more.
         """
         with decodable():
             try:
@@ -79,7 +85,7 @@ class TiffSource:
         return image[start - above : stop - above]
 
     def _part(self, file: io.BufferedIOBase, row: int) -> np.ndarray:
-        """Decodes a row of tiles, or a strip; keeps the last one, as the next rows begin in it."""
+        """Decode a row of tiles, or a strip; cached, as the next rows begin in the last one."""
         number, pixels = self._last
         if number == row:
             return pixels
@@ -88,7 +94,7 @@ class TiffSource:
         image = np.full((high, self.width), page.nodata, self.dtype)
         for column in range(self._across):
             index = row * self._across + column
-            if page.databytecounts[index] == 0:  # a part without data, as sparse files have
+            if page.databytecounts[index] == 0:  # sparse files omit parts that are all nodata
                 continue
             file.seek(page.dataoffsets[index])
             data = file.read(page.databytecounts[index])
@@ -103,19 +109,34 @@ class TiffSource:
 
 
 def windowed(page: tifffile.TiffPage) -> bool:
-    """Tells whether an image can be read by parts as it is.
+    """Tell whether an image can be read by strips or tiles as it is.
 
     Args:
-        page: of an open file.
+        page: The image of an open file.
+
+    Returns:
+        True for one plain band of a known depth whose parts are small enough.
     """
     plain = page.samplesperpixel == 1 and page.imagedepth == 1 and page.photometric in (0, 1)
     dtype = page.dtype
-    if dtype is None or not plain or page.tags.valueof(274, default=1) != 1:
+    if dtype is None or not plain or page.tags.valueof(ORIENTATION, default=1) != 1:
         return False
     known = dtype in (np.uint8, np.uint16) or dtype.kind == "f"
     high = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
     fits = high * page.imagewidth <= _LARGEST or (page.compression == 1 and page.is_contiguous)
     return known and page.bitspersample == 8 * dtype.itemsize and fits
+
+
+def last_byte(page: tifffile.TiffPage) -> int:
+    """Return how long a file must be to hold all pixels of an image.
+
+    Args:
+        page: The image.
+
+    Returns:
+        Bytes.
+    """
+    return max(map(operator.add, page.dataoffsets, page.databytecounts), default=0)
 
 
 def write_rows(
@@ -125,17 +146,17 @@ def write_rows(
     rows: Iterable[Real[np.ndarray, "rows w 3"]],
     tags: dict[str, Any],
 ) -> None:
-    """Writes an sRGB image that comes by rows: in compressed tiles, BigTIFF where it must be.
+    """Write an sRGB image that comes by rows in compressed tiles; BigTIFF beyond 4 GB.
 
     Args:
-        file: open for writing.
-        size: (h, w).
+        file: Open for writing.
+        size: (h, w), pixels.
         dtype: uint8, uint16 or float32.
-        rows: from above.
-        tags: of `haqagen_jax.images.tiff_tags.carried_tags`.
+        rows: From above, of that type.
+        tags: See `haqagen_jax.images.tiff_tags.carried_tags`.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: They cannot be written.
     """
     h, w = size
     tile = min(_TILE, -(-h // 16) * 16), min(_TILE, -(-w // 16) * 16)
@@ -157,18 +178,18 @@ def write_rows(
 
 
 def _tiles(rows: Iterable[np.ndarray], width: int, tile: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Cuts rows into tiles; what the last ones lack is zero."""
+    """Cut rows into tiles; the last ones are padded with zeros."""
     high, wide = tile
     band, filled = None, 0
-    for some in rows:
-        while len(some):
+    for block in rows:
+        while len(block):
             if band is None:
-                band = np.zeros((high, -(-width // wide) * wide, some.shape[2]), some.dtype)
-            now = some[: high - filled]
+                band = np.zeros((high, -(-width // wide) * wide, block.shape[2]), block.dtype)
+            now = block[: high - filled]
             band[filled : filled + len(now), :width] = now
-            filled, some = filled + len(now), some[len(now) :]
+            filled, block = filled + len(now), block[len(now) :]
             if filled == high:
                 yield from np.split(band, band.shape[1] // wide, axis=1)
-                band, filled = None, 0  # a new one: tiles of the last are still being encoded
+                band, filled = None, 0  # not reused: tiles of this one are still being encoded
     if band is not None:
         yield from np.split(band, band.shape[1] // wide, axis=1)

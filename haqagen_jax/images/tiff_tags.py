@@ -1,6 +1,6 @@
-"""The tags of a TIFF that its colored version keeps: its place on the ground, and its resolution.
+"""The tags of a TIFF that its colors keep: georeference (GeoTIFF) and resolution.
 
-A tag is data from outside, and may hold anything. What cannot be carried over is left out, and
+A tag is untrusted data, and may hold anything. What cannot be carried over is left out, and
 named: a damaged tag costs the tag, not the image.
 """
 
@@ -21,16 +21,17 @@ _GEOGRAPHIC = {
     34736: _DOUBLE,
     34737: _ASCII,
 }
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _ORIENTATION = 282, 283, 296, 274
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+ORIENTATION = 274  # EXIF has the same tag
 _INCH = 2  # the unit by the standard, where none is given
 
 
 class Carried(NamedTuple):
-    """What a colored image says of its place and resolution.
+    """The tags that a color image takes over from its NIR image.
 
     Attributes:
-        tags: keyword arguments of `tifffile.TiffWriter.write`.
-        dropped: what the file has, and cannot be carried over.
+        tags: Keyword arguments of `tifffile.TiffWriter.write`.
+        dropped: The kinds of tags that the file has and that cannot be carried over.
     """
 
     tags: dict[str, Any]
@@ -38,49 +39,55 @@ class Carried(NamedTuple):
 
     @property
     def georeferenced(self) -> bool:
-        """Whether the image is known to show a stretch of land."""
+        """Whether the image has a georeference: it shows an area of land."""
         return any(tag[0] in _GEOGRAPHIC for tag in self.tags.get("extratags", ()))
 
 
+NOTHING = Carried({})
+
+
 def carried_tags(page: tifffile.TiffPage) -> Carried:
-    """Reads where an image lies on the ground, and its resolution.
+    """Read the georeference and the resolution of an image.
 
     The geographic tags refer to each other, so they are carried together or not at all.
 
     Args:
-        page: of an open file; a turned image has no tags that would still be true.
+        page: The image of an open file. A turned one has no tags that hold for its upright pixels.
+
+    Returns:
+        The tags, each proven to be writable.
     """
-    if page.tags.valueof(_ORIENTATION, default=1) != 1:
+    if page.tags.valueof(ORIENTATION, default=1) != 1:
         return Carried({})
     tags: dict[str, Any] = {}
     dropped = []
     for name, read in (("place on the ground", _geographic), ("resolution", _resolution)):
         try:
-            found = read(page)
-            _require_writable(found)
+            kept = read(page)
+            _require_writable(kept)
         except Exception:  # reading and writing a damaged tag fail in any way
             dropped.append(name)
         else:
-            tags |= found
+            tags |= kept
     return Carried(tags, tuple(dropped))
 
 
 def _geographic(page: tifffile.TiffPage) -> dict[str, Any]:
-    found = []
+    extratags = []
     for code, dtype in _GEOGRAPHIC.items():
         if (tag := page.tags.get(code)) is None:
             continue
         value = tag.value
         if tag.dtype != dtype:
             raise ValueError(f"tag {code} has type {tag.dtype}")
-        if dtype == _ASCII:  # as stored: names of reference systems are in any encoding
+        if dtype == _ASCII:  # the stored bytes: names of reference systems have any encoding
             file = page.parent.filehandle
             file.seek(tag.valueoffset)
             value = file.read(tag.valuebytecount)
         elif not np.isfinite(np.asarray(value, np.float64)).all():
             raise ValueError(f"tag {code} is not finite")
-        found.append((code, dtype, len(value) if dtype == _ASCII else tag.count, value, True))
-    return {"extratags": found} if found else {}
+        extratags.append((code, dtype, len(value) if dtype == _ASCII else tag.count, value, True))
+    return {"extratags": extratags} if extratags else {}
 
 
 def _resolution(page: tifffile.TiffPage) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def _resolution(page: tifffile.TiffPage) -> dict[str, Any]:
 
 
 def _require_writable(tags: dict[str, Any]) -> None:
-    """Writes tags to a tiny image, as the library knows best what it can write."""
+    """Try to write tags to a tiny image, as only the library knows what it can write."""
     if tags:
         with tifffile.TiffWriter(io.BytesIO()) as writer:  # pyright: ignore
             writer.write(np.zeros((16, 16), np.uint8), photometric="minisblack", **tags)

@@ -14,18 +14,18 @@ from haqagen_jax.ops.windows import window
 
 
 class Blender:
-    """Adds weighted tiles up and gives rows back as soon as no later tile touches them.
+    """Sum weighted tiles, and return rows as soon as no later tile overlaps them.
 
     Reference: Sec. 3.3(iii), "Feather blending".
     """
 
     def __init__(self, plan: TilePlan, name: str = "hann", channels: int = 3) -> None:
-        """Begins an image.
+        """Begin with an empty band of rows.
 
         Args:
-            plan: of its tiles.
-            name: of the window; see `haqagen_jax.ops.windows`.
-            channels: of its tiles.
+            plan: The tiles of the image.
+            name: Name of the window; see `haqagen_jax.ops.windows`.
+            channels: Channels of a tile.
         """
         self.plan = plan
         weights = np.asarray(window(name, plan.tile), np.float64)
@@ -35,11 +35,11 @@ class Blender:
     def add(
         self, tile: Float[np.ndarray, "tile tile c"], origin: tuple[int, int]
     ) -> Float32[np.ndarray, "rows width c"]:
-        """Adds one predicted tile.
+        """Add one predicted tile.
 
         Args:
             tile: (tile, tile, channels).
-            origin: of the tile; tiles come in the plan's order.
+            origin: Top left corner (y, x) in the padded image; tiles come in the plan's order.
 
         Returns:
             The next finished rows of the image from above, none in most cases; all of them by the
@@ -60,7 +60,7 @@ class Blender:
         return rows
 
     def _finished(self, y: int, count: int) -> np.ndarray:
-        """Copies what lies inside the image of the band's first rows, which begin at y."""
+        """Copy the band's first `count` rows, from row y of the padded image, without padding."""
         top, left = self.plan.margin
         first = max(0, top - y)
         last = max(first, min(count, top + self.plan.height - y))
@@ -70,9 +70,9 @@ class Blender:
 def _shares(
     weights: Float[np.ndarray, " tile"], count: int, stride: int
 ) -> Float32[np.ndarray, "count tile"]:
-    """What part of each pixel along an axis comes from each tile that lies over it."""
+    """Normalize the window of each tile along an axis: the shares of every pixel sum to one."""
     total = np.zeros((count - 1) * stride + len(weights))
     for start in range(0, count * stride, stride):
         total[start : start + len(weights)] += weights
-    places = np.arange(0, count * stride, stride)[:, None] + np.arange(len(weights))
-    return (weights / total[places]).astype(np.float32)
+    positions = np.arange(0, count * stride, stride)[:, None] + np.arange(len(weights))
+    return (weights / total[positions]).astype(np.float32)

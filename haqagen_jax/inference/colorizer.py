@@ -1,6 +1,6 @@
 """Color NIR images of any size: preprocess, reduce or tile, predict, blend, postprocess.
 
-numpy in, numpy out, files nowhere: those have sources and sinks of their own.
+Arrays in, arrays out; `haqagen_jax.images` has the sources and sinks for files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ from haqagen_jax.inference import forward
 from haqagen_jax.inference.detail import COEFFICIENTS, AffineSink
 from haqagen_jax.inference.engine import Engine
 from haqagen_jax.inference.forward import Network
-from haqagen_jax.inference.picture import Job, Progress
+from haqagen_jax.inference.job import Job, Progress
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.tiling import TilePlan
@@ -44,8 +44,8 @@ class Colorizer:
             `haqagen_jax.nir.network_input.prepare`d.
         variables: its variables, nested dicts of float32 arrays.
         config: the configuration it was trained with.
-        name: what tables and messages call it.
-        settings: how images are cut, colored and put together.
+        name: The model's name in tables and messages.
+        settings: How images are cut, colored and blended.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class Colorizer:
         name: str = "model",
         settings: Settings = _DEFAULT,
     ) -> None:
-        """Prepares a model; nothing is colored before the first image.
+        """Place a model on the local devices.
 
         Args:
-            network: see the class; it computes in the precision that was asked for.
-            variables: see the class.
-            config: its `data` section says how NIR is prepared and what the output means.
-            name: see the class.
-            settings: see the class.
+            network: See the class; it computes in the precision that was asked for.
+            variables: See the class.
+            config: Its `data` section says how NIR is prepared and what the output means.
+            name: See the class.
+            settings: See the class.
 
         Raises:
-            InputError: a model that does not fit into memory.
+            InputError: The model does not fit into memory.
         """
         self.network = network
         self.variables = variables
@@ -89,7 +89,7 @@ class Colorizer:
         dtype: DTypeLike | None = None,
         progress: Progress | None = None,
     ) -> Real[np.ndarray, "... 3"]:
-        """Colors one image, or each image of a batch by itself.
+        """Color one image, or each image of a batch by itself.
 
         Args:
             nir: (h, w), (h, w, 1) or (b, h, w, 1); h, w >= 1; integers or floats of any range.
@@ -118,8 +118,8 @@ class Colorizer:
             raise InputError(f"nir has shape {images.shape}: no images; give at least one")
         rgb = np.empty((*batch.shape, 3), out)
         self.run(
-            self.job(ArraySource(one), ArraySink(colors), progress)
-            for one, colors in zip(batch, rgb, strict=True)
+            self.job(ArraySource(image), ArraySink(colors), progress)
+            for image, colors in zip(batch, rgb, strict=True)
         )
         return rgb if images.ndim == 4 else rgb[0]
 
@@ -131,20 +131,20 @@ class Colorizer:
         *,
         mosaic: bool = False,
     ) -> Job:
-        """Looks at a whole image and plans its tiles.
+        """Fit the preparation to a whole image and plan its tiles.
 
         Args:
-            source: of the image; read two or three times, and up to four times more for floats.
-            sink: where its colors go.
-            progress: see `colorize`.
-            mosaic: it shows a stretch of land rather than a scene, and is seen in windows. Images
-                of more than `MOSAIC` times the working size always are.
+            source: The NIR image; read two or three times, and up to four times more for floats.
+            sink: Receives the colors.
+            progress: See `colorize`.
+            mosaic: Whether it shows an area of land rather than a scene, and is seen in windows.
+                Images of more than `MOSAIC` times the working size always are.
 
         Returns:
-            What `run` takes.
+            The job, for `run`.
 
         Raises:
-            InputError: no pixels, NaN or infinity, an image of one value only (unless it is a
+            InputError: No pixels, NaN or infinity, an image of one value only (unless it is a
                 single pixel), or one that cannot be read.
         """
         if min(source.height, source.width) < 1:
@@ -173,24 +173,24 @@ class Colorizer:
         return Job(reduced, preparation.applied, plan, sink, COEFFICIENTS, progress)
 
     def run(self, jobs: Iterable[Job]) -> None:
-        """Colors images; their sinks hear how it went.
+        """Color images; each sink is told how its image ended.
 
         Args:
-            jobs: from `job`; the next one is asked for before the last one is done.
+            jobs: From `job`; the next one is drawn before the last one is done.
         """
         Engine(self._predictor, self.settings.window).run(jobs)
 
 
 def _forward(network: Network, settings: Settings, config: Config) -> forward.Forward:
-    """Chooses what is computed of a tile."""
-    found = forward.colors(network, linear=config.data.linear)
+    """Choose the function that the devices compute of a tile."""
+    colors = forward.colors(network, linear=config.data.linear)
     if settings.ensemble:
-        found = forward.ensemble(found, multiple=config.model.multiple)
+        colors = forward.ensemble(colors, multiple=config.model.multiple)
     if settings.mode == "sliding":
-        return found
+        return colors
     if settings.detail == "network":
-        return forward.constant_model(found)
-    return forward.affine_model(found, radius=settings.radius, eps=settings.eps)
+        return forward.constant_model(colors)
+    return forward.affine_model(colors, radius=settings.radius, eps=settings.eps)
 
 
 def _as_array(nir: ArrayLike) -> np.ndarray:

@@ -16,11 +16,11 @@ from haqagen_jax.images.stream import BLOCK, Sink, Source
 from haqagen_jax.nir.preparation import Preparation
 
 COEFFICIENTS = 6  # a and b of red, green and blue
-_PIECE = 32  # rows of coefficients that are added at once: they are copied on the way
+_PIECE = 32  # rows of coefficients that are added at once, as adding copies them
 
 
 class AffineSink:
-    """Takes coefficients at the working size, and passes colors at the image's own size on."""
+    """A sink of coefficients at the working size, which passes full-size colors to another."""
 
     def __init__(
         self, source: Source, preparation: Preparation, size: tuple[int, int], sink: Sink
@@ -28,12 +28,13 @@ class AffineSink:
         """Begin at the top.
 
         Args:
-            source: of the NIR image.
-            preparation: of its pixels.
+            source: The NIR image.
+            preparation: The mapping of its pixels to [0, 1].
             size: (h, w) of the coefficients, at most that of the image.
-            sink: where the colors go.
+            sink: Receives the colors.
         """
-        self._source = copy.copy(source)  # reads at another place than the network's input does
+        # A copy, because sources keep the last rows they decoded and the network reads elsewhere.
+        self._source = copy.copy(source)
         self._preparation, self._sink = preparation, sink
         self._size, self._height = (source.height, source.width), size[0]
         self._held = np.empty((0, size[1], COEFFICIENTS), np.float32)
@@ -43,10 +44,10 @@ class AffineSink:
         """Take the next rows of coefficients: a of red, green and blue, then b.
 
         Args:
-            rows: from above.
+            rows: The next ones from above, float32.
 
         Raises:
-            Exception: the image cannot be read, or its colors cannot be kept.
+            Exception: The image cannot be read, or its colors cannot be kept.
         """
         for first in range(0, len(rows), _PIECE):
             self._take(rows[first : first + _PIECE])
@@ -87,6 +88,6 @@ class AffineSink:
         """See `Sink`.
 
         Args:
-            error: passed on.
+            error: The reason, passed on.
         """
         self._sink.fail(error)

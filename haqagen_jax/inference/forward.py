@@ -1,4 +1,4 @@
-"""What is computed of a batch of NIR tiles: colors, or the local affine model that makes them.
+"""The functions of a batch of NIR tiles: to colors, or to the local affine model of the colors.
 
 Pure functions, float32, channels last; compiled by `haqagen_jax.inference.predictor`.
 """
@@ -20,7 +20,7 @@ Forward = Callable[[Mapping[str, Any], Float[Array, "b h w c"]], Float[Array, "b
 
 @runtime_checkable
 class Network(Protocol):
-    """What inference needs of a network: Flax modules have it, and so do the baselines."""
+    """The interface that inference needs: Flax modules have it, and so do the baselines."""
 
     @property
     def apply(self) -> Callable[..., Any]:
@@ -61,11 +61,11 @@ def ensemble(forward: Forward, *, multiple: int) -> Forward:
 
     def mean(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
         _, h, w, _ = nir.shape
-        found = both(variables, nir)
+        full = both(variables, nir)
         if h % (2 * multiple) or w % (2 * multiple):
-            return found
+            return full
         half = both(variables, halve(nir))
-        return (found + jax.image.resize(half, found.shape, "linear")) / 2
+        return (full + jax.image.resize(half, full.shape, "linear")) / 2
 
     return mean
 
@@ -83,14 +83,16 @@ def affine_model(forward: Forward, *, radius: int, eps: float) -> Forward:
     """
 
     def fit(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
-        found = guided_coefficients(nir[..., :1], forward(variables, nir), radius=radius, eps=eps)
-        return jnp.concatenate(found, axis=-1)
+        rgb = forward(variables, nir)
+        return jnp.concatenate(
+            guided_coefficients(nir[..., :1], rgb, radius=radius, eps=eps), axis=-1
+        )
 
     return fit
 
 
 def constant_model(forward: Forward) -> Forward:
-    """Keep the colors as they are, whatever the NIR image is: a = 0, b = color.
+    """Return the colors as a constant model, independent of the NIR image: a = 0, b = color.
 
     Args:
         forward: to colors.
@@ -100,7 +102,7 @@ def constant_model(forward: Forward) -> Forward:
     """
 
     def fit(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
-        found = forward(variables, nir)
-        return jnp.concatenate([jnp.zeros_like(found), found], axis=-1)
+        rgb = forward(variables, nir)
+        return jnp.concatenate([jnp.zeros_like(rgb), rgb], axis=-1)
 
     return fit

@@ -17,15 +17,15 @@ from haqagen_jax.inference.forward import Forward
 from haqagen_jax.system.device_memory import enough_memory
 
 _REMEDY = "give a smaller batch or tile, or end what else runs on it"
-MOST = 32  # tiles on one device, when nobody says: more gain nothing
+MOST = 32  # tiles of a device in a default batch: more do not raise the throughput
 
 
 class TilePredictor:
-    """Predicts batches of tiles.
+    """Predict batches of tiles.
 
     Attributes:
-        batch: tiles of a call, a multiple of the devices that share it.
-        tile: their largest side, pixels.
+        batch: Tiles of a call, a multiple of the number of devices that share it.
+        tile: Their largest side, pixels.
     """
 
     def __init__(
@@ -37,17 +37,17 @@ class TilePredictor:
         tile: int,
         batch: int | None,
     ) -> None:
-        """Place a network; nothing is compiled yet, unless its memory has to be known.
+        """Place a network on the devices; compile it only if its memory has to be known.
 
         Args:
-            forward: from variables and prepared NIR to what is wanted of a tile.
-            variables: the weights of its network.
-            channels: of the prepared NIR.
-            tile: the largest side of a tile, pixels.
-            batch: see `haqagen_jax.inference.settings.Settings`.
+            forward: The function of variables and prepared NIR that is computed of a batch.
+            variables: The variables of its network.
+            channels: Channels of the prepared NIR.
+            tile: The largest side of a tile, pixels.
+            batch: See `haqagen_jax.inference.settings.Settings`.
 
         Raises:
-            InputError: it does not fit into the device's memory.
+            InputError: It does not fit into the device's memory.
         """
         self.tile = tile
         self._programs: dict[int, Any] = {}  # by the side of a tile
@@ -65,52 +65,53 @@ class TilePredictor:
         self.batch = -(-batch // len(devices)) * len(devices)
 
     def __call__(self, nir: Float32[np.ndarray, "b h w c"]) -> jax.Array:
-        """Starts to predict a batch.
+        """Start to predict a batch; asynchronous.
 
         Args:
             nir: `batch` tiles of one side, in [0, 1].
 
         Returns:
-            What `forward` makes of as many tiles, (b, h, w, k), for `fetch`.
+            The output of `forward`, (b, h, w, k), for `fetch`.
 
         Raises:
-            InputError: they do not fit into the device's memory.
+            InputError: They do not fit into the device's memory.
         """
         with self._enough():
             program = self._programs.get(nir.shape[1], self._predict)
             return program(self._variables, nir)
 
     def fetch(self, tiles: jax.Array) -> Float[np.ndarray, "b h w k"]:
-        """Waits for a batch.
+        """Wait for a batch, and copy it to the host.
 
         Args:
-            tiles: what a call returned.
+            tiles: What a call returned.
 
         Returns:
             The tiles in the host's memory.
 
         Raises:
-            InputError: they do not fit into the device's memory.
+            InputError: They do not fit into the device's memory.
         """
         with self._enough():
             return np.asarray(tiles)
 
     def _enough(self) -> contextlib.AbstractContextManager[None]:
-        what = f"batch = {self.batch}: so many tiles of {self.tile} pixels: predicting them"
-        return enough_memory(what, _REMEDY)
+        work = f"batch = {self.batch}: so many tiles of {self.tile} pixels: predicting them"
+        return enough_memory(work, _REMEDY)
 
     def _fitting(
         self, predict: Any, devices: Sequence[Any], channels: int
     ) -> tuple[int, Callable[..., jax.Array]]:
-        """Chooses how many tiles to predict at once.
+        """Choose the largest batch that fits into the devices' memory.
 
         Args:
-            predict: jitted.
-            devices: that share a batch.
-            channels: of the prepared NIR.
+            predict: The jitted function.
+            devices: The devices that share a batch.
+            channels: Channels of the prepared NIR.
 
         Returns:
-            The batch of all devices, and what predicts it, compiled if that had to be.
+            The batch of all devices, and the function that predicts it, compiled if its memory had
+            to be known.
         """
         stats = devices[0].memory_stats() if devices[0].platform != "cpu" else None
         if not stats or "bytes_limit" not in stats:
@@ -132,11 +133,11 @@ class TilePredictor:
 
 
 def tiles_that_fit(free: int, each: int) -> int:
-    """Returns how many tiles a device should predict at once.
+    """Compute how many tiles a device should predict at once.
 
     Args:
-        free: bytes of the device's memory.
-        each: bytes that one tile needs.
+        free: Free memory of the device, bytes.
+        each: Memory that one tile needs, bytes.
 
     Returns:
         The largest power of two that fits into half of what is free, 1 to `MOST`.

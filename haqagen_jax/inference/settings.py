@@ -1,4 +1,4 @@
-"""What a user chooses about coloring: one value for the library, the command and the scores."""
+"""The settings of coloring: one value for the library, the command and the evaluation."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from haqagen_jax.inference.tiling import TilePlan
 PRECISIONS = ("float32", "bfloat16")
 MODES = ("whole", "sliding")
 DETAILS = ("guided", "network")
-# As in `haqagen_jax.ops`, whose import takes as long as that of jax.
+# Copies of constants of `haqagen_jax.ops`, whose import takes as long as that of jax.
 LEAST_EPS = 1e-6
 WINDOWS = ("hann", "cosine", "triangle", "flat")
 MOSAIC = 24  # times the working size: longer images are mosaics, not photographs
@@ -19,7 +19,7 @@ MOSAIC = 24  # times the working size: longer images are mosaics, not photograph
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How images are cut, colored and put together.
+    """How images are cut, colored and blended.
 
     Attributes:
         mode: "whole": an image is reduced to `size`, and the network sees all of it at once; a
@@ -79,7 +79,7 @@ class Settings:
 
     @property
     def largest_tile(self) -> int:
-        """The side in pixels of the largest tile that the network sees."""
+        """The largest side of a tile that the network sees, pixels."""
         return self.size if self.mode == "whole" else self.tile
 
 

@@ -1,4 +1,4 @@
-"""Where the tiles of an image lie: Algorithm 1, lines 1 to 3 and 6, as plain numbers.
+"""Plan and cut the tiles of an image: Algorithm 1, lines 1 to 3 and 6.
 
 Images are (h, w, c). The padded image is never built: a tile gathers its pixels through reflected
 indices, so any image from 1x1 up works, also one much smaller than a tile. Not handled: blending
@@ -22,11 +22,11 @@ class TilePlan:
     `border`, is split between both sides and filled by reflection.
 
     Attributes:
-        height, width: of the image, pixels, at least 1.
-        tile: side of a tile, pixels.
-        stride: distance of neighboring tiles, pixels, at most `tile`: no pixel is left out.
-        border: pixels at least that tiles cover beyond each side of the image, where the network
-            should not see the image end.
+        height, width: Size of the image, pixels, at least 1.
+        tile: Side of a tile, pixels.
+        stride: Distance of neighboring tiles, pixels, at most `tile`: no pixel is left out.
+        border: Least number of pixels that tiles cover beyond each side of the image, where the
+            network should not see the image end.
     """
 
     height: int
@@ -86,10 +86,13 @@ class TilePlan:
         return down * across
 
     def rows(self, row: int) -> slice:
-        """Returns the rows of the image that a row of tiles is cut from.
+        """Return the rows of the image that a row of tiles is cut from.
 
         Args:
             row: 0 to `grid[0]` - 1.
+
+        Returns:
+            The range of rows, within the image.
         """
         indices, _ = self.pixels((row * self.stride, 0))
         return slice(int(indices.min()), int(indices.max()) + 1)
@@ -97,10 +100,13 @@ class TilePlan:
     def pixels(
         self, origin: tuple[int, int]
     ) -> tuple[Int[np.ndarray, " tile"], Int[np.ndarray, " tile"]]:
-        """Returns the rows and the columns of the image that a tile shows, in the tile's order.
+        """Return the rows and the columns of the image that a tile shows, in the tile's order.
 
         Args:
-            origin: one of `origins`.
+            origin: One of `origins`.
+
+        Returns:
+            The indices of the rows and of the columns, those beyond the image reflected into it.
         """
         y, x = origin
         rows = _reflected(y - self.margin[0], self.tile, self.height)
@@ -109,12 +115,12 @@ class TilePlan:
     def extract(
         self, image: Shaped[np.ndarray, "h w c"], origin: tuple[int, int], first: int = 0
     ) -> Shaped[np.ndarray, "tile tile c"]:
-        """Cuts one tile out of the (virtually) padded image.
+        """Cut one tile out of the (virtually) padded image.
 
         Args:
             image: (height, width, c) as planned, or those of its rows that the tile shows.
-            origin: one of `origins`.
-            first: the row of the image that `image` begins with.
+            origin: One of `origins`.
+            first: The row of the image that `image` begins with.
 
         Returns:
             (tile, tile, c).
@@ -128,7 +134,7 @@ class TilePlan:
 
 
 def _reflected(start: int, count: int, size: int) -> Int[np.ndarray, " count"]:
-    """Indices start ... start + count - 1, mirrored at 0 and size - 1 as often as needed."""
+    """Return start ... start + count - 1, reflected at 0 and size - 1 as often as needed."""
     period = max(2 * (size - 1), 1)
     position = np.arange(start, start + count) % period
     return np.minimum(position, period - position) if size > 1 else np.zeros(count, np.int64)

@@ -1,6 +1,6 @@
-"""The user's cache folder, and the compiled programs in it, with which a start is quick.
+"""The user's cache directory, and the compiled programs in it, which make a start quick.
 
-What is kept there can be computed or fetched again.
+Everything in it can be computed or fetched again.
 """
 
 import os
@@ -9,11 +9,12 @@ from pathlib import Path
 _SHORTEST = 0.3  # seconds of compilation that are worth a file
 
 
-def cache_folder() -> Path:
-    """Returns the folder, which need not exist.
+def cache_directory() -> Path:
+    """Return the cache directory: `HAQAGEN_CACHE` of the environment, if that is set.
 
-    `HAQAGEN_CACHE` in the environment names it; without, it is `haqagen_jax` among the user's
-    caches (`XDG_CACHE_HOME`, or `~/.cache`).
+    Returns:
+        A path that need not exist; by default `haqagen_jax` among the user's caches
+        (`XDG_CACHE_HOME`, or `~/.cache`).
     """
     if os.environ.get("HAQAGEN_CACHE"):
         return Path(os.environ["HAQAGEN_CACHE"])
@@ -22,19 +23,19 @@ def cache_folder() -> Path:
 
 
 def keep_programs() -> None:
-    """Keeps compiled programs in the user's cache folder, if it can be written into.
+    """Keep compiled programs in the user's cache directory, if it can be written into.
 
-    `JAX_COMPILATION_CACHE_DIR` in the environment says another place; empty, it says none.
+    `JAX_COMPILATION_CACHE_DIR` of the environment takes precedence; empty, it turns the cache off.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    import jax  # here: nothing else of this folder needs it
+    import jax  # here, as nothing else of this package needs its import of a second
 
-    place = cache_folder()
+    directory = cache_directory()
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
-    if os.access(place, os.W_OK):
-        jax.config.update("jax_compilation_cache_dir", str(place))
+    if os.access(directory, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(directory))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _SHORTEST)

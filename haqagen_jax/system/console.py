@@ -1,4 +1,4 @@
-"""What the commands print while they work: progress bars and one-line complaints, on stderr."""
+"""Progress bars and one-line messages of the commands, on stderr."""
 
 from rich.console import Console
 from rich.progress import (
@@ -12,10 +12,13 @@ from rich.progress import (
 
 
 def bars(show: bool) -> Progress:
-    """Returns a display of progress bars, to be used as a context manager.
+    """Return a display of progress bars, to be used as a context manager.
 
     Args:
         show: False for none. Away from a terminal only the final state is printed.
+
+    Returns:
+        The display, without a bar yet.
     """
     return Progress(
         TextColumn("{task.description}", markup=False),  # names of files hold brackets
@@ -29,11 +32,11 @@ def bars(show: bool) -> Progress:
 
 
 def complain(message: str, console: Console | None = None) -> None:
-    """Prints one line, `haqagen: MESSAGE`, however long it is.
+    """Print one line, `haqagen: MESSAGE`, however long it is.
 
     Args:
-        message: one line.
-        console: of the bars on display, so that the line does not break them.
+        message: One line.
+        console: The console of the bars on display, so that the line does not break them.
     """
     console = console or Console(stderr=True)
     console.print(f"haqagen: {message}", soft_wrap=True, markup=False, highlight=False, emoji=False)

@@ -1,4 +1,4 @@
-"""A device's lack of memory, worded for who can do something about it."""
+"""Report that a device has too little memory as an error with a remedy."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ from haqagen_jax.errors import InputError
 
 @contextlib.contextmanager
 def enough_memory(what: str, remedy: str) -> Iterator[None]:
-    """Takes a device's lack of memory for a bad choice of the user's.
+    """Turn an out-of-memory error of a device into an `InputError`.
 
     Args:
-        what: is computed, for the message: "a step".
-        remedy: for the message.
+        what: The computation, for the message, as "a step".
+        remedy: What the message advises.
 
     Raises:
-        InputError: the device has too little memory.
+        InputError: The device has too little memory.
     """
     try:
         yield
     except RuntimeError as error:
-        import jax  # here: it is there where it can fail, and costs nobody else time
+        import jax  # here, as only code that has imported it can fail so
 
         full = isinstance(error, jax.errors.JaxRuntimeError)
         if not full or "RESOURCE_EXHAUSTED" not in str(error):

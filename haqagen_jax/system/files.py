@@ -1,4 +1,4 @@
-"""Files that are written: complete under their name, or not there."""
+"""Atomic writes: a file is complete under its name, or not there."""
 
 import contextlib
 import glob
@@ -12,14 +12,14 @@ from haqagen_jax.errors import InputError, reason
 
 
 def prepare_folder(folder: Path, *, remedy: str = "choose another folder with --out") -> None:
-    """Makes a folder, and proves that files can be written into it.
+    """Create a folder, and prove that files can be written into it.
 
     Args:
-        folder: may exist.
-        remedy: for the message.
+        folder: It may exist.
+        remedy: What the message advises.
 
     Raises:
-        InputError: it cannot be made, or nothing can be written.
+        InputError: It cannot be made, or nothing can be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,14 +33,14 @@ def prepare_folder(folder: Path, *, remedy: str = "choose another folder with --
 
 
 def write_bytes(path: Path, data: bytes | bytearray) -> None:
-    """Writes a file; the name appears with the last byte or not at all.
+    """Write a file; atomic: the name appears with the last byte or not at all.
 
     Args:
-        path: of the file; one of that name is replaced.
-        data: all of it.
+        path: The file; one of that name is replaced.
+        data: Its content.
 
     Raises:
-        InputError: it cannot be written; nothing has changed.
+        InputError: It cannot be written; nothing has changed.
     """
     with replaced(path) as file:
         file.write(data)
@@ -48,13 +48,16 @@ def write_bytes(path: Path, data: bytes | bytearray) -> None:
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[io.BufferedWriter]:
-    """Opens a file whose name appears with its last byte, when the block ends without an error.
+    """Open a file for an atomic write: it gets its name when the block ends without an error.
 
     Args:
-        path: of the file; one of that name is replaced. Until then it is `.NAME.PROCESS.part`.
+        path: The file; one of that name is replaced. Until then it is `.NAME.PROCESS.part`.
+
+    Yields:
+        The file, open for writing.
 
     Raises:
-        InputError: it cannot be written; nothing has changed.
+        InputError: It cannot be written; nothing has changed.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -73,10 +76,10 @@ def replaced(path: Path) -> Iterator[io.BufferedWriter]:
 
 
 def remove_parts(path: Path) -> None:
-    """Removes what processes that were killed left of a file; one that cannot be removed stays.
+    """Remove the partial files that killed processes left; those that cannot be removed stay.
 
     Args:
-        path: of the file.
+        path: The file that they were to become.
     """
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         with contextlib.suppress(OSError):

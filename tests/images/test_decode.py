@@ -6,8 +6,8 @@ import tifffile
 from PIL import Image
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import decode
 from haqagen_jax.images import files as image_files
-from haqagen_jax.images import formats
 
 RNG = np.random.default_rng(0)
 GRAY8 = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -33,7 +33,7 @@ def test_larger_than_memory_is_not_called_damaged(tmp_path, monkeypatch, place):
     if place == "stat":
         monkeypatch.setattr(type(tmp_path), "stat", lack)
     else:
-        monkeypatch.setattr(formats.imagecodecs, "png_decode", lack)
+        monkeypatch.setattr(decode.imagecodecs, "png_decode", lack)
     assert "needs more memory than there is; cut it up" in refused(tmp_path / "a.png")
 
 

@@ -1,5 +1,7 @@
 """Rows that become files, in threads: complete, or not there."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import imagecodecs
@@ -8,6 +10,7 @@ import pytest
 
 from haqagen_jax.errors import InputError
 from haqagen_jax.images import files as image_files
+from haqagen_jax.images.header import Header
 from haqagen_jax.images.levels import quantize
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 
@@ -22,8 +25,19 @@ def writers():
     found.close()
 
 
+@dataclasses.dataclass(frozen=True)
+class Checked(Header):
+    """A header of no file, with a look at it of the test's own."""
+
+    check: Callable[[], None] = lambda: None
+
+    def require_unchanged(self):
+        self.check()
+
+
 def sink(path, writers, dtype="uint8", check=lambda: None):
-    return FileSink(Path("in.tif"), path, (150, 40), np.dtype(dtype), {}, check, writers)
+    header = Checked(Path("in.tif"), 150, 40, state=(), check=check)
+    return FileSink(header, path, (150, 40), np.dtype(dtype), writers)
 
 
 def feed(target, until=150, step=70):

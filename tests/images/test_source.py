@@ -29,7 +29,7 @@ def test_large_plain_tiff_is_read_by_parts(tmp_path, large, options):
     opened = open_nir(tmp_path / "a.tif")
     assert isinstance(opened.source, TiffSource)
     np.testing.assert_array_equal(opened.source.rows(0, 60), IMAGE)
-    opened.check()
+    opened.header.require_unchanged()
 
 
 def test_others_are_read_whole(tmp_path, large):
@@ -62,7 +62,7 @@ def test_the_default_limit_is_for_what_must_fit_into_memory(tmp_path, large, mon
     image_files.write(tmp_path / "a.png", IMAGE)
     image_files.write(tmp_path / "a.tif", IMAGE)
     open_nir(tmp_path / "a.tif")
-    monkeypatch.setattr(image_files, "read_bytes", lambda _: pytest.fail("read"))
+    monkeypatch.setattr(source, "decode_nir", lambda *_: pytest.fail("decoded"))
     with pytest.raises(InputError, match="60x50 pixels are more than 2,999"):
         open_nir(tmp_path / "a.png")
 
@@ -87,20 +87,19 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, large, change, monkeypat
     opened = open_nir(path)
     change(path)
     with pytest.raises(InputError, match=r"^has changed while it was read; colour it again$"):
-        opened.check()
+        opened.header.require_unchanged()
 
 
 def test_a_file_that_changes_while_it_is_read_whole(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     image_files.write(path, IMAGE)
-    read = image_files.read_bytes
+    decode = source.decode_nir
 
-    def slow(name):
-        data = read(name)
+    def slow(data, name):
         change_length(path)
-        return data
+        return decode(data, name)
 
-    monkeypatch.setattr(image_files, "read_bytes", slow)
+    monkeypatch.setattr(source, "decode_nir", slow)
     with pytest.raises(InputError, match=r"a\.png: has changed while it was read"):
         open_nir(path)
 

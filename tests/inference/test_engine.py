@@ -14,7 +14,7 @@ from haqagen_jax.config.schema import Config, DataConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.images.stream import ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.picture import Job, bands
+from haqagen_jax.inference.job import Job, bands
 from haqagen_jax.inference.predictor import tiles_that_fit
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan

@@ -274,4 +274,4 @@ def test_a_georeferenced_file_is_a_mosaic(tmp_path):
     place = [(33550, 12, 3, (1.0, 1.0, 0.0), True), (33922, 12, 6, (0.0,) * 6, True)]
     for name, tags, expected in (("plain.tif", [], False), ("place.tif", place, True)):
         tifffile.imwrite(tmp_path / name, nir, extratags=tags)
-        assert open_nir(tmp_path / name).carried.georeferenced is expected
+        assert open_nir(tmp_path / name).header.carried.georeferenced is expected

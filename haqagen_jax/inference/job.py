@@ -1,4 +1,4 @@
-"""One image on its way through the engine: which rows it needs, and what becomes of its tiles."""
+"""One image to color: the rows that its tiles need, and the state of its blending."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.nir.preparation import Preparation
 
-_PIECE = 32  # rows that are prepared at once: on the way they need more memory
+_PIECE = 32  # rows that are prepared at once: the mapping needs several times their memory
 Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
 
 
@@ -22,12 +22,12 @@ class Job:
     """One image to color.
 
     Attributes:
-        source: its NIR pixels.
-        preparation: what they become before the network sees them.
-        plan: of its tiles.
-        sink: where the rows that the tiles are blended to go.
-        channels: of a tile that comes back.
-        progress: called after each of its tiles.
+        source: The NIR pixels.
+        preparation: The mapping of the pixels to what the network sees.
+        plan: The tiles of the image.
+        sink: Receives the blended rows, from above.
+        channels: Channels of a predicted tile.
+        progress: Called after each tile as (tiles done, tiles in all).
     """
 
     source: Source
@@ -38,24 +38,35 @@ class Job:
     progress: Progress | None = None
 
 
-class Picture:
-    """A job and how far it is.
+class ActiveJob:
+    """A job that is being run: its blender, and the number of tiles still to come.
 
     Attributes:
-        job: it.
-        failed: it cannot be colored, and its sink knows.
+        job: The job being run.
+        failed: Whether it was given up; its sink has been told.
     """
 
     def __init__(self, job: Job, window: str) -> None:
+        """Begin without a tile.
+
+        Args:
+            job: The job to run.
+            window: Name of the blending window; see `haqagen_jax.ops.windows`.
+        """
         self.job, self.failed = job, False
         self._blender = Blender(job.plan, window, job.channels)
         self._missing = len(job.plan)
 
     def take(self, tile: Float[np.ndarray, "tile tile c"], origin: tuple[int, int]) -> None:
-        """Adds the next tile of the plan.
+        """Blend the next tile of the plan, and pass finished rows to the sink.
+
+        Args:
+            tile: What the network predicts, float32.
+            origin: Top left corner (y, x) in the padded image.
 
         Raises:
-            InputError: the network's colors are not finite.
+            InputError: The network's colors are not finite.
+            Exception: The sink cannot keep the rows.
         """
         if not np.isfinite(tile).all():
             raise InputError(
@@ -72,14 +83,18 @@ class Picture:
             self.job.progress(len(self.job.plan) - self._missing, len(self.job.plan))
 
     def fail(self, error: Exception) -> None:
-        """Ends this picture, unless that is done."""
+        """Give the job up; idempotent.
+
+        Args:
+            error: The reason, for the sink.
+        """
         if not self.failed:
             self.failed = True
             self.job.sink.fail(error)
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
-        """Ends this image alone for whatever goes wrong with it; its sink words it."""
+        """Give up this job alone, and no other, for whatever is raised inside."""
         try:
             yield
         except Exception as error:
@@ -87,27 +102,27 @@ class Picture:
 
 
 def bands(job: Job) -> Iterator[tuple[int, Float32[np.ndarray, "rows width 1"]]]:
-    """Yields, for each row of tiles, the prepared rows of the image that it is cut from.
+    """Yield, for each row of tiles, the prepared rows of the image that it is cut from.
 
     Args:
-        job: whose source is read once, from above.
+        job: The job; its source is read once, from above.
 
     Yields:
-        The number of the first row, and the rows.
+        The number of the first row, and the rows, float32 in [0, 1].
     """
-    wanted = [job.plan.rows(row) for row in range(job.plan.grid[0])]
+    needed = [job.plan.rows(row) for row in range(job.plan.grid[0])]
     # Reflection can lead the last rows of tiles back above those before them.
-    starts = np.minimum.accumulate([rows.start for rows in wanted[::-1]])[::-1]
+    starts = np.minimum.accumulate([rows.start for rows in needed[::-1]])[::-1]
     first = stop = 0
     held = np.empty((0, job.plan.width, 1), np.float32)
-    for rows, start in zip(wanted, starts.tolist(), strict=True):
+    for rows, start in zip(needed, starts.tolist(), strict=True):
         held, first = held[start - first :], start
         if rows.stop > stop:
             kept, pixels = len(held), job.source.rows(stop, rows.stop)
             grown = np.empty((kept + len(pixels), *held.shape[1:]), np.float32)
             grown[:kept] = held
             for piece in range(0, len(pixels), _PIECE):
-                some = job.preparation.apply(pixels[piece : piece + _PIECE])
-                grown[kept + piece : kept + piece + len(some), :, 0] = some
+                nir = job.preparation.apply(pixels[piece : piece + _PIECE])
+                grown[kept + piece : kept + piece + len(nir), :, 0] = nir
             held, stop = grown, rows.stop
         yield first, held

@@ -1,0 +1,290 @@
+"""What an image file says of itself before its pixels: read in one opening, kept as one value.
+
+PNG, JPEG and TIFF, recognized by content, whatever the extension. The pixels are read by
+`haqagen_jax.images.decode`, or from a TIFF by parts by `haqagen_jax.images.tiff`. Every failure is
+an `InputError` of one line that names the file. Not handled: TIFF stacks, color profiles.
+"""
+
+import contextlib
+import dataclasses
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import tifffile
+
+from haqagen_jax.errors import InputError, reason
+from haqagen_jax.images import tiff
+from haqagen_jax.images.tiff_tags import NOTHING, ORIENTATION, Carried, carried_tags
+
+PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG segments that state the size
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """The facts of an image file, immutable.
+
+    Attributes:
+        path: The file.
+        height, width: Size of the upright image, pixels.
+        state: Length, time of the last change (ns) and inode of the file that was read.
+        page: The image of a TIFF that `haqagen_jax.images.tiff.TiffSource` can read by parts; None
+            for all other files.
+        carried: The place on the ground and the resolution, which a TIFF of the colors keeps.
+    """
+
+    path: Path
+    height: int
+    width: int
+    state: tuple[int, ...]
+    page: tifffile.TiffPage | None = None
+    carried: Carried = NOTHING
+
+    def require_unchanged(self) -> None:
+        """Refuse a file that is no longer the one whose header was read.
+
+        Raises:
+            InputError: The file was changed, replaced or removed. The message does not name it.
+        """
+        try:
+            unchanged = _state(os.stat(self.path)) == self.state
+        except OSError:
+            unchanged = False
+        if not unchanged:
+            raise InputError("has changed while it was read; colour it again")
+
+
+class Stored(NamedTuple):
+    """An image as the pixels are stored.
+
+    Attributes:
+        height, width: Pixels, before the orientation is applied.
+        orientation: The tag of EXIF and TIFF, 1 to 8; 5 to 8 lie on their side.
+        page: The image of a TIFF; None for PNG and JPEG.
+    """
+
+    height: int
+    width: int
+    orientation: int
+    page: tifffile.TiffPage | None = None
+
+
+@contextlib.contextmanager
+def opened(path: str | Path) -> Iterator[io.BufferedReader]:
+    """Open an image file, and word what fails while it is read inside.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The file at its start; it holds at least one byte.
+
+    Raises:
+        InputError: Missing, a directory, a pipe or device, unreadable, larger than memory or empty.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{path}: is a directory; give an image file")
+        if not stat.S_ISREG(status.st_mode):  # reading it might never end
+            raise InputError(f"{path}: is a pipe or a device; give an image file")
+        if not status.st_size:
+            raise InputError(f"{path}: is empty (0 bytes); copy or export it again")
+        with path.open("rb") as file:
+            yield file
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the name") from None
+    except ValueError as error:  # a name that no file can have
+        raise InputError(f"{path}: no such file ({reason(error)}); check the name") from None
+    except MemoryError:
+        raise InputError(f"{path}: needs more memory than there is; cut it up") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}); check its rights") from None
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
+    """Open an image file as `opened` does, and read all its facts.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The header, and the file at its start. Tags of a TIFF that are damaged leave `page` and
+        `carried` empty: decoding the pixels says what is wrong.
+
+    Raises:
+        InputError: Not an image, a header that cannot be read, and all of `opened`.
+    """
+    with opened(path) as file:
+        state = _state(os.fstat(file.fileno()))
+        stored, size = _read_named(file, path)
+        page, carried = None, NOTHING
+        if stored.page is not None:
+            with contextlib.suppress(Exception):
+                by_parts = tiff.windowed(stored.page)
+                carried = carried_tags(stored.page)
+                page = stored.page if by_parts else None
+        file.seek(0)
+        yield Header(path, *size, state, page, carried), file
+
+
+def upright_size(file: io.BufferedIOBase, path: str | Path) -> tuple[int, int]:
+    """Read the size of the upright image alone.
+
+    Args:
+        file: A PNG, JPEG or TIFF file, at its start.
+        path: Its name, for messages.
+
+    Returns:
+        (h, w), pixels.
+
+    Raises:
+        InputError: Not an image, or a header that cannot be read.
+    """
+    return _read_named(file, path)[1]
+
+
+def read_stored(file: io.BufferedIOBase) -> Stored:
+    """Read size and orientation of the stored image.
+
+    Args:
+        file: At its start; a JPEG is left at its first scan.
+
+    Returns:
+        The image as it is stored.
+
+    Raises:
+        InputError: Not an image, or truncated before its size. The message does not name the file.
+        Exception: A garbled header fails in any way.
+    """
+    start = file.read(24)
+    if start.startswith(PNG):
+        return _png_header(file)
+    if start.startswith(_JPEG):
+        return _jpeg_header(file)
+    if start.startswith(_TIFF):
+        file.seek(0)
+        with tifffile.TiffFile(file) as content:  # pyright: ignore
+            page = _only_page(content)
+        return Stored(page.imagelength, page.imagewidth, _orientation(page), page)
+    raise InputError(
+        f"not a PNG, JPEG or TIFF image (it starts with {start[:4]!r}); convert it to one of them"
+    )
+
+
+def has_end(file: io.BufferedIOBase) -> bool:
+    """Tell whether a file goes on to its image's end; what lies between is not looked at.
+
+    Args:
+        file: One of which `read_stored` can read the header.
+
+    Returns:
+        Whether the last byte of the image is there.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 12))
+    end = file.read()
+    file.seek(0)
+    start = file.read(8)
+    file.seek(0)
+    if start.startswith(_TIFF):
+        with tifffile.TiffFile(file) as content:  # pyright: ignore
+            return tiff.last_byte(_only_page(content)) <= size
+    return end[4:8] == b"IEND" if start == PNG else end.endswith(b"\xff\xd9")
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _read_named(file: io.BufferedIOBase, path: str | Path) -> tuple[Stored, tuple[int, int]]:
+    """Return the stored image and its upright size; errors begin with the path."""
+    try:
+        stored = read_stored(file)
+        return stored, _upright_size(stored)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # a garbled header fails in any way
+        raise InputError(
+            f"{path}: has a damaged header ({reason(error)}); copy or export it again"
+        ) from None
+
+
+def _upright_size(stored: Stored) -> tuple[int, int]:
+    h, w = stored.height, stored.width
+    return (w, h) if 5 <= stored.orientation <= 8 else (h, w)
+
+
+def _png_header(file: io.BufferedIOBase) -> Stored:
+    h, w, turned = 0, 0, 1
+    file.seek(len(PNG))
+    while len(start := file.read(8)) == 8:
+        length, kind = int.from_bytes(start[:4], "big"), start[4:]
+        if kind == b"IHDR":
+            w, h = (int.from_bytes(file.read(4), "big") for _ in range(2))
+            length -= 8
+        elif kind == b"eXIf":
+            turned = _exif_orientation(file.read(length))
+            length = 0
+        file.seek(length + 4, io.SEEK_CUR)  # over the rest and its checksum
+    if not h * w:
+        raise InputError("truncated (a PNG without its size); copy or export it again")
+    return Stored(h, w, turned)
+
+
+def _jpeg_header(file: io.BufferedIOBase) -> Stored:
+    size, turned = None, 1
+    for marker, segment in _segments(file):
+        if marker in _FRAMES and len(segment) >= 5:  # bits, height, width
+            size = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
+        if segment.startswith(b"Exif\0\0"):
+            turned = _exif_orientation(segment[6:])
+    if size is None:
+        raise InputError("truncated (a JPEG without its size); copy or export it again")
+    return Stored(*size, turned)
+
+
+def _segments(file: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and content of a JPEG's segments; leave the file at the first scan."""
+    file.seek(2)
+    while True:
+        marker = file.read(1)
+        while marker == b"\xff":  # any number of fill bytes may precede a marker
+            marker = file.read(1)
+        if marker in (b"", b"\xda"):
+            return
+        length = int.from_bytes(file.read(2), "big")
+        yield marker[0], file.read(max(length - 2, 0))
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """Return the orientation tag of an EXIF block, which is a small TIFF; 1 when unreadable."""
+    try:
+        with tifffile.TiffFile(io.BytesIO(exif)) as content:
+            return _orientation(content.pages.first)
+    except Exception:  # broken camera metadata must not stop a good image
+        return 1
+
+
+def _only_page(content: tifffile.TiffFile) -> tifffile.TiffPage:
+    pages = [page for page in content.pages if isinstance(page, tifffile.TiffPage)]
+    images = [page for page in pages if not page.is_reduced]  # thumbnails do not count
+    if len(images) != 1:
+        raise InputError(f"holds {len(images)} images; save the one to colour as its own file")
+    return images[0]
+
+
+def _orientation(page: tifffile.TiffPage) -> int:
+    """Return the orientation tag; 1 where there is none, or something else than a number."""
+    value = page.tags.valueof(ORIENTATION, default=1)
+    return value if isinstance(value, int) else 1
