@@ -16,6 +16,9 @@ help:
 	@echo "make demo             color rendered scenes with the bundled model"
 	@echo "make demo IMAGE=FILE  color your own NIR photograph"
 	@echo "make test             formatter, lint, types and the test suite"
+	@echo "make test-fast        while working: formatter, lint, architecture, documents, and the fast"
+	@echo "                      tests of config, images, losses, nir and system; no types, networks,"
+	@echo "                      training or coloring"
 	@echo "make test-slow        the tests that take minutes"
 	@echo "make docs             build the documentation into site/; broken links fail"
 	@echo "make bench            the nine that follow, one after another"
@@ -52,6 +55,16 @@ check: setup
 
 test: check
 	$(BIN)/pytest -m "not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# Rooms whose tests compile little: those of ops, metrics, models, train, run and inference wait
+# for `make test`, and so do the examples of docs/parts.md.
+FAST := test_architecture.py test_docs.py test_text.py config images losses nir system
+
+test-fast: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pytest -m "not slow" --deselect tests/test_docs.py::test_the_parts_print_what_stands_beside_them \
+	    --numprocesses 2 --dist loadfile $(FAST:%=tests/%)
 
 test-slow: setup
 	$(BIN)/pytest -m slow
