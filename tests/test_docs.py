@@ -97,7 +97,7 @@ def wrong_commands(text: str) -> list[str]:
     wrong = []
     for words in commands(text):
         # A name in a sentence, as `haqagen weights`, is no whole command.
-        names = words if all(re.fullmatch(r"[a-z-]+", word) for word in words) else []
+        names = words if all(re.fullmatch(r"[a-z][a-z-]*", word) for word in words) else []
         try:
             check_command([*words, "..."] if names else words)
         except (RefusedError, ValueError) as error:
