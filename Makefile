@@ -3,19 +3,24 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs-ready
 
 BENCHES := startup scan layers losses colormamba train infer data scaling
 
 # Said before each bench: how long it took alone on two cores (x86-64), on 2026-11-29.
 TOOK = @echo "$@: $(1) on two cores, with nothing else running"
 
-.PHONY: help setup check test test-slow bench $(BENCHES:%=bench-%) bench-seams bench-topologies demo format clean
+.PHONY: help setup check test test-fast test-slow docs bench $(BENCHES:%=bench-%) bench-seams bench-topologies demo format clean
 
 help:
-	@echo "make demo             colour rendered scenes with the bundled model"
-	@echo "make demo IMAGE=FILE  colour your own NIR photograph"
+	@echo "make demo             color rendered scenes with the bundled model"
+	@echo "make demo IMAGE=FILE  color your own NIR photograph"
 	@echo "make test             formatter, lint, types and the test suite"
+	@echo "make test-fast        while working: formatter, lint, architecture, documents, and the fast"
+	@echo "                      tests of config, images, losses, nir and system; no types, networks,"
+	@echo "                      training or coloring"
 	@echo "make test-slow        the tests that take minutes"
+	@echo "make docs             build the documentation into site/; broken links fail"
 	@echo "make bench            the nine that follow, one after another"
 	@echo "make bench-startup    how soon the command answers"
 	@echo "make bench-scan       the selective scan beside other ways to write it"
@@ -25,11 +30,11 @@ help:
 	@echo "make bench-data       how fast training samples come"
 	@echo "make bench-train      what a training step costs"
 	@echo "make bench-scaling    what several devices add to it"
-	@echo "make bench-infer      what colouring costs beside the network, and its memory"
+	@echo "make bench-infer      what coloring costs beside the network, and its memory"
 	@echo "make bench-topologies whether several devices and processes compute the same"
 	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"
-	@echo "make clean            remove .venv and demo/"
+	@echo "make clean            remove .venv, demo/ and site/"
 
 setup: $(READY)
 
@@ -37,6 +42,10 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(DOCS_READY): $(READY) requirements-docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-docs.txt
 	@touch $@
 
 check: setup
@@ -47,8 +56,22 @@ check: setup
 test: check
 	$(BIN)/pytest -m "not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Rooms whose tests compile little: those of ops, metrics, models, train, run and inference wait
+# for `make test`, and so do the examples of docs/parts.md.
+FAST := test_architecture.py test_docs.py test_text.py config images losses nir system
+
+test-fast: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pytest -m "not slow" --deselect tests/test_docs.py::test_the_parts_print_what_stands_beside_them \
+	    --numprocesses 2 --dist loadfile $(FAST:%=tests/%)
+
 test-slow: setup
 	$(BIN)/pytest -m slow
+
+# The variable keeps an advertisement of the theme's authors out of the output.
+docs: $(DOCS_READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
 
 bench: $(BENCHES:%=bench-%)
 
@@ -106,4 +129,4 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site
