@@ -6,7 +6,6 @@ float32. No code is stored and none is executed on loading. Not handled: optimiz
 the checkpoints of `haqagen_jax.train`).
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,23 +71,6 @@ def save(
         new.mkdir()
         write_files(new, description, tensors)
         _swap(new, directory)
-
-
-def fingerprint(tree: Any) -> str:
-    """Hash arrays: equal names, shapes, types and bits give equal fingerprints.
-
-    Args:
-        tree: Nested mappings of arrays.
-
-    Returns:
-        A SHA-256 in hexadecimal.
-    """
-    digest = hashlib.sha256()
-    for name, array in sorted(flatten(tree).items()):
-        values = np.ascontiguousarray(array)
-        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
 
 
 def write_files(
@@ -170,10 +152,13 @@ def load(
 
 
 def facts(directory: str | Path) -> dict[str, Any]:
-    """Return the facts of the training that `save` stored, JSON values by name.
+    """Read the facts of the training that `save` stored.
 
     Args:
         directory: Written by `save`.
+
+    Returns:
+        JSON values by name.
 
     Raises:
         InputError: No model there, or another format or version.
@@ -214,6 +199,9 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     Args:
         tree: Nested mappings.
         prefix: Put before each name.
+
+    Returns:
+        The leaves by name.
     """
     flat = {}
     for key, value in tree.items():

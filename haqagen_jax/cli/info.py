@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from haqagen_jax import artifact
 from haqagen_jax.config.load import load_config
 
 WIDTH = 110  # characters
@@ -46,6 +45,7 @@ def checkpoint_info(directory: str) -> None:
         InputError: If there is no checkpoint, or it cannot be read.
     """
     from haqagen_jax.run.checkpoint import read
+    from haqagen_jax.run.identity import fingerprint
 
     step, state, facts = read(directory)
     params = {name: state[name]["params"] for name in ("generator", "critic")}
@@ -55,7 +55,7 @@ def checkpoint_info(directory: str) -> None:
         "written by": f"haqagen-jax {facts['package_version']}",
         "training data": facts["settings"]["training data"],
         "best validation": ", ".join(f"{k} {v:.3f}" for k, v in best.items()) or "none yet",
-        "parameters": f"SHA-256 {artifact.fingerprint(params)}",
+        "parameters": f"SHA-256 {fingerprint(params)}",
     }
     for name, value in rows.items():
         print(f"{name:16} {value}")

@@ -94,7 +94,11 @@ def load_perceptual(backbone: str | None) -> Perceptual | None:
 
 
 def missing_lpips_message() -> str:
-    """Explain why there is no LPIPS, and how to get it, where nobody chose to leave it out."""
+    """Explain why there is no LPIPS, and how to get it, where nobody chose to leave it out.
+
+    Returns:
+        A sentence with the commands that bring its weights.
+    """
     names = " ".join(weights.lacking(BACKBONES[0]))
     return (
         f"No LPIPS: its weights are not in the cache; run `haqagen weights download {names}`, or "

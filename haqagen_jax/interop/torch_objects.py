@@ -75,7 +75,10 @@ class Parameter(Built):
         self.tensor = tensor
 
     def set_state(self, state: Any) -> None:
-        """Set the tensor, the first of five entries; a state of another length has only flags."""
+        """Set the tensor, the first of five entries; see `Built.set_state`.
+
+        A state of another length has only flags.
+        """
         if len(state) == 5:
             self.tensor = state[0]
 

@@ -1,4 +1,4 @@
-"""Identity of a run: the settings that shape its result, and must not change between its parts."""
+"""Identity of a run: the settings that shape its result, and the hash of its parameters."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from haqagen_jax.artifact import TENSOR_FILE
+from haqagen_jax.artifact import TENSOR_FILE, flatten
 from haqagen_jax.config.schema import Config
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.losses.objective import needs_vgg
@@ -65,3 +65,20 @@ def data_settings(pairs: Sequence[Pair]) -> dict[str, str]:
     names = strict_json.dumps([pair.name for pair in pairs])
     digest = hashlib.sha256(names.encode()).hexdigest()
     return {"training data": f"{len(pairs)} pairs (names' SHA-256 {digest[:_DIGITS]})"}
+
+
+def fingerprint(tree: Any) -> str:
+    """Hash arrays: equal names, shapes, types and bits give equal fingerprints.
+
+    Args:
+        tree: Nested mappings of arrays.
+
+    Returns:
+        A SHA-256 in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for name, array in sorted(flatten(tree).items()):
+        values = np.ascontiguousarray(array)
+        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()

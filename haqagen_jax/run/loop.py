@@ -17,11 +17,11 @@ from typing import Any
 
 import jax
 
-from haqagen_jax import artifact
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
 from haqagen_jax.run.checkpoint import Checkpoints
+from haqagen_jax.run.identity import fingerprint
 from haqagen_jax.run.processes import is_first, reporting_lost_processes
 from haqagen_jax.run.record import Record
 from haqagen_jax.run.setup import KEPT, Setup, prepare, start
@@ -181,7 +181,7 @@ def _validate(
 def _end(setup: Setup, record: Record, state: TrainState, display: Any, *, show: bool) -> None:
     """Print where the run ended and a hash of its parameters, so that two runs can be compared."""
     params = {"generator": state.generator["params"], "critic": state.critic["params"]}
-    digest = artifact.fingerprint(setup.whole(params))
+    digest = fingerprint(setup.whole(params))
     best = ", ".join(f"{name} {value:.3f}" for name, value in record.scores.items())
     _line(display, show, f"step {int(state.step)}/{setup.steps}: best validation {best or 'none'}")
     _line(display, show, f"parameters SHA-256 {digest}")

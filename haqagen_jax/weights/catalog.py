@@ -160,9 +160,12 @@ def named(names: Sequence[str]) -> tuple[Weights, ...]:
     """Return the entries of several names.
 
     Args:
-        names: of entries, or `ALL` alone.
+        names: Of entries, or `ALL` alone.
+
+    Returns:
+        The entries, in that order.
 
     Raises:
-        InputError: there is none of a name.
+        InputError: There is none of a name.
     """
     return CATALOG if list(names) == [ALL] else tuple(find(name) for name in names)

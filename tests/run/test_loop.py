@@ -21,7 +21,7 @@ from haqagen_jax.cli.info import checkpoint_info
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.texture import TextureAutoencoder
-from haqagen_jax.run import checkpoint, loop, setup, texture
+from haqagen_jax.run import checkpoint, identity, loop, setup, texture
 from haqagen_jax.run.checkpoint import Checkpoints
 from haqagen_jax.run.validation import Samples
 from haqagen_jax.train.state import create_state
@@ -168,7 +168,7 @@ def test_what_a_run_writes(finished, small, data):
 def test_a_checkpoint_says_what_it_is(finished, small, data, capsys):
     state, position = last_checkpoint(finished, small)
     params = {"generator": state.generator["params"], "critic": state.critic["params"]}
-    digest = artifact.fingerprint(params)
+    digest = identity.fingerprint(params)
     for place in (finished, finished / "checkpoints" / "5"):
         checkpoint_info(str(place))
         said = capsys.readouterr().out
