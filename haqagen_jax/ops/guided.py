@@ -77,11 +77,13 @@ def guided_coefficients(
     *,
     radius: int,
     eps: float,
+    tolerance: float | None = None,
 ) -> AffineCoefficients:
     """Fit a local affine model of colors on a NIR image.
 
     In each box, a = cov(nir, color) / (var(nir) + eps) and b = mean(color) - a mean(nir); a pixel's
-    coefficients are the means of those of the boxes that it lies in.
+    coefficients are the means of those of the boxes that it lies in. With a tolerance, boxes that
+    no affine model fits, as at the edge of the sky, have less weight: so they leave no halo.
 
     Args:
         nir: The guide, shape (b, h, w, 1), usually in [0, 1].
@@ -90,15 +92,18 @@ def guided_coefficients(
         eps: Regularization added to the variance of the guide, at least `LEAST_EPS`: boxes whose
             variance is far less get their mean color, those whose variance is far more keep the
             guide's structure.
+        tolerance: Mean squared residual of a box's fit at which the box has half the weight of one
+            that is fitted exactly; positive. None: all boxes have the same weight.
 
     Returns:
         Coefficients, shape (b, h, w, c) each.
 
     Raises:
-        ValueError: `radius` or `eps` is out of range, or the sizes differ.
+        ValueError: `radius`, `eps` or `tolerance` is out of range, or the sizes differ.
 
     Reference: He, Sun and Tang, "Guided Image Filtering" (TPAMI 2013), Eq. 5, 6 and 8; as a
-        trainable layer: Wu et al., "Fast End-to-End Trainable Guided Filter" (CVPR 2018).
+        trainable layer: Wu et al., "Fast End-to-End Trainable Guided Filter" (CVPR 2018); weights
+        by the residual: Chen and Wu, "Weighted Aggregation for Guided Image Filtering" (2020).
 
     Example:
         >>> nir = jnp.linspace(0, 1, 64).reshape(1, 8, 8, 1)
@@ -111,6 +116,8 @@ def guided_coefficients(
         raise ValueError(f"radius is {radius}; must be at least 1")
     if not eps >= LEAST_EPS:
         raise ValueError(f"eps is {eps}; must be at least {LEAST_EPS:g}")
+    if tolerance is not None and not tolerance > 0:
+        raise ValueError(f"tolerance is {tolerance}; must be positive, or None")
     if nir.shape[:3] != color.shape[:3] or nir.shape[3] != 1:
         raise ValueError(
             f"nir has shape {nir.shape} and color {color.shape}; must be (b, h, w, 1) and "
@@ -128,7 +135,16 @@ def guided_coefficients(
     variance = jnp.maximum(mean_xx - mean_x * mean_x, 0)
     a = (mean_xy - mean_x * mean_y) / (variance + eps)
     b = mean_y - a * mean_x
-    smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
+    if tolerance is None:
+        smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
+    else:
+        mean_yy = box_mean(y * y, radius)
+        covariance = mean_xy - mean_x * mean_y
+        residual = mean_yy - mean_y * mean_y - 2 * a * covariance + a * a * variance
+        residual = jnp.maximum(residual.mean(-1, keepdims=True), 0)
+        weight = tolerance / (residual + tolerance)
+        sums = box_mean(jnp.concatenate([weight * a, weight * b, weight], axis=-1), radius)
+        smooth = sums[..., :-1] / sums[..., -1:]
     a, b = smooth[..., :channels], smooth[..., channels:]
     return AffineCoefficients(a, b + tone - a * center)
 

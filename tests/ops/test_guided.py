@@ -37,6 +37,25 @@ def filtered(nir: np.ndarray, color: np.ndarray, radius: int, eps: float) -> np.
     return boxes(a, radius) * nir + boxes(b, radius)
 
 
+def weighted(
+    nir: np.ndarray, color: np.ndarray, radius: int, eps: float, tolerance: float
+) -> np.ndarray:
+    """As `filtered`, with boxes weighted by the residual of their regression."""
+    a, b = np.empty(color.shape), np.empty(color.shape)
+    weight = np.empty((*nir.shape[:2], 1))
+    for i, j in np.ndindex(nir.shape[:2]):
+        rows = slice(max(i - radius, 0), i + radius + 1)
+        columns = slice(max(j - radius, 0), j + radius + 1)
+        x = nir[rows, columns].reshape(-1).astype(np.float64)
+        y = color[rows, columns].reshape(len(x), -1).astype(np.float64)
+        left = np.array([[x @ x + eps * len(x), x.sum()], [x.sum(), len(x)]])
+        a[i, j], b[i, j] = np.linalg.solve(left, np.stack([x @ y, y.sum(0)]))
+        residual = np.square(x[:, None] * a[i, j] + b[i, j] - y).mean()
+        weight[i, j] = tolerance / (residual + tolerance)
+    total = boxes(weight, radius)
+    return boxes(weight * a, radius) / total * nir + boxes(weight * b, radius) / total
+
+
 def pair(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     nir = rng.random((height, width, 1), np.float32)
@@ -58,6 +77,40 @@ def test_filter_is_ridge_regression_in_windows(size, radius, eps):
     nir, color = pair(*size)
     result = guided_filter(jnp.asarray(nir)[None], jnp.asarray(color)[None], radius=radius, eps=eps)
     np.testing.assert_allclose(result[0], filtered(nir, color, radius, eps), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (13, 2), (20, 17)])
+@pytest.mark.parametrize(("radius", "tolerance"), [(1, 1e-3), (3, 1e-2), (25, 1.0)])
+def test_boxes_are_weighted_by_the_residual_of_their_regression(size, radius, tolerance):
+    nir, color = pair(*size)
+    inputs = jnp.asarray(nir)[None], jnp.asarray(color)[None]
+    model = guided_coefficients(*inputs, radius=radius, eps=1e-3, tolerance=tolerance)
+    expected = weighted(nir, color, radius, 1e-3, tolerance)
+    np.testing.assert_allclose(model.apply(inputs[0])[0], expected, rtol=0, atol=2e-5)
+
+
+def test_weights_keep_halos_narrow():
+    """Two flat colors at nearly equal NIR: what leaks over the border between them."""
+    nir = 0.5 + 0.01 * np.random.default_rng(0).random((1, 64, 64, 1), np.float32)
+    color = np.zeros((1, 64, 64, 3), np.float32)
+    color[:, :, 32:] = 1
+    leaks = []
+    for tolerance in (None, 1e-3):
+        model = guided_coefficients(
+            jnp.asarray(nir), jnp.asarray(color), radius=8, eps=1e-3, tolerance=tolerance
+        )
+        leaks.append(float(jnp.abs(model.apply(jnp.asarray(nir)) - color).mean()))
+    assert leaks[1] < 0.5 * leaks[0]
+
+
+def test_without_a_tolerance_all_boxes_are_alike():
+    nir, color = (jnp.asarray(x)[None] for x in pair(12, 9))
+    plain = guided_coefficients(nir, color, radius=2, eps=1e-3)
+    wide = guided_coefficients(nir, color, radius=2, eps=1e-3, tolerance=1e6)
+    for a, b in zip(plain, wide, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match=r"tolerance is 0.0; must be positive, or None"):
+        guided_coefficients(nir, color, radius=2, eps=1e-3, tolerance=0.0)
 
 
 def test_filter_equals_an_evaluation_that_is_not_ours():
