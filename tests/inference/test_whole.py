@@ -17,9 +17,10 @@ from haqagen_jax.images.resize import enlarge
 from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.detail import AffineSink
+from haqagen_jax.inference.forward import TOLERANCE
 from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.nir.preparation import Preparation
-from haqagen_jax.ops.guided import guided_filter
+from haqagen_jax.ops.guided import guided_coefficients
 
 PLAIN = Config(data=DataConfig(equalize=False))
 
@@ -99,7 +100,9 @@ def test_it_is_the_guided_filter_where_nothing_is_reduced():
     nir = image(32, 32)
     rgb = colorizer(Noise(), eps=1e-2).colorize(nir)
     noise = Noise().apply({}, nir[None, ..., None]).rgb
-    expected = guided_filter(jnp.asarray(nir)[None, ..., None], noise, radius=3, eps=1e-2)[0]
+    guide = jnp.asarray(nir)[None, ..., None]
+    fitted = guided_coefficients(guide, noise, radius=3, eps=1e-2, tolerance=TOLERANCE)
+    expected = fitted.apply(guide)[0]
     np.testing.assert_allclose(rgb, np.clip(expected, 0, 1), rtol=0, atol=1e-5)
 
 
