@@ -24,7 +24,7 @@ def hinge_generator(logits: Images) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (2), first line.
 
-    Example:
+    Examples:
         >>> hinge_generator(jnp.array([1.0, 3.0]).reshape(1, 1, 2, 1)).tolist()
         [-2.0]
     """
@@ -46,7 +46,7 @@ def hinge_critic(real_logits: Images, fake_logits: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (2), second line.
 
-    Example:
+    Examples:
         >>> real, fake = jnp.full((1, 2, 2, 1), 0.5), jnp.full((1, 2, 2, 1), -2.0)
         >>> hinge_critic(real, fake).tolist()
         [0.5]
@@ -67,7 +67,7 @@ def least_squares_generator(logits: Images) -> Float[Array, " b"]:
     Reference: Mao et al., "Least Squares Generative Adversarial Networks" (2017), Eq. (9), without
     its factor 1/2.
 
-    Example:
+    Examples:
         >>> least_squares_generator(jnp.full((1, 2, 2, 1), 0.5)).tolist()
         [0.25]
     """
@@ -90,7 +90,7 @@ def least_squares_critic(real_logits: Images, fake_logits: Like) -> Float[Array,
     Reference: Mao et al., "Least Squares Generative Adversarial Networks" (2017), Eq. (9), without
     its factor 1/2.
 
-    Example:
+    Examples:
         >>> real, fake = jnp.full((1, 2, 2, 1), 0.5), jnp.full((1, 2, 2, 1), 2.0)
         >>> least_squares_critic(real, fake).tolist()
         [4.25]

@@ -30,7 +30,7 @@ def squared_distance(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (3); the mean in place of the sum is ours.
 
-    Example:
+    Examples:
         >>> squared_distance(jnp.ones((2, 4, 4, 8)), jnp.zeros((2, 4, 4, 8))).tolist()
         [1.0, 1.0]
     """
@@ -53,7 +53,7 @@ def cosine_distance(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (3), the gamma term.
 
-    Example:
+    Examples:
         >>> first = jnp.array([3.0, 0.0]).reshape(1, 1, 1, 2)
         >>> second = jnp.array([0.0, 4.0]).reshape(1, 1, 1, 2)
         >>> round(float(cosine_distance(first, second)[0]), 4)
@@ -84,7 +84,7 @@ def texture_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (3), the alpha term.
 
-    Example:
+    Examples:
         >>> features = jnp.arange(32.0).reshape(1, 4, 4, 2)
         >>> texture_l2(features, features).tolist()  # normalization removes shifts, too
         [0.0]
@@ -108,7 +108,7 @@ def texture_cosine(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (3), the gamma term.
 
-    Example:
+    Examples:
         >>> features = jnp.arange(32.0).reshape(1, 4, 4, 2)
         >>> round(float(texture_cosine(features, -features)[0]), 4)
         2.0
@@ -132,7 +132,7 @@ def vgg_l2(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (3), the delta term.
 
-    Example:
+    Examples:
         >>> vgg_l2(jnp.full((1, 4, 4, 512), 2.0), jnp.zeros((1, 4, 4, 512))).tolist()
         [4.0]
     """

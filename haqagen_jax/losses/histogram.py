@@ -34,7 +34,7 @@ def cdf_l1(
 
     Reference: HAQAGen Eq. (3), the beta term; Sec. 3.2, "Differentiable histogram loss".
 
-    Example:
+    Examples:
         >>> black, white = jnp.zeros((1, 8, 8, 3)), jnp.ones((1, 8, 8, 3))
         >>> round(float(cdf_l1(black, white)[0]), 3), cdf_l1(black, black).tolist()
         (0.979, [0.0])

@@ -57,7 +57,7 @@ def reconstruction(
 
     Reference: HAQAGen Eq. (3); Table 4 and its text for SSIM.
 
-    Example:
+    Examples:
         >>> loss = LossConfig(alpha=0.0, gamma=0.0, delta=0.0)  # no networks needed
         >>> image = jnp.full((2, 8, 8, 3), 0.5)
         >>> terms = reconstruction(image, image, texture=None, vgg=None, loss=loss)
@@ -127,7 +127,7 @@ def generator_objective(
 
     Reference: HAQAGen Eq. (4), L_G.
 
-    Example:
+    Examples:
         >>> image, logits = jnp.full((1, 8, 8, 3), 0.5), jnp.zeros((1, 2, 2, 1))
         >>> total, terms = generator_objective(
         ...     image, image, 0.5 * image, image, logits, logits,
@@ -180,7 +180,7 @@ def critic_objective(
 
     Reference: HAQAGen Eq. (2) and Eq. (4), L_D.
 
-    Example:
+    Examples:
         >>> real, fake = jnp.ones((1, 2, 2, 1)), -jnp.ones((1, 2, 2, 1))
         >>> total, terms = critic_objective(real, fake, real, 0 * fake, loss=LossConfig())
         >>> float(total), sorted(terms)

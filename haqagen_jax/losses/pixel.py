@@ -36,7 +36,7 @@ def mse(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Eq. (4).
 
-    Example:
+    Examples:
         >>> mse(jnp.full((1, 4, 4, 3), 0.5), jnp.zeros((1, 4, 4, 3))).tolist()
         [0.25]
     """
@@ -61,7 +61,7 @@ def hsv_mse(prediction: Images, target: Like, *, hue: str) -> Float[Array, " b"]
 
     Reference: HAQAGen Eq. (4); the circular form is ours.
 
-    Example:
+    Examples:
         >>> first = jnp.array([0.9, 1.0, 1.0]).reshape(1, 1, 1, 3)
         >>> second = jnp.array([0.1, 1.0, 1.0]).reshape(1, 1, 1, 3)
         >>> [round(float(hsv_mse(first, second, hue=hue)[0]), 4) for hue in ("linear", "circular")]

@@ -28,7 +28,7 @@ def ciede2000(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: Sharma, Wu and Dalal (2005); see `delta_e_2000`.
 
-    Example:
+    Examples:
         >>> first = jnp.full((1, 4, 4, 3), 0.5)
         >>> round(float(ciede2000(first, first + 0.02)[0]), 2)
         1.91
@@ -106,7 +106,7 @@ def colorfulness(image: Images) -> Float[Array, " b"]:
 
     Reference: Hasler and Süsstrunk, "Measuring colorfulness in natural images" (2003), Sec. 5.
 
-    Example:
+    Examples:
         >>> gray = jnp.full((1, 4, 4, 3), 0.5)
         >>> colorfulness(gray).tolist()
         [0.0]

@@ -32,7 +32,7 @@ def lpips(
     Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
         Metric" (2018).
 
-    Example:
+    Examples:
         >>> import jax
         >>> image = jax.numpy.zeros((1, 32, 32, 3))
         >>> # Random weights; `haqagen_jax.weights.lpips_variables` reads the published ones.

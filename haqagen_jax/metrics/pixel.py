@@ -24,7 +24,7 @@ def psnr(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Sec. 4.1.
 
-    Example:
+    Examples:
         >>> prediction, target = jnp.full((1, 4, 4, 3), 0.1), jnp.zeros((1, 4, 4, 3))
         >>> round(float(psnr(prediction, target)[0]), 3)
         20.0
@@ -49,7 +49,7 @@ def angular_error(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: HAQAGen Sec. 4.1; the treatment of black pixels is ours.
 
-    Example:
+    Examples:
         >>> red = jnp.array([1.0, 0.0, 0.0]).reshape(1, 1, 1, 3)
         >>> yellow = jnp.array([0.5, 0.5, 0.0]).reshape(1, 1, 1, 3)
         >>> round(float(angular_error(red, yellow)[0]), 3)

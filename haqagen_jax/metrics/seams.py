@@ -41,7 +41,7 @@ def seam_energy(
     Reference: HAQAGen Sec. 3.3(ii), "seam-energy diagnostic (gradient variance across patch
         borders)"; the reach is ours.
 
-    Example:
+    Examples:
         >>> image = jnp.sin(jnp.arange(256.0)).reshape(1, 16, 16, 1)
         >>> tint = jnp.arange(16.0).reshape(1, 16, 1, 1)
         >>> tiled = image.at[:, :, 8:].add(tint)

@@ -40,7 +40,7 @@ def ssim(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: Wang et al., "Image quality assessment" (2004); HAQAGen Sec. 4.1.
 
-    Example:
+    Examples:
         >>> image = jnp.linspace(0, 1, 64).reshape(1, 8, 8, 1)
         >>> [round(float(ssim(image, x)[0]), 1) for x in (image, 1 - image)]
         [1.0, -1.0]
@@ -64,7 +64,7 @@ def ssim_gaussian(prediction: Images, target: Like) -> Float[Array, " b"]:
 
     Reference: Wang et al., "Image quality assessment" (2004), Sec. III-B.
 
-    Example:
+    Examples:
         >>> image = jnp.linspace(0, 1, 256).reshape(1, 16, 16, 1)
         >>> [round(float(ssim_gaussian(image, x)[0]), 1) for x in (image, 1 - image)]
         [1.0, -0.8]
@@ -94,7 +94,7 @@ def ms_ssim(prediction: Images, target: Like) -> Float[Array, " b"]:
     Reference: Wang et al., "Multiscale structural similarity for image quality assessment" (2003),
     Eq. (7) and Sec. 3.2.
 
-    Example:
+    Examples:
         >>> image = jnp.linspace(0, 1, 176 * 176).reshape(1, 176, 176, 1)
         >>> round(float(ms_ssim(image, image)[0]), 4)
         1.0

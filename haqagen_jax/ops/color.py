@@ -48,7 +48,7 @@ def srgb_to_linear(rgb: Values) -> Float[Array, "*n"]:
 
     Reference: IEC 61966-2-1.
 
-    Example:
+    Examples:
         >>> [round(float(x), 4) for x in srgb_to_linear(jnp.array([0.0, 0.5, 1.0]))]
         [0.0, 0.214, 1.0]
     """
@@ -68,7 +68,7 @@ def linear_to_srgb(linear: Values) -> Float[Array, "*n"]:
 
     Reference: IEC 61966-2-1.
 
-    Example:
+    Examples:
         >>> [round(float(x), 4) for x in linear_to_srgb(jnp.array([0.0, 0.214, 1.0]))]
         [0.0, 0.5, 1.0]
     """
@@ -102,7 +102,7 @@ def rgb_to_hsv(rgb: Colors) -> Float[Array, "*n 3"]:
 
     Reference: Smith, "Color gamut transform pairs" (1978); HAQAGen Sec. 3.
 
-    Example:
+    Examples:
         >>> [round(float(x), 3) for x in rgb_to_hsv(jnp.array([0.0, 0.5, 0.0]))]
         [0.333, 1.0, 0.5]
     """
@@ -133,7 +133,7 @@ def hsv_to_rgb(hsv: Colors) -> Float[Array, "*n 3"]:
 
     Reference: the inverse of `rgb_to_hsv`; HAQAGen Sec. 3.
 
-    Example:
+    Examples:
         >>> [round(float(x), 3) for x in hsv_to_rgb(jnp.array([1 / 3, 1.0, 0.5]))]
         [0.0, 0.5, 0.0]
     """
@@ -159,7 +159,7 @@ def rgb_to_lab(rgb: Colors) -> Float[Array, "*n 3"]:
 
     Reference: CIE 15; IEC 61966-2-1 for the primaries. HAQAGen Sec. 4.1.
 
-    Example:
+    Examples:
         >>> [round(float(x), 1) for x in rgb_to_lab(jnp.array([1.0, 0.0, 0.0]))]
         [53.2, 80.1, 67.2]
     """

@@ -154,7 +154,7 @@ def conv_transpose4x4(
 
     Reference: Shi et al., "Is the deconvolution layer the same as a convolutional layer?" (2016).
 
-    Example:
+    Examples:
         >>> conv_transpose4x4(jnp.ones((1, 3, 5, 2)), jnp.ones((4, 4, 2, 7))).shape
         (1, 6, 10, 7)
     """

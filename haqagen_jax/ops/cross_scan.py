@@ -22,7 +22,7 @@ def cross_scan(x: Float[Array, "b h w d"]) -> Float[Array, "b l k d"]:
     Returns:
         Four sequences of length l = h w each, b l k d with k = 4.
 
-    Example:
+    Examples:
         >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
         >>> cross_scan(x)[0, :, :, 0].T.astype(int).tolist()
         [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0], [3, 1, 2, 0]]
@@ -63,7 +63,7 @@ def cross_merge(y: Float[Array, "b l k d"], *, height: int, width: int) -> Float
     Raises:
         ValueError: The length is not height times width, or there are not four sequences.
 
-    Example:
+    Examples:
         >>> x = jnp.arange(6.0).reshape(1, 2, 3, 1)
         >>> cross_merge(cross_scan(x), height=2, width=3)[0, :, :, 0].astype(int).tolist()
         [[0, 4, 8], [12, 16, 20]]

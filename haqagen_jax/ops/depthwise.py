@@ -29,7 +29,7 @@ def depthwise_conv(
         A map of h / stride x w / stride pixels. With stride 2 the zeros are those of TensorFlow's
         "SAME": one more after the map than before it.
 
-    Example:
+    Examples:
         >>> depthwise_conv(jnp.ones((1, 4, 6, 2)), jnp.ones((3, 3, 2)), stride=2).shape
         (1, 2, 3, 2)
     """

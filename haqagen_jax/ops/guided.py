@@ -52,7 +52,7 @@ def box_mean(image: Float[Array, "b h w c"], radius: int) -> Float32[Array, "b h
     Raises:
         ValueError: `radius` is negative.
 
-    Example:
+    Examples:
         >>> image = jnp.zeros((1, 3, 3, 1)).at[0, 1, 1].set(9)
         >>> box_mean(image, 1)[0, :, :, 0].tolist()
         [[2.25, 1.5, 2.25], [1.5, 1.0, 1.5], [2.25, 1.5, 2.25]]
@@ -105,7 +105,7 @@ def guided_coefficients(
         trainable layer: Wu et al., "Fast End-to-End Trainable Guided Filter" (CVPR 2018); weights
         by the residual: Chen and Wu, "Weighted Aggregation for Guided Image Filtering" (2020).
 
-    Example:
+    Examples:
         >>> nir = jnp.linspace(0, 1, 64).reshape(1, 8, 8, 1)
         >>> color = jnp.concatenate([nir, 1 - nir, 0 * nir], -1)
         >>> model = guided_coefficients(nir, color, radius=2, eps=1e-4)
@@ -172,7 +172,7 @@ def guided_filter(
 
     Reference: He, Sun and Tang, "Guided Image Filtering" (TPAMI 2013).
 
-    Example:
+    Examples:
         >>> nir = jnp.linspace(0, 1, 64).reshape(1, 8, 8, 1)
         >>> guided_filter(nir, jnp.ones((1, 8, 8, 3)), radius=2, eps=1e-2).shape
         (1, 8, 8, 3)

@@ -158,7 +158,7 @@ def soft_histogram(
 
     Reference: HAQAGen Sec. 3.2, "Differentiable histogram loss"; the normalization is ours.
 
-    Example:
+    Examples:
         >>> image = jnp.array([0.0, 0.5, 0.5, 1.0]).reshape(1, 2, 2, 1)
         >>> soft_histogram(image, bins=3, kernel="triangular", tau=0.5).tolist()
         [[[0.25, 0.5, 0.25]]]
@@ -191,7 +191,7 @@ def soft_cdf(image: Images, *, bins: int, kernel: str, tau: float) -> Float[Arra
 
     Reference: HAQAGen Sec. 3.2.
 
-    Example:
+    Examples:
         >>> image = jnp.array([0.0, 0.5, 0.5, 1.0]).reshape(1, 2, 2, 1)
         >>> soft_cdf(image, bins=3, kernel="triangular", tau=0.5).tolist()
         [[[0.25, 0.75, 1.0]]]

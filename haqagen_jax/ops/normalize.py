@@ -21,7 +21,7 @@ def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     Reference: Ulyanov et al., "Instance Normalization" (2016); HAQAGen Sec. 3.2, "Autoencoder
     pretraining".
 
-    Example:
+    Examples:
         >>> y = instance_norm(jnp.array([1.0, 3.0]).reshape(1, 1, 2, 1))
         >>> [round(float(value), 3) for value in y.ravel()]
         [-1.0, 1.0]

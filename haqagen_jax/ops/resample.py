@@ -27,7 +27,7 @@ def resize_nearest(
 
     Reference: the sampling of SPADE's conditioning map (Park et al., 2019, Sec. 3).
 
-    Example:
+    Examples:
         >>> x = jnp.array([1.0, 2.0]).reshape(1, 1, 2, 1)
         >>> resize_nearest(x, height=1, width=4).ravel().tolist()
         [1.0, 1.0, 2.0, 2.0]
@@ -58,7 +58,7 @@ def resize_bilinear(
     Returns:
         The resized map, b height width c; its corner samples are those of `x`.
 
-    Example:
+    Examples:
         >>> x = jnp.array([1.0, 2.0]).reshape(1, 1, 2, 1)
         >>> resize_bilinear(x, height=1, width=5).ravel().tolist()
         [1.0, 1.25, 1.5, 1.75, 2.0]
@@ -113,7 +113,7 @@ def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     Returns:
         The map at half the height and width.
 
-    Example:
+    Examples:
         >>> halve(jnp.arange(8.0).reshape(1, 2, 4, 1)).ravel().tolist()
         [2.5, 4.5]
     """
@@ -137,7 +137,7 @@ def adaptive_mean(
     Returns:
         The cells' means, b height width c.
 
-    Example:
+    Examples:
         >>> adaptive_mean(jnp.arange(5.0).reshape(1, 1, 5, 1), height=1, width=2).ravel().tolist()
         [1.0, 3.0]
     """

@@ -67,7 +67,7 @@ def selective_scan(
 
     Reference: Mamba, Eq. (2) and Algorithm 2; HAQAGen Sec. 3.1.
 
-    Example:
+    Examples:
         >>> # The decay halves the state at every step; the input is an impulse.
         >>> delta = jnp.ones((1, 4, 1, 1))
         >>> u = delta.at[:, 1:].set(0)

@@ -37,7 +37,7 @@ def window(name: str, size: int) -> Float[Array, " {size}"]:
     Reference: HAQAGen Sec. 3.3 and 4.1 (Hann); Harris, "On the use of windows for harmonic
         analysis" (1978); the half sample is ours.
 
-    Example:
+    Examples:
         >>> window("triangle", 4).tolist()
         [0.25, 0.75, 0.75, 0.25]
     """
