@@ -138,7 +138,7 @@ def guided_coefficients(
     if tolerance is None:
         smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
     else:
-        mean_yy = box_mean(y * y, radius)
+        mean_yy = box_mean(jnp.square(y), radius)
         covariance = mean_xy - mean_x * mean_y
         residual = mean_yy - mean_y * mean_y - 2 * a * covariance + a * a * variance
         residual = jnp.maximum(residual.mean(-1, keepdims=True), 0)
