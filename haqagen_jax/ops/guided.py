@@ -133,13 +133,13 @@ def guided_coefficients(
     mean_x, mean_xx = moments[..., :1], moments[..., 1:2]
     mean_y, mean_xy = moments[..., 2 : 2 + channels], moments[..., 2 + channels :]
     variance = jnp.maximum(mean_xx - mean_x * mean_x, 0)
-    a = (mean_xy - mean_x * mean_y) / (variance + eps)
+    covariance = mean_xy - mean_x * mean_y
+    a = covariance / (variance + eps)
     b = mean_y - a * mean_x
     if tolerance is None:
         smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
     else:
         mean_yy = box_mean(jnp.square(y), radius)
-        covariance = mean_xy - mean_x * mean_y
         residual = mean_yy - mean_y * mean_y - 2 * a * covariance + a * a * variance
         residual = jnp.maximum(residual.mean(-1, keepdims=True), 0)
         weight = tolerance / (residual + tolerance)

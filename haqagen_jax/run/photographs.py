@@ -123,7 +123,7 @@ def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
         path: A file in any format that Pillow reads.
 
     Returns:
-        SRGB in [0, 1], upright, at most `LONGEST` pixels long.
+        sRGB in [0, 1], upright, at most `LONGEST` pixels long.
 
     Raises:
         Unusable: It cannot be read, is tiny, or has no color.
