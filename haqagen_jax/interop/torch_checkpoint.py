@@ -1,11 +1,14 @@
 """Read the tensors of a PyTorch checkpoint without PyTorch, and without executing the file.
 
-The file holds `network.state_dict()`, or a dictionary in which it is the entry "state_dict", beside
-an epoch, an optimizer's state and the like, which are not read. Not handled: whole pickled
-networks, quantized or sparse tensors, and what `haqagen_jax.interop.torch_containers` lists.
+`read_state_dict` takes a file that holds `network.state_dict()`, or a dictionary in which it is the
+entry "state_dict", beside an epoch, an optimizer's state and the like, which are not read; `opened`
+gives all that a file holds, for `haqagen_jax.interop.state_dicts` to search. Not handled: quantized
+or sparse tensors, and what `haqagen_jax.interop.torch_containers` lists.
 """
 
+import contextlib
 import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,10 @@ from jaxtyping import Shaped
 
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.interop.torch_containers import open_sequence, open_zip
-from haqagen_jax.interop.torch_objects import Parameter, Tensor, shown
+from haqagen_jax.interop.torch_objects import Opaque, Parameter, Tensor, shown
 
+Arrays = dict[str, Shaped[np.ndarray, "..."]]
+Read = Callable[[Mapping[str, Tensor]], Arrays]
 _WRAPPER = "state_dict"
 _REMEDY = "give a file written by torch.save(network.state_dict(), path)"
 
@@ -32,16 +37,47 @@ def read_state_dict(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     Raises:
         InputError: No such file, not such a checkpoint, a name that is not allowed, or damage.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
+    with opened(path) as (tree, read):
+        with _worded(path):
+            tensors = _tensors(tree)
+        return read(tensors)
+
+
+@contextlib.contextmanager
+def opened(path: str | Path) -> Iterator[tuple[Any, Read]]:
+    """Open a PyTorch checkpoint for the length of a `with` block.
+
+    Args:
+        path: A `.pth` or `.pt` file.
+
+    Yields:
+        What its pickle holds, with `Tensor` and `Parameter` for tensors and `Opaque` for what is
+        not known here; and a function that reads tensors by name, as read-only arrays.
+
+    Raises:
+        InputError: No such file, not such a checkpoint, or damage; the function raises it, too.
+    """
+    with contextlib.ExitStack() as stack:
+        with _worded(path):
+            file = stack.enter_context(Path(path).open("rb"))
             zipped = file.read(2) == b"PK"
             file.seek(0)
             tree, read = open_zip(file) if zipped else open_sequence(file)
-            tensors = _tensors(tree)
-            used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
-            storages = {key: read(storage) for key, storage in used.items()}
-        return {name: _array(name, t, storages[t.storage.key]) for name, t in tensors.items()}
+
+        def arrays(tensors: Mapping[str, Tensor]) -> Arrays:
+            with _worded(path):
+                used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+                storages = {key: read(storage) for key, storage in used.items()}
+                return {name: _array(name, x, storages[x.storage.key]) for name, x in tensors.items()}
+
+        yield tree, arrays
+
+
+@contextlib.contextmanager
+def _worded(path: str | Path) -> Iterator[None]:
+    """Turn whatever a bad file raises into one line."""
+    try:
+        yield
     except InputError as error:
         raise InputError(f"{path}: {error}; {_REMEDY}") from None
     except OSError as error:
@@ -56,6 +92,8 @@ def read_state_dict(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
 
 def _tensors(tree: Any) -> dict[str, Tensor]:
     """Check that a pickle held named tensors and nothing else, and return them."""
+    if isinstance(tree, Opaque):
+        raise InputError(f"refers to {tree.name}, which is refused")
     if not isinstance(tree, dict):
         raise InputError(f"holds one {type(tree).__name__}, not named tensors")
     if isinstance(tree.get(_WRAPPER), dict):
@@ -63,6 +101,8 @@ def _tensors(tree: Any) -> dict[str, Tensor]:
     tensors = {}
     for name, value in tree.items():
         tensor = value.tensor if isinstance(value, Parameter) else value
+        if isinstance(tensor, Opaque):
+            raise InputError(f"refers to {tensor.name}, which is refused")
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise InputError(f"entry {shown(name)} is a {type(tensor).__name__}, not a tensor")
         tensors[name] = tensor

@@ -45,7 +45,7 @@ def open_zip(file: io.BufferedReader) -> tuple[Any, Read]:
     order = f"{root}byteorder"
     if order in entries and archive.read(order) != b"little":
         raise InputError("is big-endian, which is not supported")
-    tree, _ = load(io.BytesIO(archive.read(f"{root}data.pkl")))
+    tree, _ = load(io.BytesIO(archive.read(f"{root}data.pkl")), opaque=True)
 
     def read(storage: Storage) -> Shaped[np.ndarray, "elements"]:
         name = f"{root}data/{storage.key}"
@@ -76,7 +76,7 @@ def open_sequence(file: io.BufferedReader) -> tuple[Any, Read]:
         raise InputError(f"is not of protocol {_SEQUENCE_PROTOCOL}")
     if not load(file)[0]["little_endian"]:
         raise InputError("is big-endian, which is not supported")
-    tree, storages = load(file)
+    tree, storages = load(file, opaque=True)
     keys, _ = load(file)
     starts = {}
     offset, end = file.tell(), _length(file)

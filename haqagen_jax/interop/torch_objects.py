@@ -1,7 +1,7 @@
 """Define what a PyTorch checkpoint's pickle may name and call, and what it gets for it.
 
-A pickle can name ordered dictionaries, tensors, parameters and their storages; any other name is
-refused before it is looked up.
+A pickle can name ordered dictionaries, tensors, parameters and their storages. Any other name is
+refused before it is looked up, or stands for an `Opaque`, which is a name and nothing else.
 """
 
 import reprlib
@@ -83,6 +83,26 @@ class Parameter(Built):
             self.tensor = state[0]
 
 
+class Opaque(Built):
+    """An object of a class that is not known here, such as a network or a program's arguments.
+
+    Attributes:
+        name: What the pickle refers to; it is not looked up.
+        entries: What the pickle puts into the object, if it is a dictionary of some kind.
+        state: The object's attributes, if they are a dictionary.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.entries: dict[Any, Any] = {}
+        self.state: dict[Any, Any] = {}
+
+    def set_state(self, state: Any) -> None:
+        """Keep the attributes; see `Built.set_state`."""
+        if isinstance(state, dict):
+            self.state = state
+
+
 def shown(value: Any) -> str:
     """Format a value of a file for a message.
 
@@ -109,9 +129,13 @@ def filled(target: Any, items: list[Any]) -> dict[Any, Any]:
     Raises:
         InputError: `target` is no dictionary, or a key is neither text nor number.
     """
+    if isinstance(target, Opaque):
+        target = target.entries
     if not isinstance(target, dict):
         raise InputError(f"has a {type(target).__name__} where a dictionary is expected")
     for key, value in zip(items[::2], items[1::2], strict=True):
+        if isinstance(key, Opaque):  # a member of an enumeration, for one
+            continue
         if not isinstance(key, str | int | float | None):  # hashing a nested tuple may take forever
             raise InputError(f"has a dictionary with a {type(key).__name__} for a key")
         target[key] = value
@@ -126,7 +150,9 @@ def _ordered(pairs: Any = ()) -> dict[Any, Any]:
     return ordered
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> Tensor:
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> Tensor | Opaque:
+    if isinstance(storage, Opaque):  # of a type that is not known here
+        return storage
     if not isinstance(storage, Storage):
         raise InputError("has a tensor without a storage")
     if len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
@@ -144,20 +170,24 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
     ("torch.nn.parameter", "Parameter"): Parameter,
 } | {("torch", storage): dtype for storage, dtype in DTYPES.items()}
 
 
-def named(module: Any, name: Any, allowed: Mapping[tuple[str, str], Any]) -> Any:
+def named(
+    module: Any, name: Any, allowed: Mapping[tuple[str, str], Any], *, opaque: bool = False
+) -> Any:
     """Look up what an allowed name stands for; nothing is imported.
 
     Args:
         module: Module of the name; text, or refused.
         name: Name within the module; text, or refused.
         allowed: What each name that a pickle may use stands for.
+        opaque: Whether every other name stands for an `Opaque`.
 
     Returns:
-        An entry of `allowed`.
+        An entry of `allowed`, or an `Opaque`.
 
     Raises:
         InputError: The name is not allowed.
@@ -165,7 +195,10 @@ def named(module: Any, name: Any, allowed: Mapping[tuple[str, str], Any]) -> Any
     if not isinstance(module, str) or not isinstance(name, str):
         raise InputError("has a name that is not text")
     if (module, name) not in allowed:
-        raise InputError(f"refers to {f'{module}.{name}'[:120]}, which is refused")
+        full = f"{module}.{name}"[:120]
+        if opaque:
+            return Opaque(full)
+        raise InputError(f"refers to {full}, which is refused")
     return allowed[module, name]
 
 
@@ -177,11 +210,13 @@ def called(function: Any, arguments: Any) -> Any:
         arguments: A tuple.
 
     Returns:
-        The result of the call.
+        The result of the call; of an `Opaque` another of its name, and nothing is called.
 
     Raises:
         InputError: `function` cannot be called.
     """
+    if isinstance(function, Opaque):
+        return Opaque(function.name)
     if not callable(function):  # only what `named` returns is, nothing else in a pickle
         raise InputError(f"calls a {type(function).__name__}")
     return function(*arguments)
@@ -203,14 +238,14 @@ def set_state(target: Any, state: Any) -> None:
         raise InputError(f"gives a state to a {type(target).__name__}")
 
 
-def storage(pid: Any) -> Storage:
+def storage(pid: Any) -> Storage | Opaque:
     """Parse the persistent id of a storage.
 
     Args:
         pid: "storage", dtype, key, device and length.
 
     Returns:
-        The description of the storage.
+        The description of the storage; an `Opaque` for one whose type is one.
 
     Raises:
         InputError: `pid` is not of a storage, or not of a known type.
@@ -218,6 +253,8 @@ def storage(pid: Any) -> Storage:
     kind, dtype, key, _device, length, *view = pid
     if kind != "storage" or not isinstance(key, str) or any(v is not None for v in view):
         raise InputError(f"has a persistent object {shown(kind)} that is not a storage")
+    if isinstance(dtype, Opaque):
+        return dtype
     if dtype not in DTYPES.values():
         raise InputError(f"storage {shown(key)} is of the unknown type {shown(dtype)}")
     return Storage(key, dtype, _count(length))

@@ -17,12 +17,15 @@ from haqagen_jax.interop import torch_objects as objects
 def load(
     file: io.BytesIO | io.BufferedReader,
     allowed: Mapping[tuple[str, str], Any] = objects.ALLOWED,
+    *,
+    opaque: bool = False,
 ) -> tuple[Any, dict[str, objects.Storage]]:
     """Read one pickle.
 
     Args:
         file: At the start of the pickle; behind its end afterwards.
-        allowed: What each name, of a module and within it, stands for; others are refused.
+        allowed: What each name, of a module and within it, stands for.
+        opaque: Whether any other name stands for an `Opaque`; otherwise it is refused.
 
     Returns:
         Dicts, lists, tuples, texts, numbers, and what `allowed` makes, by default `Tensor` and
@@ -32,7 +35,7 @@ def load(
         InputError: A name or an opcode that is not allowed, or a tensor that is none.
         Exception: Of any kind, for a damaged pickle.
     """
-    machine = _Machine(allowed)
+    machine = _Machine(allowed, opaque)
     for opcode, argument, _position in pickletools.genops(file):
         execute = _OPCODES.get(opcode.name)
         if execute is None:
@@ -50,12 +53,13 @@ class _Machine:
         storages: Those that the pickle describes, by key.
     """
 
-    def __init__(self, allowed: Mapping[tuple[str, str], Any]) -> None:
+    def __init__(self, allowed: Mapping[tuple[str, str], Any], opaque: bool) -> None:
         self.stack: list[Any] = []
         self.storages: dict[str, objects.Storage] = {}
         self._marks: list[int] = []
         self._memo: dict[Any, Any] = {}
         self._allowed = allowed
+        self._opaque = opaque
 
     def nothing(self, _argument: Any) -> None:
         """PROTO, FRAME and STOP leave the stack as it is."""
@@ -88,11 +92,13 @@ class _Machine:
 
     def append(self, _argument: Any) -> None:
         value = self.stack.pop()
-        list.append(self.stack[-1], value)
+        if not isinstance(self.stack[-1], objects.Opaque):
+            list.append(self.stack[-1], value)
 
     def extend(self, _argument: Any) -> None:
         items = self._pop_above_mark()
-        list.extend(self.stack[-1], items)
+        if not isinstance(self.stack[-1], objects.Opaque):
+            list.extend(self.stack[-1], items)
 
     def set_item(self, _argument: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -113,11 +119,11 @@ class _Machine:
 
     def push_named(self, argument: Any) -> None:
         module, _, attribute = str(argument).partition(" ")
-        self.push(objects.named(module, attribute, self._allowed))
+        self.push(objects.named(module, attribute, self._allowed, opaque=self._opaque))
 
     def push_named_on_stack(self, _argument: Any) -> None:
         attribute, module = self.stack.pop(), self.stack.pop()
-        self.push(objects.named(module, attribute, self._allowed))
+        self.push(objects.named(module, attribute, self._allowed, opaque=self._opaque))
 
     def call(self, _argument: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -129,6 +135,9 @@ class _Machine:
 
     def push_storage(self, _argument: Any) -> None:
         storage = objects.storage(self.stack.pop())
+        if isinstance(storage, objects.Opaque):
+            self.push(storage)
+            return
         if self.storages.setdefault(storage.key, storage) != storage:
             raise InputError(f"storage {objects.shown(storage.key)} is described twice")
         self.push(storage)

