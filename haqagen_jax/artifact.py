@@ -271,7 +271,11 @@ def _describe(directory: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({reason(error)}); copy the model again"
         ) from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise InputError(f"{path}: its format is not {FORMAT!r}; give a directory haqagen wrote")
+        other = description.get("format") if isinstance(description, dict) else None
+        but = f", but {other[:80]!r}" if isinstance(other, str) else ""
+        raise InputError(
+            f"{path}: its format is not {FORMAT!r}{but}; give a directory haqagen wrote"
+        )
     version = description.get("format_version")
     if version != FORMAT_VERSION:
         writer = description.get("package_version", "unknown")

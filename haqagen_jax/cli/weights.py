@@ -74,16 +74,18 @@ def _import(commands: argparse._SubParsersAction, command: Command) -> None:
 def _import_colormamba(args: argparse.Namespace) -> int:
     if not args.out:
         raise InputError(f"-o: is missing; name the model directory to make of {args.file}")
+    from haqagen_jax.artifact import facts
     from haqagen_jax.interop.colormamba_files import import_checkpoint
 
-    parameters, found = import_checkpoint(args.file, args.out)
+    parameters = import_checkpoint(args.file, args.out)
     print(
         f"{args.out}: {parameters:,} parameters; colour with: haqagen colorize PHOTO -o OUT "
         f"--model {args.out}"
     )
-    if found.place:
-        others = f" (not {', '.join(found.others)})" if found.others else ""
-        print(f"{args.out}: taken from {found.place} of {args.file}{others}")
+    found = facts(args.out)
+    if "imported_part" in found:
+        left = f" (not {', '.join(found['parts_left'])})" if found["parts_left"] else ""
+        print(f"{args.out}: taken from {found['imported_part']} of {args.file}{left}")
     return 0
 
 

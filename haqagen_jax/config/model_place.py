@@ -19,9 +19,10 @@ _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy"}
 _MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("_CHECKPOINT_METADATA", "_METADATA"), "is a checkpoint of a run or of another program"),
     (("saved_model.pb",), "is a TensorFlow SavedModel"),
-    (("model_index.json", "pytorch_model.bin", "model.safetensors"), "is a model of other programs"),
+    (("model.safetensors",), f"has a model's tensors alone; copy its {CONFIG_FILE}, too"),
+    (("model_index.json", "pytorch_model.bin"), "is a model of another program"),
     ((".git",), "is a git clone, which holds code"),
-    (("dataset_info.json", "splits.json", "train", "val", "test"), "is a data set, for --data"),
+    (("dataset_info.json", "train", "val", "test"), "is a data set, for --data"),
 )
 
 
@@ -54,7 +55,9 @@ def _file(path: Path) -> str:
         return f"{str(error).removeprefix(f'{path}: ')}, not a model directory"
     what = f"is {kind.name}, not a model directory"
     if kind.content == ARCHIVE:
-        return f"{what}; unpack it, and give a directory with a {CONFIG_FILE}, or import the weights"
+        return (
+            f"{what}; unpack it, and give a directory with a {CONFIG_FILE}, or import the weights"
+        )
     if kind.content:
         return f"{what}; {_import(str(path))}"
     return f"{what}; {kind.remedy or f'give a directory with a {CONFIG_FILE} that haqagen wrote'}"
@@ -62,10 +65,9 @@ def _file(path: Path) -> str:
 
 def _directory(path: Path) -> str:
     none = f"no {CONFIG_FILE} in it, so it is not a model"
-    for run, what in ((path, "is a run"), (path.parent, ""), (path.parent.parent, "")):
-        what = what or "is of a run"
-        if run != path and _CHECKPOINTS not in (path.name, path.parent.name):
-            continue
+    of_run = _CHECKPOINTS in (path.name, path.parent.name)
+    for run in (path, path.parent, path.parent.parent) if of_run else (path,):
+        what = "is a run" if run == path else f"is of the run {run}"
         if _is_model(run / _MODEL):
             return f"{none}; it {what}, whose model is {run / _MODEL}: give that"
         if (run / _CHECKPOINTS).is_dir():
@@ -88,8 +90,8 @@ def _directory(path: Path) -> str:
 
 def _import(file: str) -> str:
     return (
-        f"if it holds ColorMamba's generator, haqagen weights import colormamba {file} -o DIR makes "
-        "a model directory"
+        f"if it holds ColorMamba's generator, haqagen weights import colormamba {file} -o DIR "
+        "makes a model directory"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from haqagen_jax import artifact
 from haqagen_jax.errors import InputError, reachable
 from haqagen_jax.interop import colormamba
-from haqagen_jax.interop.state_dicts import Found, convert
+from haqagen_jax.interop.state_dicts import convert
 from haqagen_jax.interop.torch_writer import write_state_dict
 from haqagen_jax.models.factory import count_parameters, generator_shapes
 from haqagen_jax.system.files import prepare_folder
@@ -15,7 +15,7 @@ from haqagen_jax.system.files import prepare_folder
 _COUNTERS = "batch_norm_counters"
 
 
-def import_checkpoint(source: str | Path, directory: str | Path) -> tuple[int, Found]:
+def import_checkpoint(source: str | Path, directory: str | Path) -> int:
     """Convert a checkpoint to a model directory.
 
     Args:
@@ -24,7 +24,8 @@ def import_checkpoint(source: str | Path, directory: str | Path) -> tuple[int, F
         directory: The model directory, which must not exist.
 
     Returns:
-        The number of parameters, and where in the file the generator was.
+        The number of parameters. Where in the file the generator was, the model's facts say:
+        "imported_part", and "parts_left" for the other places where one is.
 
     Raises:
         InputError: No such file, another kind of file, other tensors, a directory that exists or
@@ -44,9 +45,9 @@ def import_checkpoint(source: str | Path, directory: str | Path) -> tuple[int, F
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     facts = {"imported_from": source.name, "sha256": digest, _COUNTERS: counters}
     if found.place:
-        facts["imported_part"] = found.place
+        facts |= {"imported_part": found.place, "parts_left": list(found.others)}
     artifact.save(directory, config, variables, dtype="float32", training=facts)
-    return count_parameters(variables["params"]), found
+    return count_parameters(variables["params"])
 
 
 def export_checkpoint(directory: str | Path, out: str | Path, *, overwrite: bool) -> int:

@@ -203,7 +203,7 @@ def _leaves(tree: Any) -> Iterator[_Leaf]:
         seen.add(id(node))
         if not of_network:
             owner, of_network = id(node), isinstance(node, Opaque) and _is_network(node)
-        for key, value in reversed(inside.items()):
+        for key, value in list(inside.items())[::-1]:
             if isinstance(key, str | int) and len(name := str(key)) <= _LONGEST:
                 waiting.append(((*parts, *name.split(".")), value, owner, of_network))
 
@@ -274,6 +274,8 @@ def _holds(leaves: Sequence[_Leaf], tree: Any) -> str:
         telling = sorted(leaves, key=lambda leaf: len(leaf.value.shape) < 2)  # kernels, if any
         few = [f"{'.'.join(x.parts)} {tuple(x.value.shape)}" for x in telling[:_SHOWN]]
         return f"it has {len(leaves)} tensors such as {', '.join(few)}"
-    what = {k: v.name if isinstance(v, Opaque) else type(v).__name__ for k, v in _inside(tree).items()}
+    what = {
+        k: v.name if isinstance(v, Opaque) else type(v).__name__ for k, v in _inside(tree).items()
+    }
     few = [f"{shown(key)} ({name})" for key, name in list(what.items())[:_SHOWN]]
     return f"it has no tensors{', but ' if few else ''}{', '.join(few)}"

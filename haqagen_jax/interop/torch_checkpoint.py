@@ -68,7 +68,9 @@ def opened(path: str | Path) -> Iterator[tuple[Any, Read]]:
             with _worded(path):
                 used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
                 storages = {key: read(storage) for key, storage in used.items()}
-                return {name: _array(name, x, storages[x.storage.key]) for name, x in tensors.items()}
+                return {
+                    name: _array(name, x, storages[x.storage.key]) for name, x in tensors.items()
+                }
 
         yield tree, arrays
 

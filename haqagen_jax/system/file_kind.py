@@ -49,7 +49,9 @@ _TABLE: tuple[tuple[bytes, Kind], ...] = (
     ),
     (
         rb"(\xef\xbb\xbf)?\s*<(?i:!doctype html|!--|html|head|body|script)",
-        Kind("a web page that was saved in place of the file", f"{_AGAIN}, by the link to the file"),
+        Kind(
+            "a web page that was saved in place of the file", f"{_AGAIN}, by the link to the file"
+        ),
     ),
     (
         rb"(\xef\xbb\xbf)?\s*<(\?xml|[A-Za-z]+[\s>])",
@@ -179,7 +181,9 @@ def weights_inside(folder: Path) -> list[str]:
     Returns:
         Paths relative to the folder, sorted.
     """
-    patterns = [f"{deeper}*.{end}" for deeper in ("", "*/", "*/*/") for end in ("pth", "pt", "ckpt")]
+    patterns = [
+        f"{deeper}*.{end}" for deeper in ("", "*/", "*/*/") for end in ("pth", "pt", "ckpt")
+    ]
     found = [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
     return sorted(str(path.relative_to(folder)) for path in found)
 
@@ -188,7 +192,9 @@ def _text(head: bytes) -> Kind | None:
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if len(head) < _HEAD or error.start < len(head) - 3:  # or a letter is cut where the first bytes end
+        if (
+            len(head) < _HEAD or error.start < len(head) - 3
+        ):  # or a letter is cut where the first bytes end
             return None
         text = head[: error.start].decode("utf-8-sig")
     start = " ".join(text.split())[:40]

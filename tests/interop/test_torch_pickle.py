@@ -67,7 +67,7 @@ def test_python_2_wrote_byte_strings_and_the_entries_of_a_dictionary_as_a_list()
         (b"K\x01K\x01\x93", "a name that is not text"),
         (b"hello", "damaged"),
         (b"NN", "damaged"),
-        (b"X" + struct.pack("<I", 10**6) + b"c" * 10**6 + b"q\x00h\x00h\x00\x93", "ccc, which"),
+        (b"X" + struct.pack("<I", 10**6) + b"c" * 10**6 + b"q\x00h\x00\x93", "ccc, which"),
     ],
 )
 def test_harmful_pickles(data, message, tmp_path):

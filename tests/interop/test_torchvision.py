@@ -65,7 +65,7 @@ def test_files(state_dict, tmp_path):
     with pytest.raises(InputError, match=r"vgg19.safetensors: tensor features.21.bias: is missing"):
         load_weights("vgg19", path)
     path.write_bytes(b"no")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a text that begins 'no'; give the weights of"):
         load_weights("vgg19", path)
     for name in ("absent.pth", "absent.safetensors"):
         with pytest.raises(InputError, match=rf"{name}: no such file; give the weights of .*vgg19"):
