@@ -100,8 +100,10 @@ def names() -> list[str]:
 
 def _count(name: str, tensor: Shaped[np.ndarray, "..."]) -> int:
     value = fitted(tensor, ())
-    if value is None or not np.isfinite(value):
+    if value is None:
         raise InputError(f"tensor {name}: is no number but of shape {tensor.shape}; {REMEDY}")
+    if not np.isfinite(value):
+        raise InputError(f"tensor {name}: is {value}, not a count; {REMEDY}")
     return int(value)
 
 

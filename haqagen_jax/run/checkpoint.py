@@ -6,6 +6,9 @@ the checkpoint before. A checkpoint can be restored onto other devices and proce
 """
 
 import contextlib
+import gc
+import logging
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,24 +63,28 @@ def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
             f"{directory}: holds no checkpoint; give a run's --workdir, or one of its checkpoints"
         )
     step = max(map(int, steps))
+    with _quiet():
+        try:
+            return step, *_read(root, step)
+        except Exception as error:  # Orbax and its stores raise what they hit first
+            problem = _shortened(error)
+    raise InputError(f"{root / str(step)}: cannot be read ({problem}); take another checkpoint")
+
+
+def _read(root: Path, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    try:
-        handlers = {"state": ocp.StandardCheckpointHandler(), "facts": ocp.JsonCheckpointHandler()}
-        with ocp.CheckpointManager(root, item_handlers=handlers) as manager:
-            shapes: Any = manager.item_metadata(step)
-            # The devices that the arrays were saved on may not exist here.
-            template = jax.tree.map(
-                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes["state"]
-            )
-            items = ocp.args.Composite(
-                state=ocp.args.StandardRestore(template), facts=ocp.args.JsonRestore()
-            )
-            restored = manager.restore(step, args=items)
-    except Exception as error:  # Orbax and its stores raise what they hit first
-        raise InputError(
-            f"{root / str(step)}: cannot be read ({_shortened(error)}); take another checkpoint"
-        ) from None
-    return step, restored["state"], restored["facts"]
+    handlers = {"state": ocp.StandardCheckpointHandler(), "facts": ocp.JsonCheckpointHandler()}
+    with ocp.CheckpointManager(root, item_handlers=handlers) as manager:
+        shapes: Any = manager.item_metadata(step)
+        # The devices that the arrays were saved on may not exist here.
+        template = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes["state"]
+        )
+        items = ocp.args.Composite(
+            state=ocp.args.StandardRestore(template), facts=ocp.args.JsonRestore()
+        )
+        restored = manager.restore(step, args=items)
+    return restored["state"], restored["facts"]
 
 
 class Checkpoints:
@@ -198,17 +205,17 @@ class Checkpoints:
         step = self._manager.latest_step()
         if step is None:
             return None
-        try:
-            facts = self._read_facts(step)
-            self._require_same(step, facts, settings)
-            return self._read_state(step, template), facts["position"]
-        except (InputError, jax.errors.JaxRuntimeError):
-            raise
-        except Exception as error:  # Orbax and its stores raise what they hit first
-            raise InputError(
-                f"{self.directory / str(step)}: is damaged ({_shortened(error)}); "
-                f"{self._way_on(step, template)}"
-            ) from None
+        with _quiet():
+            try:
+                facts = self._read_facts(step)
+                self._require_same(step, facts, settings)
+                return self._read_state(step, template), facts["position"]
+            except (InputError, jax.errors.JaxRuntimeError):
+                raise
+            except Exception as error:  # Orbax and its stores raise what they hit first
+                problem = _shortened(error)
+            way_on = self._way_on(step, template)
+        raise InputError(f"{self.directory / str(step)}: is damaged ({problem}); {way_on}")
 
     def _read_facts(self, step: int) -> dict[str, Any]:
         items = ocp.args.Composite(facts=ocp.args.JsonRestore())
@@ -262,6 +269,30 @@ class _Best(preservation_policy.PreservationPolicy):
         """Mark the best checkpoint; see `PreservationPolicy`."""
         del context
         return [checkpoint.step == self._checkpoints.best for checkpoint in checkpoints]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the terminal free of what Orbax's parallel reads say, each for itself, of one damage.
+
+    The first exception is worded by the caller, outside of its handler, which would keep the failed
+    reads alive; the others are dropped when the block ends.
+    """
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.WARNING
+
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    for logger in loggers:
+        logger.addFilter(refuse)
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        yield
+    finally:
+        gc.collect()
+        sys.unraisablehook = hook
+        for logger in loggers:
+            logger.removeFilter(refuse)
 
 
 def _shortened(error: Exception) -> str:

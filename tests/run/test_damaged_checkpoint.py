@@ -66,3 +66,35 @@ def test_what_is_not_finite_is_not_saved(tmp_path, value):
     ):
         checkpoints.save(2, state(value), settings={}, position={}, config={})
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+HARMS = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "gone": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_damage_to_any_file_is_one_line_or_none(tmp_path, harm, capfd):
+    save(tmp_path / "whole", 1, 2)
+    files = sorted(p for p in (tmp_path / "whole" / "2").rglob("*") if p.is_file())
+    refused = 0
+    for number, file in enumerate(files):
+        copy = tmp_path / f"{harm}{number}"
+        shutil.copytree(tmp_path / "whole", copy)
+        HARMS[harm](copy / file.relative_to(tmp_path / "whole"))
+        try:
+            restored = restore(copy)
+        except InputError as error:
+            assert str(error).startswith(f"{copy}/2: ")  # noqa: PT017
+            assert "\n" not in str(error)  # noqa: PT017
+            refused += 1
+        else:
+            assert restored is not None
+            value = np.asarray(restored[0]["params"]["w"])
+            assert (value == np.float32(2 / 3)).all() or (value == np.float32(1 / 3)).all()
+    assert refused
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if "_CHECKPOINT_METADATA" not in line] == []

@@ -128,9 +128,7 @@ KINDS = {
     ],
     "a PNG image": [imagecodecs.png_encode(PIXELS + i) for i in range(10)],
     "a JPEG image": [imagecodecs.jpeg8_encode(PIXELS, level=i * 10) for i in range(1, 11)],
-    "a WebP image": [
-        imagecodecs.webp_encode(np.stack([PIXELS + i] * 3, -1)) for i in range(10)
-    ],
+    "a WebP image": [imagecodecs.webp_encode(np.stack([PIXELS + i] * 3, -1)) for i in range(10)],
     "a TIFF image": [
         mark + struct.pack("<I", i) for mark in (b"II*\0", b"MM\0*", b"II+\0") for i in range(5)
     ],
@@ -207,5 +205,5 @@ def test_what_is_no_file(tmp_path):
     with pytest.raises(InputError, match=r"d: is a folder, with a.pth in it$"):
         file_kind.file_kind(tmp_path / "d")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="pipe: is no regular file$"):
+    with pytest.raises(InputError, match=r"pipe: is no regular file$"):
         file_kind.file_kind(tmp_path / "pipe")
