@@ -196,3 +196,19 @@ def test_a_trunk_starts_with_published_weights(architecture, place, monkeypatch)
     assert {path: x.shape for path, x in found.tensors.items()} == wanted
     assert "2,958,848 parameters taken" in found.report
     assert initial.pretrained_trunk(ModelConfig()) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a git-lfs pointer.*; git lfs pull"),
+        (b"<html>", "is a web page"),
+        (b"PK\x03\x04", "truncated or damaged"),
+        (b"\x93NUMPY", r"is one NumPy array .*, not a model directory; give a directory"),
+    ],
+)
+def test_a_file_is_named(tmp_path, content, message):
+    (tmp_path / "best.pth").write_bytes(content)
+    with pytest.raises(InputError, match=f"best.pth: .*{message}") as caught:
+        read_initial(tmp_path / "best.pth", OURS)
+    assert "\n" not in str(caught.value)
