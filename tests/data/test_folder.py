@@ -4,6 +4,7 @@ import tifffile
 from PIL import Image
 
 from haqagen_jax.data.folder import find_pairs, split_pairs, usable_pairs
+from haqagen_jax.data.pair import FilePair, Pair
 from haqagen_jax.data.split import split_by_counts, split_of
 from haqagen_jax.errors import InputError
 
@@ -27,6 +28,12 @@ def message(call, *args):
     text = str(caught.value)
     assert "\n" not in text
     return text
+
+
+def as_files(pairs: list[Pair]) -> list[FilePair]:
+    files = [pair for pair in pairs if isinstance(pair, FilePair)]
+    assert len(files) == len(pairs)
+    return files
 
 
 def test_pairs_are_found_by_suffix_whatever_the_extension_and_sorted(tmp_path):
@@ -133,7 +140,7 @@ def test_split_folders_win_and_directories_are_joined(tmp_path):
     write_pair(tmp_path / "one" / "train", "x")
     write_pair(tmp_path / "one" / "val", "y")
     write_pair(tmp_path / "two" / "train", "x")
-    pairs = split_pairs([tmp_path / "one", tmp_path / "two"], "train")
+    pairs = as_files(split_pairs([tmp_path / "one", tmp_path / "two"], "train"))
     assert [pair.nir.parts[-3:] for pair in pairs] == [
         ("one", "train", "x_nir.png"),
         ("two", "train", "x_nir.png"),
@@ -222,7 +229,7 @@ def test_a_table_names_scenes_and_splits(tmp_path):
     write_table(tmp_path, "nir,rgb,scene,split\n" + rows)
     (pair,) = split_pairs([tmp_path], "train")
     assert (pair.name, pair.scene) == ("x", "hill")
-    (pair,) = split_pairs([tmp_path / "pairs.csv"], "test")
+    (pair,) = as_files(split_pairs([tmp_path / "pairs.csv"], "test"))
     assert pair.rgb == tmp_path / "deep" / "y_rgb.png"
     assert "has test, train but no val" in message(split_pairs, [tmp_path], "val").replace(
         "train, test", "test, train"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from haqagen_jax.data import build
 
@@ -30,17 +31,22 @@ if __name__ == "__main__":
 """
 
 
-def start(script: Path, directory: Path, state: object, count: int) -> subprocess.Popen:
+def start(script: Path, directory: Path, state: object, count: int) -> subprocess.Popen[str]:
     words = [sys.executable, str(script), str(directory), json.dumps(state), str(count)]
     return subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     )
 
 
-def stop(process: subprocess.Popen) -> None:
+def output(process: subprocess.Popen[str]) -> IO[str]:
+    assert process.stdout is not None
+    return process.stdout
+
+
+def stop(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGKILL)  # the workers too
     process.wait()
-    process.stdout.close()
+    output(process).close()
 
 
 def test_a_killed_stream_goes_on_with_exactly_the_next_batch(tmp_path):
@@ -48,14 +54,14 @@ def test_a_killed_stream_goes_on_with_exactly_the_next_batch(tmp_path):
     script.write_text(CODE)
     directory = build.build("synthetic", tmp_path / "set", count=10, size=(280, 300))
     whole = start(script, directory, None, 9)
-    digests = [json.loads(whole.stdout.readline())[0] for _ in range(9)]
+    digests = [json.loads(output(whole).readline())[0] for _ in range(9)]
     stop(whole)
     assert len(set(digests)) == 9
     killed = start(script, directory, None, 1000)
     for _ in range(4):
-        digest, state = json.loads(killed.stdout.readline())
+        digest, state = json.loads(output(killed).readline())
     stop(killed)
     assert digest == digests[3]
     resumed = start(script, directory, state, 5)
-    assert [json.loads(resumed.stdout.readline())[0] for _ in range(5)] == digests[4:]
+    assert [json.loads(output(resumed).readline())[0] for _ in range(5)] == digests[4:]
     stop(resumed)

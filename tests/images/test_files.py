@@ -138,7 +138,7 @@ def test_truncated(tmp_path, kind, fraction, capfd):
     if kind in ("png", "jpg"):
         Image.fromarray(image).save(path, format="PNG" if kind == "png" else "JPEG")
     else:
-        tifffile.imwrite(path, image, **({"compression": "lzw"} if kind == "lzw" else {}))
+        tifffile.imwrite(path, image, compression="lzw" if kind == "lzw" else None)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
     assert "truncated" in refused(path)
     assert capfd.readouterr() == ("", "")

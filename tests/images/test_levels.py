@@ -15,7 +15,7 @@ def test_every_level_survives(dtype):
 
 
 def test_values_outside_are_clipped():
-    values = np.float32([-0.1, 1.1])
+    values = np.array([-0.1, 1.1], np.float32)
     np.testing.assert_array_equal(quantize(values, np.uint8), [0, 255])
     np.testing.assert_array_equal(quantize(values, np.float32), [0, 1])
 

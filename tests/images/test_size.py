@@ -1,5 +1,7 @@
 """Sizes from headers alone: as the pixels have them, and one clear line for garbled headers."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tifffile
@@ -25,8 +27,9 @@ def refused(path):
 @pytest.mark.parametrize("kind", ["png", "jpg", "tif"])
 def test_the_size_is_in_the_header(tmp_path, kind, capfd):
     path = tmp_path / f"a.{kind}"
-    image = Image.fromarray(SMOOTH8)
-    image.save(path, **({"exif": b"Exif\0\0MM\0*\0\0\0\x08\xff"} if kind == "jpg" else {}))
+    damaged = {"exif": b"Exif\0\0MM\0*\0\0\0\x08\xff"}
+    options: dict[str, Any] = damaged if kind == "jpg" else {}
+    Image.fromarray(SMOOTH8).save(path, **options)
     assert image_files.read_size(path) == SMOOTH8.shape
     path.rename(tmp_path / "a.other")
     assert image_files.read_size(tmp_path / "a.other") == SMOOTH8.shape

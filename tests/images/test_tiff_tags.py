@@ -42,7 +42,7 @@ def test_a_damaged_place_is_dropped_as_a_whole(tmp_path, tag):
 
 
 def change_entry(path, code, *, value=None, dtype=None, count=None):
-    with tifffile.TiffFile(path, mode="r+b") as file:
+    with tifffile.TiffFile(path, mode="r+") as file:
         tag = file.pages.first.tags[code]
         handle = file.filehandle
         for offset, new, size in ((2, dtype, 2), (4, count, 4)):

@@ -1,7 +1,7 @@
 """The engine itself is invisible: identity in, identity out; local in, the same as untiled."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -231,7 +231,7 @@ def test_refused_arrays(nir, message):
 
 @pytest.mark.parametrize(("option", "value"), [("tile", 0), ("stride", 9), ("batch", 0)])
 def test_refused_options(option, value):
-    options = {"tile": 8, "stride": 5, "batch": 1} | {option: value}
+    options: dict[str, Any] = {"tile": 8, "stride": 5, "batch": 1} | {option: value}
     with pytest.raises(InputError, match=f"{option} = {value}"):
         Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
 

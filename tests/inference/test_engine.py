@@ -101,7 +101,7 @@ def test_small_pictures_share_batches(monkeypatch):
     images = [picture(7, 5 + i, i) for i in range(8)]  # a tile each but the last four
     sinks = [List() for _ in images]
     model.run([model.job(ArraySource(i), s) for i, s in zip(images, sinks, strict=True)])
-    tiles = sum(len(TilePlan(*i.shape, 8, 6)) for i in images)
+    tiles = sum(len(TilePlan(*i.shape, tile=8, stride=6)) for i in images)
     assert len(calls) == -(-tiles // 4)
     assert set(calls) == {4}
     for image, sink in zip(images, sinks, strict=True):
@@ -286,7 +286,7 @@ def test_whatever_a_picture_raises_is_its_own():
 )
 def test_bands_hold_what_their_tiles_show(size, tile, stride, border):
     image = picture(*size)
-    plan = TilePlan(*size, tile, min(stride, tile), border)
+    plan = TilePlan(*size, tile=tile, stride=min(stride, tile), border=border)
     job = Job(ArraySource(image), Preparation(0.0, 1.0, None), plan, List())
     rows = 0
     for row, (first, band) in enumerate(bands(job)):

@@ -1,7 +1,7 @@
 """Images seen whole: the affine model at the working size, and detail at the image's own."""
 
 import tracemalloc
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,7 @@ def image(height, width, seed=0):
     return nir.astype(np.float32)
 
 
-def colorizer(network, **options):
+def colorizer(network, **options: Any) -> Colorizer:
     options = {"size": 32, "radius": 3, "batch": 1} | options
     return Colorizer(network, {}, PLAIN, settings=Settings(**options))
 
