@@ -1,4 +1,4 @@
-"""A stream that was killed goes on where it was, byte for byte, with worker processes."""
+"""A stream of worker processes that is killed resumes where it was, byte for byte."""
 
 import json
 import os
@@ -32,9 +32,13 @@ if __name__ == "__main__":
 
 
 def start(script: Path, directory: Path, state: object, count: int) -> subprocess.Popen[str]:
-    words = [sys.executable, str(script), str(directory), json.dumps(state), str(count)]
+    command = [sys.executable, str(script), str(directory), json.dumps(state), str(count)]
     return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -49,7 +53,7 @@ def stop(process: subprocess.Popen[str]) -> None:
     output(process).close()
 
 
-def test_a_killed_stream_goes_on_with_exactly_the_next_batch(tmp_path):
+def test_a_killed_stream_resumes_with_the_next_batch(tmp_path):
     script = tmp_path / "stream.py"
     script.write_text(CODE)
     directory = build.build("synthetic", tmp_path / "set", count=10, size=(280, 300))
