@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +59,7 @@ def test_the_precision_is_the_networks(tmp_path):
     model = tmp_path / "random"
     artifact.save(model, TINY, jax.jit(lambda k: init_generator(k, TINY.model))(jax.random.key(0)))
     half = haqagen_jax.load(model, precision="bfloat16")
+    assert isinstance(half.network, Generator)
     assert jnp.dtype(half.network.dtype) == jnp.bfloat16
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(half.variables))
     nir = np.random.default_rng(0).random((40, 30), dtype=np.float32)
@@ -106,8 +108,9 @@ def test_a_misspelt_name(tmp_path, monkeypatch):
 def test_options_are_refused_before_the_model_is_read(monkeypatch):
     monkeypatch.setattr(api.artifact, "load", lambda _: pytest.fail("read"))
     for option, value in (("tile", 0), ("stride", 300), ("batch", 0)):
+        options: dict[str, Any] = {option: value}
         with pytest.raises(InputError, match=f"{option} = {value}"):
-            haqagen_jax.load(**{option: value})
+            haqagen_jax.load(**options)
 
 
 def test_options_of_another_type_are_named():

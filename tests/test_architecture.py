@@ -306,12 +306,10 @@ def check_writing(modules: list[Module]) -> list[str]:
             if found.target == "json" and module.name != "system.strict_json":
                 wrong.append(f"{module.file}:{found.line}: import strict_json, not json")
         for node in ast.walk(module.tree) if module.name != "system.files" else ():
-            name = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
-            bare = (
-                node.func.id
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-                else ""
-            )
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", "")
+            bare = node.func.id if isinstance(node.func, ast.Name) else ""
             strings = [
                 x.value
                 for x in ast.walk(node)

@@ -25,7 +25,7 @@ def variables():
                 "gamma": np.array(0.25, np.float32),  # a scalar stays one
             }
         },
-        "batch_stats": {"norm": {"mean": np.float32([1 / 3])}},
+        "batch_stats": {"norm": {"mean": np.array([1 / 3], np.float32)}},
     }
 
 
@@ -58,9 +58,10 @@ def test_float16_is_for_parameters_only(tmp_path, variables):
     assert stored["batch_stats/norm/mean"].dtype == np.float32
     loaded_config, loaded = artifact.load(tmp_path / "m")
     assert loaded_config == config
-    want = np.float16([1 / 3, 1e-6]).astype(np.float32)
+    want = np.array([1 / 3, 1e-6], np.float16).astype(np.float32)
     np.testing.assert_array_equal(loaded["params"]["rgb_branch"]["bias"], want)
-    np.testing.assert_array_equal(loaded["batch_stats"]["norm"]["mean"], np.float32([1 / 3]))
+    want = np.array([1 / 3], np.float32)
+    np.testing.assert_array_equal(loaded["batch_stats"]["norm"]["mean"], want)
 
 
 def test_a_model_is_replaced_and_nothing_is_left_beside_it(directory, variables):
@@ -124,8 +125,9 @@ def test_another_folder_is_not_overwritten(tmp_path, variables):
 
 @pytest.mark.parametrize("value", [np.nan, 1e6])
 def test_tensors_must_be_finite_in_their_dtype(tmp_path, value):
+    variables = {"params": {"scale": np.array([1, value], np.float32)}}
     with pytest.raises(InputError, match="params/scale: has values that are not finite in float16"):
-        artifact.save(tmp_path / "m", Config(), {"params": {"scale": np.float32([1, value])}})
+        artifact.save(tmp_path / "m", Config(), variables)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -200,7 +202,7 @@ def test_tensors_that_do_not_fit_the_network(directory, variables, change, messa
 def test_a_model_that_is_not_finite_is_refused_by_tensor(directory, value):
     path = directory / "model.safetensors"
     tensors = load_file(path)
-    tensors["batch_stats/norm/mean"] = np.float32([value])
+    tensors["batch_stats/norm/mean"] = np.array([value], np.float32)
     save_file(tensors, path)
     message = r"model\.safetensors: tensor batch_stats/norm/mean has values that are not finite"
     with pytest.raises(InputError, match=message) as info:

@@ -42,7 +42,7 @@ def public_functions(module: ast.Module) -> Iterator[tuple[str, Function]]:
 
 def _own(function: Function) -> Iterator[ast.AST]:
     """All nodes of a function but those of functions inside it."""
-    pending = list(function.body)
+    pending: list[ast.AST] = [*function.body]
     while pending:
         node = pending.pop()
         yield node

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from haqagen_jax.batch import run as module
 from haqagen_jax.batch.run import colorize_files
@@ -63,6 +64,7 @@ def test_jpeg_stays_a_good_jpeg(tmp_path):
     Image.fromarray(ramp).save(tmp_path / "X.jpg", quality=100)
     assert color(tmp_path / "X.jpg", out=tmp_path) == 0
     with Image.open(tmp_path / "X_rgb.jpg") as image:
+        assert isinstance(image, JpegImageFile)
         assert image.format == "JPEG"
         assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3  # 4:4:4
         assert np.abs(np.asarray(image).astype(int) - ramp[..., None]).max() <= 4

@@ -1,4 +1,4 @@
-"""Data sets as they are published, in miniature, built and read again."""
+"""Data sets laid out as published, with few or tiny files, are built and read back."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of tensorflow-datasets' own
 SPLITS = ("train", "val", "test")
 
 
-def noise(seed, h=9, w=12, bits=8):
+def random_pair(seed, h=9, w=12, bits=8):
     rng = np.random.default_rng(seed)
     kind = np.uint8 if bits == 8 else np.uint16
     return rng.integers(0, 2**bits, (h, w), kind), rng.integers(0, 2**bits, (h, w, 3), kind)
@@ -65,13 +65,13 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize(("name", "layout", "bits"), LAYOUTS, ids=[row[0] for row in LAYOUTS])
-def test_a_published_layout_builds_and_reads_back_byte_for_byte(tmp_path, name, layout, bits):
+def test_a_published_layout_is_built_and_read_back_byte_for_byte(tmp_path, name, layout, bits):
     for index in range(30):
         for path, image in zip(
-            layout(tmp_path / "raw", index), noise(index, bits=bits), strict=True
+            layout(tmp_path / "raw", index), random_pair(index, bits=bits), strict=True
         ):
             write(path, image)
-    write(tmp_path / "raw" / "RGB-Online" / "country_0000_rgb_onl.png", noise(0)[1])
+    write(tmp_path / "raw" / "RGB-Online" / "country_0000_rgb_onl.png", random_pair(0)[1])
     target = build.build(name, tmp_path / "out", raw=tmp_path / "raw", partial=True)
     assert target == tmp_path / "out" / name / "1.0.0"
     files = {path.read_bytes() for index in range(30) for path in layout(tmp_path / "raw", index)}
@@ -81,7 +81,7 @@ def test_a_published_layout_builds_and_reads_back_byte_for_byte(tmp_path, name, 
             encoded = pair.encoded()
             stored += [encoded.nir, encoded.rgb]
             names.append(pair.name)
-            nir, _ = noise(0)
+            nir, _ = random_pair(0)
             read = records.load(pair, DataConfig(equalize=False))
             assert [image.shape for image in read[:2]] == [(*nir.shape, 1), (*nir.shape, 3)]
     assert len(stored) == 60
@@ -90,8 +90,8 @@ def test_a_published_layout_builds_and_reads_back_byte_for_byte(tmp_path, name, 
     assert not list((tmp_path / "out").glob("**/*incomplete*"))
 
 
-def test_16_bits_stay_16(tmp_path):
-    nir, rgb = noise(3, bits=16)
+def test_16_bits_are_kept(tmp_path):
+    nir, rgb = random_pair(3, bits=16)
     for name in ("a", "b", "c"):
         tifffile.imwrite(tmp_path / f"{name}_nir.tif", nir, byteorder=">", compression="zlib")
         tifffile.imwrite(tmp_path / f"{name}_rgb.tif", rgb, tile=(16, 16), compression="lzw")
@@ -105,11 +105,11 @@ def test_16_bits_stay_16(tmp_path):
     np.testing.assert_array_equal(read[1], rgb)
 
 
-@pytest.mark.parametrize("published", catalog.SETS.values(), ids=lambda one: one.name)
-def test_table_1_from_a_full_tree_of_tiny_files(tmp_path, published):
+@pytest.mark.parametrize("published", catalog.SETS.values(), ids=lambda published: published.name)
+def test_splits_have_the_sizes_of_table_1(tmp_path, published):
     layout = {name: layout for name, layout, _ in LAYOUTS}[published.name]
-    plant(published, tmp_path, layout)
-    splits = grown(published, tmp_path)
+    write_raw(published, tmp_path, layout)
+    splits = split_raw(published, tmp_path)
     assert tuple(len(splits[split]) for split in SPLITS) == TABLE_1[published.name]
     names = [pair.name for split in SPLITS for pair in splits[split]]
     assert len(set(names)) == published.pairs
@@ -123,39 +123,39 @@ TABLE_1 = {
 }
 
 
-def plant(published, raw, layout):
-    """Fills a directory with as many pairs as the set has, of two pixels each."""
+def write_raw(published, raw, layout):
+    """Fill a directory with as many pairs as the set has, of two pixels each."""
     encode = imagecodecs.png_encode if published is not catalog.RGB2NIR else imagecodecs.tiff_encode
-    contents = [bytes(encode(image)) for image in noise(0, 1, 2)]
+    contents = [bytes(encode(image)) for image in random_pair(0, 1, 2)]
     for index in range(published.pairs):
         for path, content in zip(layout(raw, index), contents, strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
 
-def grown(published, raw):
+def split_raw(published, raw):
     found = catalog.find(published, raw)
     catalog.require_whole(published, found, raw)
     return catalog.split(published, found.pairs, raw)
 
 
 def test_official_splits_are_kept(tmp_path):
-    """Folders that split a set as Table 1 does; the data lie below a `test` that says nothing."""
+    """Folders split the set as Table 1 does; a parent folder named `test` means nothing."""
     raw = tmp_path / "test" / "fanvid"
 
     def layout(raw, index):
         split = "train" if index < 4100 else "Validation" if index < 4614 else "testing"
         return (raw / split / band / f"{index:05d}.png" for band in ("nir", "rgb"))
 
-    plant(catalog.FANVID, raw, layout)
-    splits = grown(catalog.FANVID, raw)
+    write_raw(catalog.FANVID, raw, layout)
+    splits = split_raw(catalog.FANVID, raw)
     for split, folder in zip(SPLITS, ("train", "Validation", "testing"), strict=True):
         assert {pair.nir.parts[-3] for pair in splits[split]} == {folder}
     assert tuple(len(splits[split]) for split in SPLITS) == TABLE_1["fanvid"]
 
 
-def test_official_splits_of_other_sizes_are_filled_up_or_thinned(tmp_path):
-    """Of a set with 332 / 28 / 40 pairs: what was held out stays so."""
+def test_official_splits_of_other_sizes_are_brought_to_those_of_table_1(tmp_path):
+    """A set of 332 / 28 / 40 pairs: those that were held out stay so."""
 
     def layout(raw, index):
         if index < 332:
@@ -164,12 +164,12 @@ def test_official_splits_of_other_sizes_are_filled_up_or_thinned(tmp_path):
                 raw / "RGB-Registered" / f"country_{index:04d}_rgb_reg.png",
             )
         folder = "Validation" if index < 360 else "Testing"
-        # Both count from the same number.
+        # Both folders count from 0.
         name = f"{index - (332 if index < 360 else 360):04d}"
         return raw / folder / f"{name}_nir_reg.png", raw / folder / f"{name}_rgb_reg.png"
 
-    plant(catalog.VCIP2020, tmp_path, layout)
-    splits = grown(catalog.VCIP2020, tmp_path)
+    write_raw(catalog.VCIP2020, tmp_path, layout)
+    splits = split_raw(catalog.VCIP2020, tmp_path)
     assert tuple(len(splits[split]) for split in SPLITS) == TABLE_1["vcip2020"]
     folders = {s: [pair.nir.parent.name for pair in splits[s]] for s in SPLITS}
     assert set(folders["train"]) == {"NIR"}
@@ -179,7 +179,7 @@ def test_official_splits_of_other_sizes_are_filled_up_or_thinned(tmp_path):
 
 @pytest.mark.parametrize("extra", [-1, 1])
 def test_another_number_of_pairs_is_refused(tmp_path, extra):
-    plant(catalog.OMSIV._replace(counts={"train": 532 + extra}), tmp_path, suffixes)
+    write_raw(catalog.OMSIV._replace(counts={"train": 532 + extra}), tmp_path, suffixes)
     found = catalog.find(catalog.OMSIV, tmp_path)
     with pytest.raises(InputError, match=f"holds {532 + extra} of the 532 pairs of omsiv"):
         catalog.require_whole(catalog.OMSIV, found, tmp_path)
@@ -187,19 +187,19 @@ def test_another_number_of_pairs_is_refused(tmp_path, extra):
 
 def test_two_recordings_cannot_make_three_splits(tmp_path):
     for index in range(20):
-        for band, image in zip(("nir", "rgb"), noise(index), strict=True):
+        for band, image in zip(("nir", "rgb"), random_pair(index), strict=True):
             write(tmp_path / "raw" / f"session_{index % 2}" / band / f"{index}.png", image)
     with pytest.raises(InputError, match=r"fanvid: 20 pairs leave (val|test) empty"):
         build.build("fanvid", tmp_path / "out", raw=tmp_path / "raw", partial=True)
 
 
-def test_a_recording_is_on_one_side_of_the_split(tmp_path):
+def test_a_recording_is_in_one_split_only(tmp_path):
     def layout(raw, index):
         recording = f"session_{int(index**0.5):02d}"  # of 1 to 143 frames
         return (raw / recording / band / f"{index:05d}.png" for band in ("nir", "vis"))
 
-    plant(catalog.FANVID, tmp_path, layout)
-    splits = grown(catalog.FANVID, tmp_path)
+    write_raw(catalog.FANVID, tmp_path, layout)
+    splits = split_raw(catalog.FANVID, tmp_path)
     sides = [{pair.nir.parts[-3] for pair in splits[split]} for split in SPLITS]
     assert sum(len(side) for side in sides) == len(set.union(*sides)) == 72
     for split, count in zip(SPLITS, TABLE_1["fanvid"], strict=True):
@@ -208,8 +208,8 @@ def test_a_recording_is_on_one_side_of_the_split(tmp_path):
 
 def test_a_set_that_is_partly_unpacked_is_refused(tmp_path):
     for index in range(18):
-        if index % 9 != 8:  # no water
-            for path, image in zip(rgb2nir(tmp_path, index), noise(index), strict=True):
+        if index % 9 != 8:  # all scenes but water
+            for path, image in zip(rgb2nir(tmp_path, index), random_pair(index), strict=True):
                 write(path, image)
     with pytest.raises(InputError, match=r"holds 16 of the 477 pairs of rgb2nir \(no water\)"):
         build.build("rgb2nir", tmp_path / "out", raw=tmp_path)
@@ -219,10 +219,10 @@ def test_a_set_that_is_partly_unpacked_is_refused(tmp_path):
 
 
 @pytest.fixture
-def plain(tmp_path):
-    """Thirty pairs in train, val and test; train/a_03 is damaged."""
+def root(tmp_path):
+    """Write thirty pairs in train, val and test; train/a_03 is damaged."""
     for index in range(30):
-        for band, image in zip(("nir", "rgb"), noise(index), strict=True):
+        for band, image in zip(("nir", "rgb"), random_pair(index), strict=True):
             folder = SPLITS[0 if index < 20 else index % 2 + 1]
             write(tmp_path / "raw" / folder / f"a_{index:02d}_{band}.png", image)
     damaged = tmp_path / "raw" / "train" / "a_03_rgb.png"
@@ -230,11 +230,11 @@ def plain(tmp_path):
     return tmp_path
 
 
-def test_a_corrupt_pair_stops_the_build_and_leaves_nothing(plain):
+def test_a_corrupt_pair_stops_the_build_and_leaves_no_files(root):
     with pytest.raises(InputError, match=r"a_03_rgb\.png: truncated or damaged"):
-        build.build("pairs", plain / "out", raw=plain / "raw")
-    assert not list((plain / "out").rglob("*.array_record*"))
-    assert not list((plain / "out").rglob("*.json"))
+        build.build("pairs", root / "out", raw=root / "raw")
+    assert not list((root / "out").rglob("*.array_record*"))
+    assert not list((root / "out").rglob("*.json"))
 
 
 @pytest.mark.parametrize(
@@ -244,19 +244,19 @@ def test_a_corrupt_pair_stops_the_build_and_leaves_nothing(plain):
         (np.full((9, 12), np.nan, np.float32), "108 of 108 pixels are NaN"),
     ],
 )
-def test_a_pair_that_no_training_could_use_is_refused(plain, image, problem):
-    damaged = plain / "raw" / "train" / "a_03_rgb.png"
-    Image.fromarray(noise(3)[1]).save(damaged)
-    (plain / "raw" / "train" / "a_03_nir.png").unlink()
-    tifffile.imwrite(plain / "raw" / "train" / "a_03_nir.tiff", image)
+def test_a_pair_that_cannot_be_prepared_is_refused(root, image, problem):
+    damaged = root / "raw" / "train" / "a_03_rgb.png"
+    Image.fromarray(random_pair(3)[1]).save(damaged)
+    (root / "raw" / "train" / "a_03_nir.png").unlink()
+    tifffile.imwrite(root / "raw" / "train" / "a_03_nir.tiff", image)
     with pytest.raises(InputError, match=rf"a_03_nir\.tiff: {problem}"):
-        build.build("pairs", plain / "out", raw=plain / "raw")
+        build.build("pairs", root / "out", raw=root / "raw")
 
 
 @pytest.mark.parametrize("name", ["pairs", "fanvid"])
-def test_files_without_even_a_header_can_be_skipped(tmp_path, name):
+def test_files_without_a_header_can_be_skipped(tmp_path, name):
     for index in range(30):
-        for path, image in zip(folders(tmp_path / "raw", index), noise(index), strict=True):
+        for path, image in zip(folders(tmp_path / "raw", index), random_pair(index), strict=True):
             write(path, image)
     bad = {
         tmp_path / "raw" / "NIR" / "00007.png": b"",
@@ -275,8 +275,8 @@ def test_files_without_even_a_header_can_be_skipped(tmp_path, name):
     assert all(any(str(path) in line for line in lines) for path in bad)
 
 
-def test_a_corrupt_pair_can_be_skipped_with_a_count(plain):
-    target = build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
+def test_a_corrupt_pair_can_be_skipped_and_is_counted(root):
+    target = build.build("pairs", root / "out", raw=root / "raw", skip_corrupt=True)
     assert len(split_pairs([target], "train")) == 19
     (line,) = built.skipped(target)
     assert "a_03_rgb.png: truncated or damaged" in line
@@ -284,11 +284,11 @@ def test_a_corrupt_pair_can_be_skipped_with_a_count(plain):
     assert "a_03" not in [pair.name for pair in split_pairs([target], "train")]
 
 
-def test_a_split_of_which_all_is_skipped_is_named(plain):
-    for path in (plain / "raw" / "val").glob("*_rgb.png"):
+def test_a_split_whose_pairs_are_all_skipped_is_named(root):
+    for path in (root / "raw" / "val").glob("*_rgb.png"):
         path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match=r"val is empty, as all of its \d+ pairs were skipped"):
-        build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
+        build.build("pairs", root / "out", raw=root / "raw", skip_corrupt=True)
 
 
 @pytest.mark.parametrize(
@@ -313,19 +313,19 @@ def test_a_split_of_which_all_is_skipped_is_named(plain):
         ({"name": "nothing"}, "nothing: no such data set; choose one of vcip2020"),
     ],
 )
-def test_a_build_that_cannot_be_is_refused_first(plain, monkeypatch, options, problem):
-    monkeypatch.chdir(plain)
-    (plain / "empty").mkdir()
-    (plain / "sets" / "pairs" / "1.0.0").mkdir(parents=True)
-    (plain / "sets" / "pairs" / "1.0.0" / "dataset_info.json").touch()
-    before = sorted(plain.rglob("*"))
+def test_bad_options_are_refused_before_anything_is_written(root, monkeypatch, options, problem):
+    monkeypatch.chdir(root)
+    (root / "empty").mkdir()
+    (root / "sets" / "pairs" / "1.0.0").mkdir(parents=True)
+    (root / "sets" / "pairs" / "1.0.0" / "dataset_info.json").touch()
+    before = sorted(root.rglob("*"))
     with pytest.raises(InputError) as caught:
         build.build(**{"out": "out", **options})
     assert problem in str(caught.value)
-    assert sorted(plain.rglob("*")) == before
+    assert sorted(root.rglob("*")) == before
 
 
-def test_a_replaced_data_set_is_read_anew(tmp_path):
+def test_a_replaced_data_set_is_read_again(tmp_path):
     for seed in (0, 50):
         target = build.build(
             "synthetic", tmp_path, count=10, size=(8, 8), seed=seed, overwrite=True
@@ -349,34 +349,34 @@ def test_an_interrupt_between_the_renames_keeps_the_old_data_set(tmp_path, monke
     assert next(pair.name for pair in split_pairs([target], "val")) < "scene_000010"
 
 
-def test_a_data_set_that_exists_is_kept_unless_told_otherwise(plain):
-    options = {"raw": plain / "raw", "skip_corrupt": True}
-    target = build.build("pairs", plain / "out", **options)
+def test_an_existing_data_set_is_kept_without_overwrite(root):
+    options = {"raw": root / "raw", "skip_corrupt": True}
+    target = build.build("pairs", root / "out", **options)
     before = (target / "metadata.json").stat().st_mtime_ns
     with pytest.raises(InputError, match="exists; give --overwrite"):
-        build.build("pairs", plain / "out", **options)
+        build.build("pairs", root / "out", **options)
     assert (target / "metadata.json").stat().st_mtime_ns == before
-    (plain / "raw" / "train" / "a_03_nir.png").unlink()
-    (plain / "raw" / "train" / "a_03_rgb.png").unlink()
-    build.build("pairs", plain / "out", overwrite=True, **options)
+    (root / "raw" / "train" / "a_03_nir.png").unlink()
+    (root / "raw" / "train" / "a_03_rgb.png").unlink()
+    build.build("pairs", root / "out", overwrite=True, **options)
     assert not built.skipped(target)
 
 
-def test_a_failed_overwrite_keeps_the_old_data_set(plain):
-    target = build.build("pairs", plain / "out", raw=plain / "raw", skip_corrupt=True)
+def test_a_failed_overwrite_keeps_the_old_data_set(root):
+    target = build.build("pairs", root / "out", raw=root / "raw", skip_corrupt=True)
     with pytest.raises(InputError, match="truncated or damaged"):
-        build.build("pairs", plain / "out", raw=plain / "raw", overwrite=True)
+        build.build("pairs", root / "out", raw=root / "raw", overwrite=True)
     assert len(split_pairs([target], "train")) == 19
 
 
 def test_an_empty_split_is_refused(tmp_path):
-    for band, image in zip(("nir", "rgb"), noise(0), strict=True):
+    for band, image in zip(("nir", "rgb"), random_pair(0), strict=True):
         write(tmp_path / "raw" / f"a_{band}.png", image)
     with pytest.raises(InputError, match="falls into"):
         build.build("pairs", tmp_path / "out", raw=tmp_path / "raw")
 
 
-def test_rendered_scenes_are_a_data_set_that_trains(tmp_path):
+def test_rendered_scenes_are_a_data_set_for_training(tmp_path):
     target = build.build("synthetic", tmp_path, count=10, size=(40, 60), seed=3)
     names = [pair.name for split in SPLITS for pair in split_pairs([target], split)]
     assert sorted(names) == [f"scene_{seed:06d}" for seed in range(3, 13)]
@@ -398,17 +398,17 @@ def test_a_damaged_data_set_is_named(tmp_path):
     build.build("synthetic", tmp_path / "more" / "again", count=10, size=(8, 8))
 
 
-def test_two_data_sets_in_one_directory_are_not_guessed_between(tmp_path):
+def test_two_data_sets_in_one_directory_are_refused(tmp_path):
     build.build("synthetic", tmp_path, count=10, size=(8, 8))
     for index in range(30):
-        for band, image in zip(("nir", "rgb"), noise(index), strict=True):
+        for band, image in zip(("nir", "rgb"), random_pair(index), strict=True):
             write(tmp_path / "raw" / f"a_{index:02d}_{band}.png", image)
     build.build("pairs", tmp_path, raw=tmp_path / "raw")
     with pytest.raises(InputError, match="holds 2 data sets"):
         split_pairs([tmp_path], "train")
 
 
-def test_no_tensorflow_at_run_time(tmp_path):
+def test_building_and_reading_import_no_tensorflow(tmp_path):
     code = (
         "import sys; from haqagen_jax.data import build; from haqagen_jax.data.folder import "
         "split_pairs; t = build.build('synthetic', sys.argv[1], count=10, size=(8, 8)); "

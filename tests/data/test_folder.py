@@ -4,6 +4,7 @@ import tifffile
 from PIL import Image
 
 from haqagen_jax.data.folder import find_pairs, split_pairs, usable_pairs
+from haqagen_jax.data.pair import FilePair, Pair
 from haqagen_jax.data.split import split_by_counts, split_of
 from haqagen_jax.errors import InputError
 
@@ -29,18 +30,24 @@ def message(call, *args):
     return text
 
 
+def as_files(pairs: list[Pair]) -> list[FilePair]:
+    files = [pair for pair in pairs if isinstance(pair, FilePair)]
+    assert len(files) == len(pairs)
+    return files
+
+
 def test_pairs_are_found_by_suffix_whatever_the_extension_and_sorted(tmp_path):
     write_pair(tmp_path, "b_2", nir="tiff", rgb="jpg")
     write_pair(tmp_path, "a_nir_1", nir="PNG", rgb="TIF")
-    (tmp_path / "notes.txt").write_text("kept out")
-    (tmp_path / "c_depth.png").write_text("kept out")
+    (tmp_path / "notes.txt").write_text("ignored")
+    (tmp_path / "c_depth.png").write_text("ignored")
     pairs = find_pairs(tmp_path)
     assert [pair.name for pair in pairs] == ["a_nir_1", "b_2"]
     assert pairs[0].nir == tmp_path / "a_nir_1_nir.PNG"
     assert pairs[1].rgb == tmp_path / "b_2_rgb.jpg"
 
 
-def test_missing_directory_file_and_empty_directory(tmp_path):
+def test_paths_without_pairs_are_refused(tmp_path):
     assert "does not exist" in message(find_pairs, tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     assert "is a file" in message(find_pairs, tmp_path / "file")
@@ -67,7 +74,7 @@ def test_two_partners_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("rgb", ["png", "tif"])
-def test_two_sizes_in_a_pair_are_refused_with_both(tmp_path, rgb):
+def test_a_pair_of_two_sizes_is_refused_with_both_sizes(tmp_path, rgb):
     write_pair(tmp_path, "a", rgb=rgb, size=(6, 8), rgb_size=(6, 9))
     text = message(find_pairs, tmp_path)
     assert "a_nir.png is 8x6" in text
@@ -100,7 +107,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path, extension):
         )
 
 
-def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
     def deny(_):
         raise PermissionError(13, "Permission denied")
 
@@ -108,7 +115,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
     assert f"{tmp_path}: cannot be listed (Permission denied); " in message(find_pairs, tmp_path)
 
 
-def test_what_is_wrong_is_said_beside_the_pairs_that_can_be_used(tmp_path):
+def test_usable_pairs_come_with_a_line_for_each_problem(tmp_path):
     names = [f"s{number:02}" for number in range(40)]
     for name in names:
         write_pair(tmp_path, name, size=(2, 2))
@@ -126,14 +133,14 @@ def test_what_is_wrong_is_said_beside_the_pairs_that_can_be_used(tmp_path):
         assert part in line
         assert line in (first, second)
     with pytest.raises(InputError, match="1 of 40 names have no partner"):
-        split_pairs([tmp_path], "val")  # training wants all of it in order
+        split_pairs([tmp_path], "val")  # training refuses any problem
 
 
-def test_split_folders_win_and_directories_are_joined(tmp_path):
+def test_split_folders_are_used_and_directories_are_joined(tmp_path):
     write_pair(tmp_path / "one" / "train", "x")
     write_pair(tmp_path / "one" / "val", "y")
     write_pair(tmp_path / "two" / "train", "x")
-    pairs = split_pairs([tmp_path / "one", tmp_path / "two"], "train")
+    pairs = as_files(split_pairs([tmp_path / "one", tmp_path / "two"], "train"))
     assert [pair.nir.parts[-3:] for pair in pairs] == [
         ("one", "train", "x_nir.png"),
         ("two", "train", "x_nir.png"),
@@ -171,12 +178,12 @@ def test_the_split_of_a_scene_never_changes():
 def test_an_empty_split_is_refused(tmp_path):
     write_pair(tmp_path, "x")
     assert "none of its 1 pairs falls into val" in message(split_pairs, [tmp_path], "val")
-    # Of a name that is no pair the fault is said, whatever split it would belong to.
+    # A name that is no pair is reported, whatever split it would belong to.
     write_pair(tmp_path, "x", rgb_size=(6, 9))
     assert "x_nir.png is 8x6 but x_rgb.png is 9x6" in message(usable_pairs, tmp_path, "val")
 
 
-def test_counts_are_met_exactly_in_an_order_that_names_alone_decide():
+def test_split_counts_are_exact_and_depend_on_names_alone():
     scenes = [f"s{i}" for i in range(477)]
     counts = {"train": 382, "val": 48, "test": 47}
     chosen = dict(zip(scenes, split_by_counts(scenes, counts), strict=True))
@@ -185,7 +192,7 @@ def test_counts_are_met_exactly_in_an_order_that_names_alone_decide():
     assert dict(zip(scenes[::-1], backwards, strict=True)) == chosen
 
 
-def test_counts_never_part_the_views_of_a_scene():
+def test_split_counts_keep_the_views_of_a_scene_together():
     scenes = [f"s{i // 3}" for i in range(90)] + ["alone"] * 10
     chosen = split_by_counts(scenes, {"train": 80, "val": 10, "test": 10})
     sides = {(scene, split) for scene, split in zip(scenes, chosen, strict=True)}
@@ -194,7 +201,7 @@ def test_counts_never_part_the_views_of_a_scene():
     np.testing.assert_allclose(sizes, [80, 10, 10], atol=3)
 
 
-def test_parallel_folders_with_and_without_suffixes(tmp_path):
+def test_parallel_folders_are_paired_with_and_without_suffixes(tmp_path):
     for folder in ("NIR", "rgb"):
         (tmp_path / folder).mkdir()
     Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "NIR" / "a.png")
@@ -222,7 +229,7 @@ def test_a_table_names_scenes_and_splits(tmp_path):
     write_table(tmp_path, "nir,rgb,scene,split\n" + rows)
     (pair,) = split_pairs([tmp_path], "train")
     assert (pair.name, pair.scene) == ("x", "hill")
-    (pair,) = split_pairs([tmp_path / "pairs.csv"], "test")
+    (pair,) = as_files(split_pairs([tmp_path / "pairs.csv"], "test"))
     assert pair.rgb == tmp_path / "deep" / "y_rgb.png"
     assert "has test, train but no val" in message(split_pairs, [tmp_path], "val").replace(
         "train, test", "test, train"
@@ -231,8 +238,8 @@ def test_a_table_names_scenes_and_splits(tmp_path):
 
 
 def test_a_folder_that_lacks_a_split_adds_nothing_to_a_union(tmp_path):
-    for place in ("made/train", "real/train", "real/val"):
-        write_pair(tmp_path / place, place.replace("/", "_"))
+    for folder in ("made/train", "real/train", "real/val"):
+        write_pair(tmp_path / folder, folder.replace("/", "_"))
     both = [tmp_path / "made", tmp_path / "real"]
     assert [p.name for p in split_pairs(both, "train")] == ["made_train", "real_train"]
     assert [p.name for p in split_pairs(both, "val")] == ["real_val"]
@@ -240,7 +247,7 @@ def test_a_folder_that_lacks_a_split_adds_nothing_to_a_union(tmp_path):
     assert "but no test" in message(split_pairs, both, "test")
 
 
-def test_a_table_may_not_put_a_scene_or_a_file_on_two_sides(tmp_path):
+def test_a_table_with_a_scene_or_a_file_in_two_splits_is_refused(tmp_path):
     for name in "xyz":
         write_pair(tmp_path / "deep", name)
     rows = rows_of(("x", "hill,train"), ("y", "hill,test"), ("z", "lake,val"))
@@ -253,16 +260,16 @@ def test_a_table_may_not_put_a_scene_or_a_file_on_two_sides(tmp_path):
     assert "2 files are listed more than once: x_nir.png, x_rgb.png; keep one row of each" in text
 
 
-def test_what_a_table_lists_must_exist(tmp_path):
+def test_files_that_a_table_lists_must_exist(tmp_path):
     write_pair(tmp_path / "deep", "x")
     write_table(tmp_path, "nir,rgb\ndeep/x_nir.png,deep/x_rgb.png\ndeep/y_nir.png,deep/y_rgb.png\n")
     text = message(find_pairs, tmp_path)
     assert f"1 of 2 names do not exist: {tmp_path}/deep/y_nir.png; add the files" in text
-    with pytest.raises(InputError, match="do not exist"):  # which is no damage to be skipped
+    with pytest.raises(InputError, match="do not exist"):  # not skipped as unreadable
         split_pairs([tmp_path], "train", unreadable=True)
 
 
-def test_nothing_is_left_out_in_silence(tmp_path):
+def test_ambiguous_folders_and_stray_images_are_refused(tmp_path):
     write_pair(tmp_path / "train", "a")
     write_pair(tmp_path / "Validation", "b")
     assert [pair.name for pair in split_pairs([tmp_path], "val")] == ["b"]
@@ -282,7 +289,7 @@ def test_nothing_is_left_out_in_silence(tmp_path):
     assert "train: is split again, into val" in message(split_pairs, [tmp_path], "val")
 
 
-def test_names_in_capitals_in_sub_folders_and_of_a_mac(tmp_path):
+def test_uppercase_names_and_subfolders_are_found_and_files_of_macos_ignored(tmp_path):
     write_pair(tmp_path / "a", "x")
     for path in (tmp_path / "a").iterdir():
         path.rename(path.with_name(path.stem.upper() + ".PNG"))
@@ -290,14 +297,14 @@ def test_names_in_capitals_in_sub_folders_and_of_a_mac(tmp_path):
     assert [pair.name for pair in find_pairs(tmp_path / "a")] == ["X"]
     for band in ("nir", "rgb"):
         source = tmp_path / "a" / f"X_{band.upper()}.PNG"
-        for place in ("one", "two"):
-            target = tmp_path / "b" / band / place / "0001.png"
+        for subfolder in ("one", "two"):
+            target = tmp_path / "b" / band / subfolder / "0001.png"
             target.parent.mkdir(parents=True)
             target.write_bytes(source.read_bytes())
     assert [pair.name for pair in find_pairs(tmp_path / "b")] == ["one_0001", "two_0001"]
 
 
-def test_a_name_that_is_no_text_is_refused(tmp_path):
+def test_a_name_that_is_not_utf8_is_refused(tmp_path):
     write_pair(tmp_path, "a")
     (tmp_path / "a_nir.png").rename(tmp_path / b"a\xff_nir.png".decode(errors="surrogateescape"))
     assert "its name is not UTF-8; rename it" in message(find_pairs, tmp_path)
@@ -321,13 +328,13 @@ def test_a_bad_table_is_refused(tmp_path, text, problem):
     assert problem in message(split_pairs, [tmp_path], "train")
 
 
-def test_a_scene_of_a_table_stays_on_one_side(tmp_path):
+def test_a_scene_of_a_table_is_in_one_split_only(tmp_path):
     for index in range(12):
         write_pair(tmp_path, f"v{index}", size=(1, 1))
     rows = "".join(f"v{i}_nir.png,v{i}_rgb.png,place{i // 6}\n" for i in range(12))
     write_table(tmp_path, "nir,rgb,scene\n" + rows)
-    for place in ("place0", "place1"):
-        views = [pair for pair in split_pairs([tmp_path], split_of(place)) if pair.scene == place]
+    for scene in ("place0", "place1"):
+        views = [pair for pair in split_pairs([tmp_path], split_of(scene)) if pair.scene == scene]
         assert len(views) == 6
 
 

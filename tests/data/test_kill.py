@@ -1,4 +1,4 @@
-"""A stream that was killed goes on where it was, byte for byte, with worker processes."""
+"""A stream of worker processes that is killed resumes where it was, byte for byte."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from haqagen_jax.data import build
 
@@ -30,32 +31,41 @@ if __name__ == "__main__":
 """
 
 
-def start(script: Path, directory: Path, state: object, count: int) -> subprocess.Popen:
-    words = [sys.executable, str(script), str(directory), json.dumps(state), str(count)]
+def start(script: Path, directory: Path, state: object, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, str(script), str(directory), json.dumps(state), str(count)]
     return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
 
 
-def stop(process: subprocess.Popen) -> None:
+def output(process: subprocess.Popen[str]) -> IO[str]:
+    assert process.stdout is not None
+    return process.stdout
+
+
+def stop(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGKILL)  # the workers too
     process.wait()
-    process.stdout.close()
+    output(process).close()
 
 
-def test_a_killed_stream_goes_on_with_exactly_the_next_batch(tmp_path):
+def test_a_killed_stream_resumes_with_the_next_batch(tmp_path):
     script = tmp_path / "stream.py"
     script.write_text(CODE)
     directory = build.build("synthetic", tmp_path / "set", count=10, size=(280, 300))
     whole = start(script, directory, None, 9)
-    digests = [json.loads(whole.stdout.readline())[0] for _ in range(9)]
+    digests = [json.loads(output(whole).readline())[0] for _ in range(9)]
     stop(whole)
     assert len(set(digests)) == 9
     killed = start(script, directory, None, 1000)
     for _ in range(4):
-        digest, state = json.loads(killed.stdout.readline())
+        digest, state = json.loads(output(killed).readline())
     stop(killed)
     assert digest == digests[3]
     resumed = start(script, directory, state, 5)
-    assert [json.loads(resumed.stdout.readline())[0] for _ in range(5)] == digests[4:]
+    assert [json.loads(output(resumed).readline())[0] for _ in range(5)] == digests[4:]
     stop(resumed)

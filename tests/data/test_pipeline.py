@@ -25,7 +25,7 @@ PLAIN = DataConfig(precrop=0, equalize=False, flip=0.0, rotate=False, saturation
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Five pairs that encode the position of each pixel in NIR and RGB alike, and its pair."""
+    """Write five pairs: NIR and RGB both encode a pixel's position, and RGB the pair's number."""
     directory = tmp_path_factory.mktemp("pairs")
     for number in range(5):
         h, w = 256 + 8 * number, 300
@@ -99,13 +99,13 @@ def test_the_nir_is_equalized_over_the_whole_image_before_the_crop(tmp_path):
         np.testing.assert_allclose(batch.nir[0, ..., 0], expected[levels], atol=1e-5)
 
 
-def test_saturation_moves_the_reference_only(pairs):
-    still = next(train_iterator(pairs, PLAIN, batch_size=4, seed=0))
+def test_saturation_changes_the_color_image_only(pairs):
+    plain = next(train_iterator(pairs, PLAIN, batch_size=4, seed=0))
     jitter = DataConfig(precrop=0, equalize=False, flip=0.0, rotate=False, saturation=0.1)
-    moved = next(train_iterator(pairs, jitter, batch_size=4, seed=0))
-    assert moved.nir.tobytes() == still.nir.tobytes()
+    jittered = next(train_iterator(pairs, jitter, batch_size=4, seed=0))
+    assert jittered.nir.tobytes() == plain.nir.tobytes()
     factors = []
-    for before, after in zip(still.rgb, moved.rgb, strict=True):
+    for before, after in zip(plain.rgb, jittered.rgb, strict=True):
         h0, s0, v0 = colorsys.rgb_to_hsv(*(float(c) for c in before[128, 128]))
         h1, s1, v1 = colorsys.rgb_to_hsv(*(float(c) for c in after[128, 128]))
         np.testing.assert_allclose([h1, v1], [h0, v0], atol=1e-5)
@@ -127,29 +127,30 @@ def test_long_sides_are_clamped_and_small_images_padded(tmp_path):
 
 @pytest.mark.parametrize("size", [(288, 300), (540, 700), (768, 1024), (780, 1040)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_a_crop_of_a_large_picture_is_cut_from_the_clamped_one(tmp_path, size, dtype):
-    """Against an image that was clamped before, as a whole, and stored with 16 bits."""
+def test_a_crop_of_a_large_image_is_cut_from_the_clamped_image(tmp_path, size, dtype):
+    """Against an image that was clamped as a whole."""
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (*size, 3)).astype(dtype) * (257 if dtype == "uint16" else 1)
     tifffile.imwrite(tmp_path / "a_nir.tif", rgb[..., 0])
     tifffile.imwrite(tmp_path / "a_rgb.tif", rgb)
     (pair,) = find_pairs(tmp_path)
-    picture = records.prepare(pair, PLAIN)
-    assert picture.size == clamp_size(size, 512)
-    assert (picture.nbytes > 16 * 512 * 512) == (size == (768, 1024)) or max(size) < 1024
-    whole = resize(rgb, picture.size)
+    image = records.prepare(pair, PLAIN)
+    assert image.size == clamp_size(size, 512)
+    assert (image.nbytes > 16 * 512 * 512) == (size == (768, 1024)) or max(size) < 1024
+    whole = resize(rgb, image.size)
     for _ in range(4):
-        window = random_crop(picture.size, rng, crop=256, precrop=0)
+        window = random_crop(image.size, rng, crop=256, precrop=0)
         top, left = window[:2]
         expected = whole[top : top + 256, left : left + 256]
-        cut = picture.cut(window)
+        cut = image.cut(window)
         np.testing.assert_allclose(cut[..., 1:], expected, atol=3e-4)
         np.testing.assert_allclose(cut[..., 0], expected[..., 0], atol=3e-4)  # all of [0, 1]
 
 
-def test_the_stream_resumes_on_exactly_the_next_batch(pairs):
+def test_the_stream_resumes_with_the_next_batch(pairs):
     data = DataConfig()
-    whole = take(train_iterator(pairs, data, batch_size=3, seed=7), 9)  # 5 pairs: borders inside
+    # 5 pairs and batches of 3: some batches span two epochs.
+    whole = take(train_iterator(pairs, data, batch_size=3, seed=7), 9)
     first = train_iterator(pairs, data, batch_size=3, seed=7)
     for done in range(5):
         state = json.loads(json.dumps(first.get_state()))
@@ -157,11 +158,11 @@ def test_the_stream_resumes_on_exactly_the_next_batch(pairs):
         resumed.set_state(state)
         assert_same(take(resumed, 2), whole[done : done + 2])
         next(first)
-    first.set_state({**state})  # backwards, on an iterator that has run ahead
+    first.set_state({**state})  # back, on an iterator that has read ahead
     assert_same(take(first, 2), whole[4:6])
 
 
-def test_seeds_differ_and_a_seed_repeats(pairs):
+def test_a_seed_repeats_its_stream_and_another_seed_differs(pairs):
     one, again, other = (
         take(train_iterator(pairs, DataConfig(), batch_size=2, seed=seed), 2) for seed in (1, 1, 2)
     )
@@ -184,7 +185,7 @@ def test_two_processes_share_the_stream_of_one(pairs):
 
 
 @pytest.mark.filterwarnings("ignore")  # the workers' shared memory, at interpreter exit
-def test_worker_processes_change_nothing_and_resume(pairs):
+def test_worker_processes_give_the_same_stream_and_resume(pairs):
     whole = take(train_iterator(pairs, DataConfig(), batch_size=3, seed=7), 8)
     worked = train_iterator(pairs, DataConfig(workers=2), batch_size=3, seed=7)
     assert_same(take(worked, 4), whole[:4])
@@ -193,7 +194,7 @@ def test_worker_processes_change_nothing_and_resume(pairs):
     assert_same(take(resumed, 4), whole[4:])
 
 
-def test_the_cache_is_bounded_and_without_effect(pairs, monkeypatch):
+def test_the_cache_is_bounded_and_changes_no_batch(pairs, monkeypatch):
     kept = take(train_iterator(pairs, DataConfig(), batch_size=2, seed=0), 6)
     one = prepared(pairs, DataConfig())[0].nbytes
     monkeypatch.setattr(records, "CACHE_BYTES", int(2.07 * one))
@@ -207,9 +208,7 @@ def test_the_cache_is_bounded_and_without_effect(pairs, monkeypatch):
 
 
 @pytest.mark.parametrize(("processes", "size"), [(1, 2), (2, 2), (3, 1), (4, 3)])
-def test_evaluation_counts_every_pair_once_whatever_the_processes_and_the_batch(
-    pairs, processes, size
-):
+def test_evaluation_has_every_pair_once_for_any_processes_and_batch(pairs, processes, size):
     shares = [
         list(
             EvaluationBatches(
@@ -221,7 +220,7 @@ def test_evaluation_counts_every_pair_once_whatever_the_processes_and_the_batch(
         )
         for p in range(processes)
     ]
-    assert len({len(share) for share in shares}) == 1  # or a collective would wait for ever
+    assert len({len(share) for share in shares}) == 1  # otherwise a collective would never end
     seen = []
     for batch in (batch for share in shares for batch in share):
         assert batch.nir.shape == (size, 256, 256, 1)
@@ -242,7 +241,7 @@ def test_every_evaluation_is_the_same(pairs, workers):
             assert [x.tobytes() for x in one] == [x.tobytes() for x in other]
 
 
-def test_a_pair_is_decoded_once_for_all_evaluations_and_not_by_who_waits(pairs, monkeypatch):
+def test_a_pair_is_decoded_once_for_all_evaluations_and_not_in_the_main_thread(pairs, monkeypatch):
     decode, decoded = records.decode_stored, []
 
     def counting(encoded):
@@ -253,11 +252,11 @@ def test_a_pair_is_decoded_once_for_all_evaluations_and_not_by_who_waits(pairs, 
     batches = EvaluationBatches(pairs, PLAIN, batch_size=2)
     for _ in range(3):
         list(batches)
-    assert sorted(place for place, _ in decoded) == sorted(str(pair.nir) for pair in pairs)
+    assert sorted(path for path, _ in decoded) == sorted(str(pair.nir) for pair in pairs)
     assert threading.main_thread() not in {thread for _, thread in decoded}
 
 
-def test_an_evaluation_crop_is_the_middle_of_its_image(pairs):
+def test_an_evaluation_crop_is_the_center_of_its_image(pairs):
     (batch,) = EvaluationBatches(pairs[4:], DataConfig(equalize=False), batch_size=1)
     nir, rgb, _ = records.load(pairs[4], DataConfig(equalize=False))  # 288 x 300
     np.testing.assert_allclose(batch.rgb[0], rgb[16:272, 22:278] / 65_535, atol=1e-5)
@@ -265,7 +264,7 @@ def test_an_evaluation_crop_is_the_middle_of_its_image(pairs):
 
 
 def test_a_sample_depends_on_the_seed_the_epoch_and_its_record_alone(pairs):
-    """Rebuilt from `_sample`, outside of any stream."""
+    """Each sample is computed again by `_sample`, without a stream."""
     images = prepared(pairs, DataConfig())
     batches = take(train_iterator(pairs, DataConfig(), batch_size=1, seed=5), 10)
     for position, batch in enumerate(batches):
@@ -276,8 +275,8 @@ def test_a_sample_depends_on_the_seed_the_epoch_and_its_record_alone(pairs):
         assert sum(nir.tobytes() == batch.nir.tobytes() for nir in rebuilt) == 1
 
 
-def test_each_epoch_and_each_seed_cuts_and_turns_anew(pairs):
-    """The order of the pairs is one thing, what becomes of each another."""
+def test_each_epoch_and_each_seed_augments_differently(pairs):
+    """Not only the order of the pairs depends on them."""
     images = prepared(pairs, DataConfig())
 
     def sample(epoch, seed):
@@ -288,8 +287,8 @@ def test_each_epoch_and_each_seed_cuts_and_turns_anew(pairs):
     assert len({sample(epoch, seed) for epoch in (0, 1, 2) for seed in (1, 2, 3)}) == 9
 
 
-def test_the_jitter_is_of_the_encoded_colors(pairs):
-    """Light is linear after the jitter, not before."""
+def test_the_saturation_jitter_applies_to_encoded_colors(pairs):
+    """The jitter comes before the conversion to linear light."""
     options = {"precrop": 0, "equalize": False, "flip": 0.0, "rotate": False}
     encoded, linear = (
         next(
@@ -338,7 +337,7 @@ def test_linear_transfer_and_minmax_apply_to_the_rgb(pairs):
         ("rgb", np.zeros((9, 8, 3), np.uint8), r"a_nir.tif is 9x9 but .*a_rgb.tif is 8x9"),
     ],
 )
-def test_a_picture_of_the_wrong_kind_is_named(tmp_path, name, image, problem):
+def test_an_image_of_the_wrong_kind_is_named(tmp_path, name, image, problem):
     tifffile.imwrite(tmp_path / "a_nir.tif", np.arange(81, dtype=np.uint8).reshape(9, 9))
     tifffile.imwrite(tmp_path / "a_rgb.tif", np.zeros((9, 9, 3), np.uint8))
     photometric = "rgb" if image.ndim == 3 else "minisblack"
@@ -350,7 +349,7 @@ def test_a_picture_of_the_wrong_kind_is_named(tmp_path, name, image, problem):
     assert str(caught.value).startswith(str(getattr(pair, "nir" if "8x9" in problem else name)))
 
 
-def test_an_error_leaves_the_training_iterator_as_it_is(tmp_path):
+def test_the_training_iterator_raises_errors_unchanged(tmp_path):
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a_nir.png")
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "a_rgb.png")
     batches = train_iterator(find_pairs(tmp_path), DataConfig(), batch_size=1, seed=0)
@@ -369,7 +368,7 @@ def test_a_truncated_file_is_named(tmp_path, extension):
         records.load(find_pairs(tmp_path)[0], DataConfig())
 
 
-def test_gray_saved_as_color_is_taken_for_nir(tmp_path):
+def test_gray_saved_as_color_is_read_as_nir(tmp_path):
     gray = np.arange(81, dtype=np.uint8).reshape(9, 9)
     for path, image in (("a_nir", gray), ("b_nir", np.stack([gray] * 3, -1))):
         Image.fromarray(image).save(tmp_path / f"{path}.png")

@@ -22,19 +22,19 @@ def test_pairs_read_back_within_half_a_level(tmp_path: Path) -> None:
         nir, rgb = image_files.read_nir(pair.nir), imagecodecs.imread(pair.rgb)
         top = np.iinfo(depth.dtype).max
         assert nir.dtype == rgb.dtype == depth.dtype
-        # 0.01 for float32, which cannot place 16 bits more exactly.
+        # The 0.01 is for float32, which does not represent 16-bit levels exactly.
         assert np.abs(nir / top - scene.nir[..., 0].astype(np.float64)).max() <= 0.51 / top
         assert np.abs(rgb / top - scene.rgb.astype(np.float64)).max() <= 0.51 / top
 
 
-def test_pairs_are_a_folder_of_pairs_and_nothing_else(tmp_path: Path) -> None:
+def test_the_folder_holds_the_pairs_and_nothing_else(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "a" / "b", count=3, sizes=[(4, 6)], depths=DEPTHS, seed=8)
     assert [pair.name for pair in pairs] == ["scene_0008", "scene_0009", "scene_0010"]
     assert find_pairs(tmp_path / "a" / "b") == pairs
     assert len(list((tmp_path / "a" / "b").iterdir())) == 6
 
 
-def test_writing_again_replaces(tmp_path: Path) -> None:
+def test_writing_again_replaces_the_files(tmp_path: Path) -> None:
     for _ in range(2):
         (pair,) = write_pairs(tmp_path, count=1, sizes=[(4, 6)], depths=[Depth.PNG_8], seed=0)
         assert imagecodecs.imread(pair.nir).shape == (4, 6)

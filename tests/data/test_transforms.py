@@ -7,13 +7,13 @@ from haqagen_jax.data import transforms
 
 
 def coordinates(h, w):
-    """Returns (h, w, 4) whose pixels hold their own position, in both halves of a pair."""
+    """Make (h, w, 4) whose pixels hold their own position, in both images of a pair."""
     y, x = np.mgrid[:h, :w].astype(np.uint16)
     return np.stack([y * 1000 + x, y, x, y * 1000 + x], axis=-1)
 
 
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (2, 300), (255, 256), (100, 30)])
-def test_pad_to_reaches_the_side_with_the_image_inside(h, w):
+def test_pad_to_reflects_the_image_up_to_the_side(h, w):
     image = coordinates(h, w)
     out = transforms.pad_to(image, 256)
     assert out.shape == (max(h, 256), max(w, 256), 4)
@@ -24,7 +24,7 @@ def test_pad_to_reaches_the_side_with_the_image_inside(h, w):
         np.testing.assert_array_equal(out[:, left - 1], out[:, left + 1])
 
 
-def test_crop_stays_within_the_first_cut():
+def test_the_crop_lies_within_the_precrop():
     corners = []
     for seed in range(300):
         rng = np.random.default_rng(seed)
@@ -35,12 +35,12 @@ def test_crop_stays_within_the_first_cut():
     assert (low < [10, 80]).all()
     assert (high > [134, 664]).all()
     assert (high <= [400 - 256, 1000 - 256]).all()
-    # Two nested cuts: the variance is the sum of the two uniform ones.
+    # Two nested crops: the variance is the sum of the two uniform ones.
     expected = [np.sqrt(((a + 1) ** 2 + (b + 1) ** 2 - 2) / 12) for a, b in [(16, 128), (616, 128)]]
     np.testing.assert_allclose(np.std(corners, axis=0), expected, rtol=0.12)
 
 
-def test_crop_without_a_first_cut_reaches_everything():
+def test_a_crop_without_a_precrop_reaches_every_position():
     windows = [
         transforms.random_crop((258, 256), np.random.default_rng(s), crop=256, precrop=0)
         for s in range(40)
@@ -54,14 +54,14 @@ def test_the_central_crop_is_in_the_middle(size, corner):
     assert transforms.central_crop(size, crop=256) == (*corner, 256, 256)
 
 
-def test_orientation_visits_all_eight_and_only_rotates_on_demand():
+def test_random_orientation_draws_all_eight_and_rotates_only_if_asked():
     image = coordinates(3, 3)
-    turned = [np.rot90(m, k) for m in (image, image[:, ::-1]) for k in range(4)]
+    orientations = [np.rot90(m, k) for m in (image, image[:, ::-1]) for k in range(4)]
     seen = set()
     for seed in range(200):
         rng = np.random.default_rng(seed)
         out = transforms.random_orientation(image, rng, flip=0.5, rotate=True)
-        (found,) = [i for i, t in enumerate(turned) if np.array_equal(t, out)]
+        (found,) = [i for i, t in enumerate(orientations) if np.array_equal(t, out)]
         seen.add(found)
         rng = np.random.default_rng(seed)
         kept = transforms.random_orientation(image, rng, flip=1.0, rotate=False)
@@ -70,7 +70,7 @@ def test_orientation_visits_all_eight_and_only_rotates_on_demand():
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.9, 1.0, 1.1, 3.0])
-def test_saturation_equals_the_way_through_hsv(factor):
+def test_scaling_saturation_equals_scaling_it_in_hsv(factor):
     rng = np.random.default_rng(1)
     rgb = rng.random((12, 12, 3), dtype=np.float32)
     rgb[0, 0], rgb[0, 1], rgb[0, 2] = 0.0, 1.0, 0.4  # black, white, gray

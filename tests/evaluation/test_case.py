@@ -19,7 +19,7 @@ def decode(uri):
 
 def ramps(h, w):
     """Four different smooth images, so that none can stand for another."""
-    y, x = np.mgrid[:h, :w].astype(np.float32) / np.float32([h, w])[:, None, None]
+    y, x = np.mgrid[:h, :w].astype(np.float32) / np.array([h, w], np.float32)[:, None, None]
     truth = np.stack([x, y, 1 - x], -1)
     return x * 0.3 + 5, 0.2 + 0.5 * truth, truth
 
@@ -98,7 +98,7 @@ def test_a_fine_error_survives_the_reduction():
 
 def test_curves_are_the_shares_of_pixels_up_to_each_level():
     rng = np.random.default_rng(1)
-    prediction = rng.random((30, 20, 3), np.float32) ** np.float32([1, 2, 4])
+    prediction = rng.random((30, 20, 3), np.float32) ** np.array([1, 2, 4], np.float32)
     truth = rng.integers(0, 256, (30, 20, 3)).astype(np.float32) / np.float32(255)
     truth[0, 0], truth[0, 1] = 0, 1
     case = make_case("a", rng.random((30, 20)), prediction, truth)

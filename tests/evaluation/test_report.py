@@ -11,9 +11,9 @@ from haqagen_jax.evaluation.case import Case
 from haqagen_jax.evaluation.report import Shown, page
 
 ODD = "<b>a & \"b\" 'c'</b>  図 {{ 7 * 7 }} </script>"
-COLUMNS = ("PSNR sRGB", "LPIPS & <co>")
+COLUMNS: tuple[str, ...] = ("PSNR sRGB", "LPIPS & <co>")
 VALUES = {"a": (9.5, 0.25), ODD: (30.25, 0.5), "c": (math.inf, math.nan), "d": (-math.inf, -1e-9)}
-MODELS = ("small", ODD)
+MODELS: tuple[str, ...] = ("small", ODD)
 SUMMARY = [["entry", *COLUMNS], *([model, "9 ± 1 [8, 10]", ODD] for model in MODELS)]
 
 

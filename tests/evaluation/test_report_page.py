@@ -11,9 +11,9 @@ from haqagen_jax.evaluation.report import Shown, page
 
 CHROMIUM = shutil.which("chromium")
 ODD = '<b>a & "b"</b>  図'
-COLUMNS = ("PSNR sRGB", "LPIPS")
+COLUMNS: tuple[str, ...] = ("PSNR sRGB", "LPIPS")
 VALUES = {"c": (math.inf, math.nan), ODD: (30.25, 0.5), "a": (9.5, 0.25), "d": (100.0, -math.inf)}
-MODELS = ("small", "two  spaces", "two spaces")
+MODELS: tuple[str, ...] = ("small", "two  spaces", "two spaces")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ def test_as_scipy_computes_it():
     values = np.random.default_rng(0).gamma(2.0, 3.0, 40)
     summary = summarize(values.tolist())
     theirs = stats.bootstrap(
-        (values,), np.mean, n_resamples=10_000, method="percentile", random_state=1
+        (values,), np.mean, n_resamples=10_000, method="percentile", rng=1
     ).confidence_interval
     assert summary.mean == pytest.approx(values.mean())
     assert summary.deviation == pytest.approx(values.std(ddof=1))

@@ -1,4 +1,4 @@
-"""Files that are no damage, and still no image: too large, or of extreme numbers."""
+"""Files that are whole and still cannot be read as NIR: too large, not finite or complex."""
 
 import numpy as np
 import pytest
@@ -24,25 +24,25 @@ def refused(path):
     return message
 
 
-@pytest.mark.parametrize("place", ["stat", "decode"])
-def test_larger_than_memory_is_not_called_damaged(tmp_path, monkeypatch, place):
-    def lack(*_):
+@pytest.mark.parametrize("step", ["stat", "decode"])
+def test_a_file_larger_than_memory_is_not_called_damaged(tmp_path, monkeypatch, step):
+    def run_out(*_):
         raise MemoryError
 
     Image.fromarray(GRAY8).save(tmp_path / "a.png")
-    if place == "stat":
-        monkeypatch.setattr(type(tmp_path), "stat", lack)
+    if step == "stat":
+        monkeypatch.setattr(type(tmp_path), "stat", run_out)
     else:
-        monkeypatch.setattr(decode.imagecodecs, "png_decode", lack)
+        monkeypatch.setattr(decode.imagecodecs, "png_decode", run_out)
     assert "needs more memory than there is; cut it up" in refused(tmp_path / "a.png")
 
 
-def test_color_files_of_extreme_floats(tmp_path):
+def test_color_files_of_extreme_floats_are_refused_or_read(tmp_path):
     bands = np.stack([GRAY32.astype(np.float64)] * 3, -1)
     for bad in (np.nan, np.inf):
-        holed = bands.copy()
-        holed[1, 2] = holed[0, 0, 1] = bad
-        tifffile.imwrite(tmp_path / "a.tif", holed, photometric="rgb")
+        damaged = bands.copy()
+        damaged[1, 2] = damaged[0, 0, 1] = bad
+        tifffile.imwrite(tmp_path / "a.tif", damaged, photometric="rgb")
         assert "2 of 35 pixels are NaN or infinite" in refused(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.full_like(bands, np.nan), photometric="rgb")
     assert "35 of 35 pixels are NaN or infinite" in refused(tmp_path / "a.tif")
@@ -54,6 +54,6 @@ def test_color_files_of_extreme_floats(tmp_path):
     np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), below[..., 0])
 
 
-def test_complex_numbers_are_no_picture(tmp_path):
+def test_complex_pixels_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 4, 3), np.complex64), photometric="rgb")
     assert "unsupported TIFF (RGB, complex64" in refused(tmp_path / "a.tif")

@@ -1,4 +1,4 @@
-"""What files of other programs may hold: turned, indexed, compressed, separated."""
+"""Files of other programs: rotated, compressed, with a palette, or in other color spaces."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ COLORS = np.stack([SMOOTH8, 255 - SMOOTH8, SMOOTH8 // 2 + 60], axis=-1)
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("extension", ["jpg", "png", "tif"])
-def test_pictures_are_turned_upright(tmp_path, orientation, extension):
+def test_images_are_rotated_upright(tmp_path, orientation, extension):
     path = tmp_path / f"a.{extension}"
     stored = Image.fromarray(SMOOTH8)
     stored.getexif()[274] = orientation
@@ -33,7 +33,7 @@ def test_pictures_are_turned_upright(tmp_path, orientation, extension):
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("compression", ["lzw", "deflate", "packbits", "zstd", None])
 @pytest.mark.parametrize("tile", [(16, 16), None])
-def test_sixteen_bits_survive_every_lossless_tiff(tmp_path, byteorder, compression, tile):
+def test_lossless_tiff_compression_keeps_16_bits(tmp_path, byteorder, compression, tile):
     options = {"byteorder": byteorder, "compression": compression, "tile": tile}
     predictor = compression in ("lzw", "deflate")
     tifffile.imwrite(tmp_path / "a.tif", SMOOTH16, predictor=predictor, **options)
@@ -43,7 +43,7 @@ def test_sixteen_bits_survive_every_lossless_tiff(tmp_path, byteorder, compressi
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_jpeg_in_a_tiff(tmp_path, mode):
+def test_jpeg_in_a_tiff_is_decoded(tmp_path, mode):
     image = SMOOTH8 if mode == "L" else COLORS
     photometric = "minisblack" if mode == "L" else "rgb"  # which is stored as YCbCr
     tifffile.imwrite(tmp_path / "a.tif", image, compression="jpeg", photometric=photometric)
@@ -57,8 +57,8 @@ def test_jpeg_in_a_tiff(tmp_path, mode):
     np.testing.assert_allclose(got, image / 255, atol=0.05)
 
 
-def test_a_jpeg_in_a_tiff_is_not_made_up(tmp_path):
-    """libjpeg would fill in what is missing."""
+def test_a_truncated_jpeg_in_a_tiff_is_refused(tmp_path):
+    """libjpeg alone would fill in the missing part."""
     noise = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", noise, compression="jpeg")
     data = (tmp_path / "a.tif").read_bytes()
@@ -69,7 +69,7 @@ def test_a_jpeg_in_a_tiff_is_not_made_up(tmp_path):
 
 
 @pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
-def test_twelve_bits_are_spread_over_sixteen(tmp_path, photometric):
+def test_12_bits_are_scaled_to_16(tmp_path, photometric):
     shape = (32, 48, 3) if photometric == "rgb" else (32, 48)
     values = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", values, bitspersample=12, photometric=photometric)
@@ -78,7 +78,7 @@ def test_twelve_bits_are_spread_over_sixteen(tmp_path, photometric):
     np.testing.assert_allclose(got / 65_535, values / 4095, atol=0.51 / 65_535)
 
 
-def test_a_thumbnail_before_the_image_is_passed_over(tmp_path):
+def test_a_thumbnail_before_the_image_is_skipped(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(SMOOTH8[::4, ::4], subfiletype=1, metadata=None)
         file.write(SMOOTH8, metadata=None)
@@ -86,7 +86,7 @@ def test_a_thumbnail_before_the_image_is_passed_over(tmp_path):
     np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), SMOOTH8)
 
 
-def test_a_color_file_with_nan_is_counted(tmp_path):
+def test_nan_pixels_of_a_color_file_are_counted(tmp_path):
     floats = (COLORS / 255).astype(np.float32)
     floats[3, 4, 1] = np.nan
     tifffile.imwrite(tmp_path / "a.tif", floats, photometric="rgb")
@@ -103,8 +103,8 @@ def test_a_palette_is_replaced_by_its_colors(tmp_path, extension):
 
 
 @pytest.mark.parametrize("unit", [1, 256, 257])
-def test_a_gray_palette_in_a_tiff_is_taken_for_nir(tmp_path, unit):
-    """The standard has 16 bits in its palettes; programs write 8, or shift, or repeat them."""
+def test_a_gray_palette_in_a_tiff_is_read_as_nir(tmp_path, unit):
+    """The standard has 16-bit palettes; programs write 8 bits, shifted or repeated."""
     ramp = np.stack([np.arange(255, -1, -1) * unit] * 3).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", SMOOTH8, photometric="palette", colormap=ramp)
     got = image_files.read_nir(tmp_path / "a.tif")

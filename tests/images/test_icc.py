@@ -1,4 +1,4 @@
-"""The profile is one that Little CMS reads, in every format, and changes no pixel."""
+"""Little CMS reads the profile from every format, and the profile changes no pixel."""
 
 import io
 
@@ -11,11 +11,11 @@ from haqagen_jax.images import files as image_files
 from haqagen_jax.images import icc
 
 
-def test_the_profile_is_srgb_and_the_same_every_day():
+def test_the_profile_is_srgb_and_has_no_date():
     profile = ImageCms.getOpenProfile(io.BytesIO(icc.profile()))
     assert "sRGB" in ImageCms.getProfileName(profile)
     assert icc.profile()[24:36] == bytes(12)
-    # As a transform it does to colors what Little CMS's own profile does.
+    # As a transform it gives the same colors as Little CMS's own profile.
     colors = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     lab = ImageCms.createProfile("LAB")
     ours, theirs = (
@@ -26,7 +26,7 @@ def test_the_profile_is_srgb_and_the_same_every_day():
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
-def test_colors_carry_it_and_gray_does_not(tmp_path, suffix):
+def test_color_files_have_the_profile_and_gray_files_do_not(tmp_path, suffix):
     smooth = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)
     colors = np.stack([smooth, 255 - smooth, smooth // 2], -1)
     path = tmp_path / f"a.{suffix}"
@@ -45,7 +45,7 @@ def test_colors_carry_it_and_gray_does_not(tmp_path, suffix):
         assert "icc_profile" not in image.info
 
 
-def test_a_jpeg_without_jfif():
+def test_a_jpeg_without_jfif_gets_the_profile():
     data = imagecodecs.jpeg8_encode(np.zeros((8, 8, 3), np.uint8))
     assert data[2:4] == b"\xff\xe0"
     length = int.from_bytes(data[4:6], "big")

@@ -1,4 +1,4 @@
-"""Integers without a depth get one."""
+"""Integers of any type get the depth that their values need."""
 
 import jax.numpy as jnp
 import ml_dtypes
@@ -22,7 +22,7 @@ from haqagen_jax.images.levels import known_depth, output_dtype
         ("float64", 1, "float32"),
     ],
 )
-def test_depth(dtype, highest, want):
+def test_the_depth_follows_from_the_type_and_the_values(dtype, highest, want):
     image = np.array([[0, highest]], dtype)
     got = known_depth(image)
     assert output_dtype(got.dtype) == want
@@ -38,7 +38,7 @@ def test_depth(dtype, highest, want):
         (np.array([[0, 65_536]]), "from 0 to 65536"),
     ],
 )
-def test_no_depth(image, message):
+def test_arrays_without_a_depth_are_refused(image, message):
     with pytest.raises(InputError, match=message):
         known_depth(image)
 
@@ -48,7 +48,7 @@ FOREIGN = [name for name in NAMES if np.dtype(getattr(ml_dtypes, name)).kind == 
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_types_that_numpy_does_not_know(name):
+def test_floats_that_numpy_lacks_become_float32_and_others_are_refused(name):
     dtype = np.dtype(getattr(ml_dtypes, name))
     image = np.ones((1, 1), dtype)
     if jnp.issubdtype(dtype, jnp.floating):

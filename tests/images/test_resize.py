@@ -18,7 +18,7 @@ from haqagen_jax.images.resize import Window, clamp_size, reduce, resize
         ((768, 1025), 512, (384, 512)),
     ],
 )
-def test_clamp_size_keeps_the_aspect(size, limit, expected):
+def test_clamp_size_keeps_the_aspect_ratio(size, limit, expected):
     assert clamp_size(size, limit) == expected
 
 
@@ -34,21 +34,21 @@ def test_resize_is_antialiased_bounded_and_the_same_for_every_channel():
     # Independent: a smooth image, reduced by another library.
     y, x = np.mgrid[:90, :120] / 20.0
     smooth = (0.5 + 0.4 * np.sin(y) * np.cos(x)).astype(np.float32)[..., None]
-    other = skimage_resize(smooth, (30, 40, 1), order=3, anti_aliasing=True)
+    other = np.asarray(skimage_resize(smooth, (30, 40, 1), order=3, anti_aliasing=True))
     inner = np.s_[4:-4, 4:-4]
     np.testing.assert_allclose(resize(smooth, (30, 40))[inner], other[inner], atol=0.02)
-    # Noise of one pixel's size must average out; picking pixels would keep its deviation of 0.5.
+    # Noise of single pixels must average out; nearest neighbors would keep its deviation of 0.5.
     assert out.std() < 0.25
 
 
-def test_resize_to_its_own_size_changes_nothing():
+def test_resizing_to_the_same_size_changes_nothing():
     image = np.random.default_rng(0).random((5, 7, 4), dtype=np.float32)
     np.testing.assert_array_equal(resize(image, (5, 7)), image)
 
 
 @pytest.mark.parametrize("size", [(50, 100), (61, 77), (100, 200), (150, 210)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_a_window_is_what_a_crop_of_the_whole_is(size, dtype):
+def test_a_window_equals_a_crop_of_the_whole(size, dtype):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (100, 200, 3)).astype(dtype)
     if dtype == "float32":
@@ -66,7 +66,7 @@ def test_a_window_is_what_a_crop_of_the_whole_is(size, dtype):
     ):
         top, left, height, width = window
         expected = whole[top : top + height, left : left + width]
-        # The place is given to Pillow in float32: a ten-thousandth of a pixel here.
+        # Pillow takes the window's position in float32: to a ten-thousandth of a pixel here.
         np.testing.assert_allclose(resize(image, size, window), expected, atol=2e-4)
 
 
@@ -81,7 +81,7 @@ def test_a_window_is_what_a_crop_of_the_whole_is(size, dtype):
     ],
 )
 @pytest.mark.parametrize("step", [1, 7, 1000])
-def test_reduce_is_resize_by_rows(before, after, step):
+def test_reducing_by_rows_equals_resizing(before, after, step):
     image = np.random.default_rng(0).random(before, dtype=np.float32)
     expected = resize(image[..., None], after)[..., 0]
     found = [
@@ -91,8 +91,8 @@ def test_reduce_is_resize_by_rows(before, after, step):
     np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-6)
 
 
-def test_reducing_a_large_image_holds_some_rows():
-    """What is held at once must not grow with the image's height, whether narrow or wide."""
+def test_reducing_a_large_image_takes_little_memory():
+    """Memory does not grow with the image's height, whether the image is narrow or wide."""
     for before, after, wanted in (
         ((200_000, 3), (100_000, 2), (50_000, 50_256)),
         ((20_000, 2000), (10_000, 1000), (5000, 5256)),

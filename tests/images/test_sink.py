@@ -1,4 +1,4 @@
-"""Rows that become files, in threads: complete, or not there."""
+"""Rows are written to files by threads: complete files, or none."""
 
 import dataclasses
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def writers():
 
 @dataclasses.dataclass(frozen=True)
 class Checked(Header):
-    """A header of no file, with a look at it of the test's own."""
+    """A header without a file, whose check for changes is an argument."""
 
     check: Callable[[], None] = lambda: None
 
@@ -49,7 +49,7 @@ def feed(target, until=150, step=70):
     ("name", "dtype"),
     [("a.tif", "uint8"), ("a.tif", "float32"), ("a.png", "uint16"), ("a.jpg", "uint8")],
 )
-def test_rows_become_a_file(tmp_path, writers, name, dtype):
+def test_rows_are_written_to_a_file(tmp_path, writers, name, dtype):
     target = sink(tmp_path / name, writers, dtype)
     feed(target)
     assert not (tmp_path / name).exists()
@@ -65,7 +65,7 @@ def test_rows_become_a_file(tmp_path, writers, name, dtype):
 
 @pytest.mark.parametrize("until", [0, 70])
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
-def test_a_failure_leaves_nothing(tmp_path, writers, until, name):
+def test_a_failure_leaves_no_file(tmp_path, writers, until, name):
     target = sink(tmp_path / name, writers)
     feed(target, until)
     target.fail(InputError("damaged; copy it again"))
@@ -76,7 +76,7 @@ def test_a_failure_leaves_nothing(tmp_path, writers, until, name):
 
 
 @pytest.mark.parametrize("until", [0, 70])
-def test_an_abandoned_file_leaves_nothing(tmp_path, writers, until):
+def test_an_abandoned_sink_leaves_no_file(tmp_path, writers, until):
     target = sink(tmp_path / "a.tif", writers)
     feed(target, until)
     target.abandon()
@@ -84,10 +84,10 @@ def test_an_abandoned_file_leaves_nothing(tmp_path, writers, until):
         target.saved.result(LIMIT)
     writers.close()
     assert list(tmp_path.iterdir()) == []
-    target.abandon()  # once more does nothing
+    target.abandon()  # a second call does nothing
 
 
-def test_what_the_last_look_finds(tmp_path, writers):
+def test_a_source_that_has_changed_leaves_no_file(tmp_path, writers):
     def changed():
         raise InputError("has changed")
 
@@ -100,14 +100,14 @@ def test_what_the_last_look_finds(tmp_path, writers):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_up(tmp_path, writers, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_no_file(tmp_path, writers, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(image_files.tiff, "write_rows", full)
     target = sink(tmp_path / "a.tif", writers)
     message = r"a\.tif: cannot be written \(No space left on device\); free the disk"
-    # The encoder has died: writing to it does not wait for ever.
+    # The encoder has failed: writing to it does not block.
     with pytest.raises(InputError, match=message):
         feed(target, step=1)
     with pytest.raises(InputError, match=message):
@@ -117,7 +117,7 @@ def test_a_disk_that_fills_up(tmp_path, writers, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_more_files_wait_than_there_is_room_for(tmp_path):
+def test_the_number_of_files_being_written_is_bounded(tmp_path):
     writers, sinks = Writers(), []
     for number in range(40):
         target = sink(tmp_path / f"{number}.png", writers)

@@ -1,4 +1,6 @@
-"""Sizes from headers alone: as the pixels have them, and one clear line for garbled headers."""
+"""Sizes read from headers are those of the pixels; damaged headers are refused in one line."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,10 +25,11 @@ def refused(path):
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "tif"])
-def test_the_size_is_in_the_header(tmp_path, kind, capfd):
+def test_the_size_is_read_from_the_header(tmp_path, kind, capfd):
     path = tmp_path / f"a.{kind}"
-    image = Image.fromarray(SMOOTH8)
-    image.save(path, **({"exif": b"Exif\0\0MM\0*\0\0\0\x08\xff"} if kind == "jpg" else {}))
+    damaged = {"exif": b"Exif\0\0MM\0*\0\0\0\x08\xff"}
+    options: dict[str, Any] = damaged if kind == "jpg" else {}
+    Image.fromarray(SMOOTH8).save(path, **options)
     assert image_files.read_size(path) == SMOOTH8.shape
     path.rename(tmp_path / "a.other")
     assert image_files.read_size(tmp_path / "a.other") == SMOOTH8.shape
@@ -36,7 +39,7 @@ def test_the_size_is_in_the_header(tmp_path, kind, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_size_of_a_huge_picture(tmp_path):
+def test_the_size_of_a_huge_image_is_read(tmp_path):
     Image.fromarray(GRAY8).save(tmp_path / "a.png")
     data = bytearray((tmp_path / "a.png").read_bytes())
     data[16:24] = (70_000).to_bytes(4, "big") + (80_000).to_bytes(4, "big")
@@ -44,7 +47,7 @@ def test_the_size_of_a_huge_picture(tmp_path):
     assert image_files.read_size(tmp_path / "a.png") == (80_000, 70_000)
 
 
-def test_a_garbled_tiff_header_is_one_line(tmp_path, capfd):
+def test_a_damaged_tiff_header_gives_a_size_or_one_line(tmp_path, capfd):
     tifffile.imwrite(tmp_path / "good.tif", GRAY8)
     good = (tmp_path / "good.tif").read_bytes()
     for position in range(4, min(len(good), 120)):
@@ -58,7 +61,7 @@ def test_a_garbled_tiff_header_is_one_line(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_orientation_that_is_no_number_counts_as_none(tmp_path):
+def test_an_orientation_of_two_values_is_ignored(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", SMOOTH8, extratags=[(274, 3, 2, (6, 6), True)])
     np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), SMOOTH8)
     assert image_files.read_size(tmp_path / "a.tif") == SMOOTH8.shape

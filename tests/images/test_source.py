@@ -1,4 +1,4 @@
-"""Files as sources: the same pixels by parts as in memory, and every reason not to go on."""
+"""Files as sources: the same pixels in parts as in memory, and what is refused."""
 
 import os
 
@@ -19,12 +19,12 @@ IMAGE = np.random.default_rng(0).integers(0, 60_000, (60, 50), dtype=np.uint16)
 
 @pytest.fixture
 def large(monkeypatch):
-    """Counts all images as large."""
+    """Treat all images as large."""
     monkeypatch.setattr(source, "BLOCK", 100)
 
 
 @pytest.mark.parametrize("options", [{"tile": (16, 16), "compression": "zlib"}, {}])
-def test_large_plain_tiff_is_read_by_parts(tmp_path, large, options):
+def test_a_large_plain_tiff_is_read_in_parts(tmp_path, large, options):
     tifffile.imwrite(tmp_path / "a.tif", IMAGE, **options)
     opened = open_nir(tmp_path / "a.tif")
     assert isinstance(opened.source, TiffSource)
@@ -32,11 +32,11 @@ def test_large_plain_tiff_is_read_by_parts(tmp_path, large, options):
     opened.header.require_unchanged()
 
 
-def test_others_are_read_whole(tmp_path, large):
+def test_other_files_are_read_whole(tmp_path, large):
     Image.fromarray(IMAGE).save(tmp_path / "a.png")
-    tifffile.imwrite(tmp_path / "turned.tif", IMAGE, extratags=[(274, 3, 1, 6, True)])
+    tifffile.imwrite(tmp_path / "rotated.tif", IMAGE, extratags=[(274, 3, 1, 6, True)])
     tifffile.imwrite(tmp_path / "signed.tif", IMAGE.astype(np.int32))
-    for name in ("a.png", "turned.tif", "signed.tif"):
+    for name in ("a.png", "rotated.tif", "signed.tif"):
         opened = open_nir(tmp_path / name)
         assert isinstance(opened.source, ArraySource)
         assert opened.source.dtype == np.uint16
@@ -44,20 +44,20 @@ def test_others_are_read_whole(tmp_path, large):
         np.testing.assert_array_equal(opened.source.rows(0, len(expected)), expected)
 
 
-def test_small_ones_too(tmp_path):
+def test_small_files_are_read_whole(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", IMAGE)
     assert isinstance(open_nir(tmp_path / "a.tif").source, ArraySource)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
-def test_more_pixels_than_wanted(tmp_path, large, name):
+def test_more_pixels_than_the_limit_are_refused(tmp_path, large, name):
     image_files.write(tmp_path / name, IMAGE)
     open_nir(tmp_path / name, 3000)
     with pytest.raises(InputError, match=r"a\.\w+: 60x50 pixels are more than 2,999; give --max-p"):
         open_nir(tmp_path / name, 2999)
 
 
-def test_the_default_limit_is_for_what_must_fit_into_memory(tmp_path, large, monkeypatch):
+def test_the_default_limit_applies_to_files_that_are_read_whole(tmp_path, large, monkeypatch):
     monkeypatch.setattr(source, "MAX_PIXELS", 2999)
     image_files.write(tmp_path / "a.png", IMAGE)
     image_files.write(tmp_path / "a.tif", IMAGE)
@@ -81,7 +81,7 @@ def remove(path):
 
 
 @pytest.mark.parametrize("change", [change_content, change_length, remove])
-def test_a_file_that_changes_while_it_is_read(tmp_path, large, change, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, large, change, monkeypatch):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, IMAGE)
     opened = open_nir(path)
@@ -90,21 +90,21 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, large, change, monkeypat
         opened.header.require_unchanged()
 
 
-def test_a_file_that_changes_while_it_is_read_whole(tmp_path, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_whole_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     image_files.write(path, IMAGE)
     decode = source.decode_nir
 
-    def slow(data, name):
+    def decode_and_change(data, name):
         change_length(path)
         return decode(data, name)
 
-    monkeypatch.setattr(source, "decode_nir", slow)
+    monkeypatch.setattr(source, "decode_nir", decode_and_change)
     with pytest.raises(InputError, match=r"a\.png: has changed while it was read"):
         open_nir(path)
 
 
-def test_damage_names_the_file(tmp_path, large):
+def test_errors_of_damaged_files_name_the_file(tmp_path, large):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, IMAGE)
     path.write_bytes(path.read_bytes()[:-3])

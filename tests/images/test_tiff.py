@@ -1,4 +1,4 @@
-"""TIFF by parts against tifffile's and Pillow's reading of the whole."""
+"""TIFF files read and written in parts, against tifffile and Pillow, which take the whole."""
 
 import io
 
@@ -27,7 +27,7 @@ LAYOUTS = {
 }
 
 
-def picture(dtype, shape=(53, 41)):
+def random_image(dtype, shape=(53, 41)):
     values = np.random.default_rng(0).random(shape)
     return (values * (1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max)).astype(dtype)
 
@@ -41,8 +41,8 @@ def source(path):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_any_rows_in_any_order(tmp_path, dtype, layout):
-    image, path = picture(dtype), tmp_path / "a.tif"
+def test_any_rows_are_read_in_any_order(tmp_path, dtype, layout):
+    image, path = random_image(dtype), tmp_path / "a.tif"
     tifffile.imwrite(path, image, **LAYOUTS[layout])
     opened = source(path)
     assert (opened.height, opened.width, opened.dtype) == (53, 41, np.dtype(dtype))
@@ -55,14 +55,16 @@ def test_any_rows_in_any_order(tmp_path, dtype, layout):
         np.testing.assert_array_equal(got, image[start:stop])
 
 
-def test_white_as_zero(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", picture("uint16"), photometric="miniswhite", tile=(16, 16))
+def test_white_as_zero_is_inverted(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.tif", random_image("uint16"), photometric="miniswhite", tile=(16, 16)
+    )
     got = source(tmp_path / "a.tif").rows(3, 40)
-    np.testing.assert_array_equal(got, 65_535 - picture("uint16")[3:40])
+    np.testing.assert_array_equal(got, 65_535 - random_image("uint16")[3:40])
 
 
 def test_a_tile_without_data_is_zero(tmp_path):
-    image = picture("uint8", (32, 32))
+    image = random_image("uint8", (32, 32))
     image[16:, :16] = 0
     tiles = [image[:16, :16], image[:16, 16:], None, image[16:, 16:]]
     tifffile.imwrite(tmp_path / "a.tif", iter(tiles), shape=(32, 32), dtype="uint8", tile=(16, 16))
@@ -74,14 +76,14 @@ def test_a_tile_without_data_is_zero(tmp_path):
 @pytest.mark.parametrize(
     ("image", "options"),
     [
-        (picture("uint8", (9, 9, 3)), {"photometric": "rgb"}),
-        (picture("uint8"), {"extratags": [(274, 3, 1, 6, True)]}),
-        (picture("uint16").astype(np.int32), {}),
-        (picture("uint8") > 99, {}),
-        (picture("uint16") >> 4, {"bitspersample": 12, "compression": "packints"}),
+        (random_image("uint8", (9, 9, 3)), {"photometric": "rgb"}),
+        (random_image("uint8"), {"extratags": [(274, 3, 1, 6, True)]}),
+        (random_image("uint16").astype(np.int32), {}),
+        (random_image("uint8") > 99, {}),
+        (random_image("uint16") >> 4, {"bitspersample": 12, "compression": "packints"}),
     ],
 )
-def test_what_is_not_plain_is_read_whole(tmp_path, image, options):
+def test_other_layouts_are_not_read_in_parts(tmp_path, image, options):
     try:
         tifffile.imwrite(tmp_path / "a.tif", image, **options)
     except (ValueError, NotImplementedError):
@@ -90,18 +92,18 @@ def test_what_is_not_plain_is_read_whole(tmp_path, image, options):
         assert not tiff.windowed(file.pages.first)
 
 
-def test_a_compressed_strip_too_large_to_decode_at_once(tmp_path, monkeypatch):
-    tifffile.imwrite(tmp_path / "a.tif", picture("uint8"), compression="zlib")
-    tifffile.imwrite(tmp_path / "b.tif", picture("uint8"))  # of which parts can be read
+def test_a_large_compressed_strip_is_not_read_in_parts(tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", random_image("uint8"), compression="zlib")
+    tifffile.imwrite(tmp_path / "b.tif", random_image("uint8"))  # not compressed: parts can be read
     monkeypatch.setattr(tiff, "_LARGEST", 53 * 41 - 1)
     for name, expected in (("a.tif", False), ("b.tif", True)):
         with tifffile.TiffFile(tmp_path / name) as file:
             assert tiff.windowed(file.pages.first) is expected
 
 
-def test_damage(tmp_path):
+def test_damage_is_reported_by_the_rows_that_it_affects(tmp_path):
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, picture("uint16"), tile=(16, 16), compression="zlib")
+    tifffile.imwrite(path, random_image("uint16"), tile=(16, 16), compression="zlib")
     whole = path.read_bytes()
     with tifffile.TiffFile(path) as file:
         start, length = file.pages.first.dataoffsets[-1], file.pages.first.databytecounts[-1]
@@ -115,9 +117,9 @@ def test_damage(tmp_path):
         opened.rows(0, 1)
 
 
-def test_a_missing_end_is_seen_at_once(tmp_path):
+def test_a_truncated_file_is_refused_on_opening(tmp_path):
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, picture("uint16"), rowsperstrip=8)
+    tifffile.imwrite(path, random_image("uint16"), rowsperstrip=8)
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(InputError, match=r"^truncated"):
         source(path)
@@ -130,8 +132,8 @@ def test_a_missing_end_is_seen_at_once(tmp_path):
     step=st.integers(1, 80),
     dtype=st.sampled_from(["uint8", "uint16", "float32"]),
 )
-def test_rows_written_are_read_by_others(height, width, step, dtype):
-    image, file = picture(dtype, (height, width, 3)), io.BytesIO()
+def test_written_rows_are_read_by_tifffile_and_pillow(height, width, step, dtype):
+    image, file = random_image(dtype, (height, width, 3)), io.BytesIO()
     bands = (image[i : i + step] for i in range(0, height, step))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiff, "_TILE", 32)
@@ -140,18 +142,18 @@ def test_rows_written_are_read_by_others(height, width, step, dtype):
     with tifffile.TiffFile(file) as read:
         page = read.pages.first
         assert page.is_tiled
-        assert page.compression.name == "ADOBE_DEFLATE"
+        assert tifffile.COMPRESSION(page.compression).name == "ADOBE_DEFLATE"
         assert not read.is_bigtiff
         np.testing.assert_array_equal(page.asarray(), image)
     if dtype == "uint8":
         np.testing.assert_array_equal(np.asarray(Image.open(file)), image)
 
 
-def test_what_is_large_becomes_bigtiff(monkeypatch):
+def test_large_images_are_written_as_bigtiff(monkeypatch):
     monkeypatch.setattr(tiff, "_CLASSIC", 1000)
     for shape, big in (((10, 30, 3), False), ((10, 34, 3), True)):
         file = io.BytesIO()
-        tiff.write_rows(file, shape[:2], np.dtype("uint8"), [picture("uint8", shape)], {})
+        tiff.write_rows(file, shape[:2], np.dtype("uint8"), [random_image("uint8", shape)], {})
         file.seek(0)
         assert tifffile.TiffFile(file).is_bigtiff is big
 
@@ -161,29 +163,31 @@ GEOGRAPHIC = [
     (33922, 12, 6, (0.0, 0.0, 0.0, 4e5, 5e6, 0.0), True),
     (34735, 3, 12, (1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633), True),
     (34737, 2, 0, "WGS 84 / UTM 33N|", True),
-    (42112, 2, 0, "<GDALMetadata></GDALMetadata>", True),  # of the band, not of the place
+    (42112, 2, 0, "<GDALMetadata></GDALMetadata>", True),  # of the band: not a georeference
 ]
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_the_place_is_carried_over(tmp_path, turned):
-    extra = [*GEOGRAPHIC, *([(274, 3, 1, 6, True)] if turned else [])]
+@pytest.mark.parametrize("rotated", [False, True])
+def test_the_georeference_is_carried_over_unless_the_image_is_rotated(tmp_path, rotated):
+    extra = [*GEOGRAPHIC, *([(274, 3, 1, 6, True)] if rotated else [])]
     path, file = tmp_path / "a.tif", io.BytesIO()
     tifffile.imwrite(
-        path, picture("uint16"), extratags=extra, resolution=(118.11, 118.11), resolutionunit=3
+        path, random_image("uint16"), extratags=extra, resolution=(118.11, 118.11), resolutionunit=3
     )
     with tifffile.TiffFile(path) as read:
         tags, dropped = carried_tags(read.pages.first)
     assert dropped == ()
-    tiff.write_rows(file, (53, 41), np.dtype("uint8"), [picture("uint8", (53, 41, 3))], tags)
+    tiff.write_rows(file, (53, 41), np.dtype("uint8"), [random_image("uint8", (53, 41, 3))], tags)
     file.seek(0)
     with tifffile.TiffFile(file) as read:
         found = read.pages.first.tags
         for code, _, _, value, _ in GEOGRAPHIC[:4]:
-            assert found.valueof(code) == (None if turned else value)
+            assert found.valueof(code) == (None if rotated else value)
         assert found.valueof(42112) is None
-        if not turned:
+        if not rotated:
             numerator, denominator = found.valueof(282)
             assert numerator / denominator == pytest.approx(118.11, rel=1e-6)
             assert found.valueof(296) == 3
-            assert read.geotiff_metadata["ProjectedCSTypeGeoKey"] == 32633
+            metadata = read.geotiff_metadata
+            assert metadata is not None
+            assert metadata["ProjectedCSTypeGeoKey"] == 32633

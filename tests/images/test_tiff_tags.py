@@ -1,4 +1,4 @@
-"""Tags that are carried over, and those that are dropped and named."""
+"""TIFF tags are carried over, or dropped and named."""
 
 import numpy as np
 import pytest
@@ -30,19 +30,19 @@ def test_names_in_any_encoding_keep_their_bytes(tmp_path, text):
 @pytest.mark.parametrize(
     "tag",
     [
-        (33550, 3, 1, 7, True),  # a short where doubles are wanted
+        (33550, 3, 1, 7, True),  # a short instead of doubles
         (33550, 12, 3, (0.5, float("nan"), 0.0), True),
         (34735, 12, 1, 1.5, True),
     ],
 )
-def test_a_damaged_place_is_dropped_as_a_whole(tmp_path, tag):
+def test_a_damaged_georeference_is_dropped_as_a_whole(tmp_path, tag):
     tags, dropped = carried(tmp_path, tag, (34737, 2, 5, b"UTM|\0", True))
     assert "extratags" not in tags
     assert dropped == GEOGRAPHIC
 
 
 def change_entry(path, code, *, value=None, dtype=None, count=None):
-    with tifffile.TiffFile(path, mode="r+b") as file:
+    with tifffile.TiffFile(path, mode="r+") as file:
         tag = file.pages.first.tags[code]
         handle = file.filehandle
         for offset, new, size in ((2, dtype, 2), (4, count, 4)):
@@ -60,10 +60,10 @@ def change_entry(path, code, *, value=None, dtype=None, count=None):
         {"code": 282, "value": bytes(8)},  # 0/0
         {"code": 283, "value": bytes([1, 0, 0, 0, 0, 0, 0, 0])},  # 1/0
         {"code": 296, "value": bytes(2)},  # no such unit
-        {"code": 282, "dtype": 3},  # a short where two numbers are wanted
+        {"code": 282, "dtype": 3},  # a short instead of two numbers
     ],
 )
-def test_a_resolution_that_is_none_costs_the_tag_and_not_the_image(tmp_path, change, capfd):
+def test_an_invalid_resolution_is_dropped_and_the_image_is_colored(tmp_path, change, capfd):
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / "a.tif"
     tifffile.imwrite(path, IMAGE, resolution=(300, 300), resolutionunit=2, metadata=None)
@@ -74,7 +74,7 @@ def test_a_resolution_that_is_none_costs_the_tag_and_not_the_image(tmp_path, cha
     assert image_files.read_size(tmp_path / "out" / "a_rgb.tif") == (8, 8)
 
 
-def test_a_reference_system_that_is_not_ascii_ends_no_run(tmp_path, capfd):
+def test_a_reference_system_that_is_not_ascii_is_carried_over(tmp_path, capfd):
     text = "Gauß-Krüger|".encode() + b"\0"
     (tmp_path / "in").mkdir()
     tags = [SCALE, (34737, 2, len(text), text, True)]

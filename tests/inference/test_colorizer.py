@@ -1,7 +1,7 @@
-"""The engine itself is invisible: identity in, identity out; local in, the same as untiled."""
+"""The identity network returns the image; a local network gives the same tiled and untiled."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ class Identity:
 
 
 class Blur:
-    """A 3x3 mean that sees black outside of its tile."""
+    """A 3x3 mean with zero padding around its tile."""
 
     def apply(self, variables, nir):
         kernel = jnp.full((3, 3, 1, 1), 1 / 9, jnp.float32)
@@ -50,20 +50,20 @@ class Blur:
 
 
 class Planes:
-    """Shows both channels of its input."""
+    """Returns both channels of its input as colors."""
 
     def apply(self, variables, nir):
         return Output(jnp.concatenate([nir, nir[..., :1]], -1))
 
 
-def plain(tile, stride, batch):
+def sliding(tile, stride, batch):
     return Settings(tile=tile, stride=stride, batch=batch, mode="sliding")
 
 
 @functools.cache
 def identity(tile, stride, batch=3, scale=1.0, config=PLAIN):
     variables = {"scale": jnp.float32(scale)}
-    return Colorizer(Identity(), variables, config, settings=plain(tile, stride, batch))
+    return Colorizer(Identity(), variables, config, settings=sliding(tile, stride, batch))
 
 
 def full_range(height, width, seed, dtype):
@@ -80,7 +80,7 @@ def full_range(height, width, seed, dtype):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @settings(deadline=None, max_examples=25)
 @given(height=SIZES, width=SIZES, seed=st.integers(0, 1000))
-def test_identity(tiling, dtype, height, width, seed):
+def test_the_identity_network_returns_the_image(tiling, dtype, height, width, seed):
     nir = full_range(height, width, seed, dtype)
     rgb = identity(*tiling).colorize(nir)
     assert rgb.shape == (height, width, 3)
@@ -90,7 +90,7 @@ def test_identity(tiling, dtype, height, width, seed):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (255, 257), (256, 600)])
-def test_identity_at_the_papers_tiling(shape):
+def test_the_identity_network_returns_the_image_at_the_papers_tiling(shape):
     nir = full_range(*shape, seed=1, dtype="uint16")
     rgb = identity(256, 222, batch=1).colorize(nir)
     np.testing.assert_array_equal(rgb, np.repeat(nir[..., None], 3, -1))
@@ -99,7 +99,7 @@ def test_identity_at_the_papers_tiling(shape):
 @pytest.mark.parametrize(("tile", "stride"), [(16, 13), (32, 20)])
 def test_a_local_model_tiled_equals_untiled(tile, stride):
     nir = full_range(70, 53, seed=2, dtype="float32")
-    model = Colorizer(Blur(), {}, PLAIN, settings=plain(tile, stride, 2))
+    model = Colorizer(Blur(), {}, PLAIN, settings=sliding(tile, stride, 2))
     got = model.colorize(nir)[..., 0]
     want = ndimage.uniform_filter(nir, 3, mode="mirror")
     on_a_border = np.zeros((500, 500), bool)  # rows and columns where some tile ends
@@ -118,9 +118,9 @@ def test_a_local_model_tiled_equals_untiled(tile, stride):
     assert np.abs(got - want)[middle].max() < 4 * edge_weight
 
 
-def test_one_compilation_for_all_sizes():
+def test_all_sizes_share_one_compilation():
     network = Identity()
-    model = Colorizer(network, {"scale": jnp.float32(1)}, PLAIN, settings=plain(8, 6, 4))
+    model = Colorizer(network, {"scale": jnp.float32(1)}, PLAIN, settings=sliding(8, 6, 4))
     for height, width in ((1, 1), (8, 8), (9, 40), (33, 7), (20, 20)):
         model.colorize(full_range(height, width, 0, "uint8"))
     assert network.traces == 1
@@ -131,12 +131,12 @@ def test_batches_are_colored_image_by_image():
     model = identity(8, 5)
     got = model.colorize(images[..., None])
     assert got.shape == (3, 9, 11, 3)
-    for one, rgb in zip(images, got, strict=True):
-        np.testing.assert_array_equal(rgb, model.colorize(one))
+    for image, rgb in zip(images, got, strict=True):
+        np.testing.assert_array_equal(rgb, model.colorize(image))
         assert rgb.max() == 255
 
 
-def test_layouts_and_jax_arrays():
+def test_arrays_of_other_layouts_and_types_are_colored_alike():
     nir = full_range(5, 6, 0, "float32")
     model = identity(8, 5)
     want = model.colorize(nir)
@@ -153,7 +153,7 @@ def test_float64_contrast_survives_a_large_offset():
     assert got.dtype == np.float32
 
 
-def test_result_type_on_request():
+def test_the_result_has_the_requested_dtype():
     nir = full_range(5, 6, 0, "uint8")
     model = identity(8, 5, scale=0.3)
     exact = model.colorize(nir, dtype=np.float32)
@@ -164,32 +164,32 @@ def test_result_type_on_request():
             model.colorize(nir, dtype=dtype)
 
 
-def test_bfloat16_is_a_float():
+def test_bfloat16_input_gives_float32_colors():
     nir = jnp.asarray([[0.0, 0.25], [0.5, 1.0]], jnp.bfloat16)
     got = identity(8, 5).colorize(nir)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got[..., 0], np.asarray(nir, np.float32), atol=1e-6)
 
 
-def test_extreme_floats():
+def test_floats_near_the_largest_are_normalized():
     got = identity(8, 5).colorize(np.array([[1e308, -1e308, 0.0]]))
     np.testing.assert_allclose(got[0, :, 0], [1, 0, 0.5], atol=1e-6)
 
 
 class Exhausted(Identity):
-    """What a device without memory does."""
+    """Fails as on a device that is out of memory."""
 
     def apply(self, variables, nir):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
 
 
-def test_a_device_without_memory_is_one_line():
-    model = Colorizer(Exhausted(), {}, PLAIN, settings=plain(8, 5, 3))
+def test_running_out_of_device_memory_is_refused_in_one_line():
+    model = Colorizer(Exhausted(), {}, PLAIN, settings=sliding(8, 5, 3))
     with pytest.raises(InputError, match=r"^batch = 3: .*more memory .* smaller batch or tile"):
         model.colorize(full_range(5, 6, 0, "uint8"))
 
 
-def test_linear_models_are_encoded():
+def test_colors_of_linear_models_are_srgb_encoded():
     config = Config(data=DataConfig(equalize=False, rgb_transfer="linear"))
     nir = full_range(5, 6, 0, "float32")
     got = identity(8, 5, config=config).colorize(nir)[..., 1].astype(np.float64)
@@ -197,7 +197,7 @@ def test_linear_models_are_encoded():
     np.testing.assert_allclose(decoded, nir, atol=1e-5)
 
 
-def test_equalization_covers_the_whole_image_not_the_tile():
+def test_equalization_uses_the_whole_image_not_the_tile():
     nir = np.sort(full_range(20, 20, 0, "uint16").ravel()).reshape(20, 20)
     got = identity(8, 5, config=Config()).colorize(nir, dtype=np.float32)[..., 0]
     np.testing.assert_allclose(got.ravel(), np.linspace(0, 1, 400), atol=0.01)
@@ -224,22 +224,22 @@ def test_progress_counts_tiles():
         (np.full((4, 5), np.nan, np.float32), "20 of 20 pixels are NaN or infinite"),
     ],
 )
-def test_refused_arrays(nir, message):
+def test_bad_arrays_are_refused(nir, message):
     with pytest.raises(InputError, match=message):
         identity(8, 5).colorize(nir)
 
 
 @pytest.mark.parametrize(("option", "value"), [("tile", 0), ("stride", 9), ("batch", 0)])
-def test_refused_options(option, value):
-    options = {"tile": 8, "stride": 5, "batch": 1} | {option: value}
+def test_options_out_of_range_are_refused(option, value):
+    options: dict[str, Any] = {"tile": 8, "stride": 5, "batch": 1} | {option: value}
     with pytest.raises(InputError, match=f"{option} = {value}"):
         Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
 
 
 @pytest.mark.parametrize("size", [(5, 7), (30, 41)])
 @pytest.mark.parametrize("mode", ["sliding", "whole"])
-def test_a_network_may_take_the_value_too(size, mode):
-    """Through tiles, blending, and as a whole."""
+def test_the_hsv_value_reaches_a_network_that_takes_it(size, mode):
+    """In tiles that are blended, and in whole mode."""
     data = DataConfig(preparation="colormamba", equalize=False)
     nir = np.random.default_rng(3).integers(40, 200, size).astype(np.uint8)
     settings = Settings(tile=8, stride=5, batch=2, mode=mode, size=48, detail="network")
@@ -250,7 +250,7 @@ def test_a_network_may_take_the_value_too(size, mode):
     np.testing.assert_array_equal(colored[..., 2], colored[..., 0])
 
 
-def test_reduced_pictures_have_the_value_too():
+def test_the_hsv_value_of_reduced_images_reaches_the_network():
     data = DataConfig(preparation="colormamba", equalize=False)
     nir = np.linspace(40, 200, 640).astype(np.uint8)[:, None].repeat(24, 1)  # reduced to 512
     settings = Settings(size=512, detail="network")

@@ -1,4 +1,4 @@
-"""Many images at once: full batches, nothing lost, one failure is one failure."""
+"""Many images in one run: batches are full, and one failure leaves the other images alone."""
 
 import threading
 from typing import NamedTuple
@@ -28,14 +28,14 @@ class Output(NamedTuple):
 
 
 class Identity:
-    """Its input as grey."""
+    """Returns its input as gray."""
 
     def apply(self, variables, nir):
         return Output(jnp.repeat(nir, 3, -1))
 
 
-class List:
-    """A sink that remembers what it was told."""
+class RecordingSink:
+    """A sink that records its calls."""
 
     def __init__(self):
         self.rows, self.closed, self.error = [], False, None
@@ -57,8 +57,8 @@ class List:
         return np.concatenate(self.rows)
 
 
-class Broken(ArraySource):
-    """A file that cannot be read beyond some row, from the second reading on."""
+class BrokenSource(ArraySource):
+    """A source that cannot be read beyond some row, from the second pass on."""
 
     def __init__(self, image, until):
         super().__init__(image)
@@ -71,8 +71,8 @@ class Broken(ArraySource):
         return super().rows(start, stop)
 
 
-def picture(height, width, seed=0):
-    """From 0 to 1, so that preparation changes nothing."""
+def random_image(height, width, seed=0):
+    """Make a random image from 0 to 1, so that preparation changes nothing."""
     image = np.random.default_rng(seed).random((height, width), dtype=np.float32)
     image.flat[: min(2, image.size)] = (0, 1)[: image.size]
     return image
@@ -83,8 +83,8 @@ def colorizer(**options):
     return Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
 
 
-def counted(model, monkeypatch):
-    """Counts the batches that a model starts."""
+def record_batches(model, monkeypatch):
+    """Return a list that gets the size of each batch that the model computes."""
     calls, predict = [], model._predictor._predict
 
     def count(*args):
@@ -95,13 +95,14 @@ def counted(model, monkeypatch):
     return calls
 
 
-def test_small_pictures_share_batches(monkeypatch):
+def test_small_images_share_batches(monkeypatch):
     model = colorizer()
-    calls = counted(model, monkeypatch)
-    images = [picture(7, 5 + i, i) for i in range(8)]  # a tile each but the last four
-    sinks = [List() for _ in images]
+    calls = record_batches(model, monkeypatch)
+    # One tile each, except for the last four.
+    images = [random_image(7, 5 + i, i) for i in range(8)]
+    sinks = [RecordingSink() for _ in images]
     model.run([model.job(ArraySource(i), s) for i, s in zip(images, sinks, strict=True)])
-    tiles = sum(len(TilePlan(*i.shape, 8, 6)) for i in images)
+    tiles = sum(len(TilePlan(*i.shape, tile=8, stride=6)) for i in images)
     assert len(calls) == -(-tiles // 4)
     assert set(calls) == {4}
     for image, sink in zip(images, sinks, strict=True):
@@ -109,59 +110,59 @@ def test_small_pictures_share_batches(monkeypatch):
         np.testing.assert_allclose(sink.image[..., 1], image, atol=1e-6)
 
 
-def test_one_shape_for_everything(monkeypatch):
+def test_all_sizes_share_one_compilation(monkeypatch):
     model = colorizer()
     for size in ((1, 1), (8, 8), (15, 9), (40, 33), (300, 9)):
-        model.colorize(picture(*size) if size != (1, 1) else np.full((1, 1), 0.3))
+        model.colorize(random_image(*size) if size != (1, 1) else np.full((1, 1), 0.3))
     assert model._predictor._predict._cache_size() == 1
 
 
 @pytest.mark.parametrize("mode", ["sliding", "whole"])
-def test_a_picture_that_fails_stops_no_other(mode):
+def test_an_image_that_fails_does_not_stop_the_others(mode):
     model = colorizer(mode=mode, size=16, radius=2)
-    image = picture(300, 30)  # larger than the training's
-    sources = [ArraySource(image), Broken(image, 20), ArraySource(image)]
-    if mode == "whole":  # everything is read once more, for the reduced image
+    image = random_image(300, 30)  # larger than `clamp`
+    sources = [ArraySource(image), BrokenSource(image, 20), ArraySource(image)]
+    if mode == "whole":  # read one more time, to reduce it
         sources[1].readings[0] = -1
-    sinks = [List() for _ in sources]
+    sinks = [RecordingSink() for _ in sources]
     model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))
     assert [sink.closed for sink in sinks] == [True, False, True]
     assert [str(sink.error) for sink in sinks] == ["None", "damaged", "None"]
     np.testing.assert_array_equal(sinks[0].image, sinks[2].image)
 
 
-def test_a_sink_that_fails_stops_no_other():
-    class Full(List):
+def test_a_sink_that_fails_does_not_stop_the_others():
+    class FullSink(RecordingSink):
         def write(self, rows):
             raise InputError("the disk is full")
 
-    model, image = colorizer(), picture(40, 30)
-    sinks = [Full(), List()]
+    model, image = colorizer(), random_image(40, 30)
+    sinks = [FullSink(), RecordingSink()]
     model.run(model.job(ArraySource(image), sink) for sink in sinks)
     assert str(sinks[0].error) == "the disk is full"
     assert sinks[1].closed
 
 
-def test_a_sink_that_fails_at_the_end_hears_of_it():
-    class Late(List):
+def test_a_sink_that_fails_to_close_gets_the_error():
+    class FailingClose(RecordingSink):
         def close(self):
             raise InputError("too late")
 
-    model, sink = colorizer(), Late()
-    model.run([model.job(ArraySource(picture(9, 9)), sink)])
+    model, sink = colorizer(), FailingClose()
+    model.run([model.job(ArraySource(random_image(9, 9)), sink)])
     assert str(sink.error) == "too late"
 
 
-def test_no_thread_is_left():
+def test_no_thread_is_left_running():
     before = threading.active_count()
     model = colorizer()
-    model.run([model.job(Broken(picture(40, 30), 20), List())])
+    model.run([model.job(BrokenSource(random_image(40, 30), 20), RecordingSink())])
     assert threading.active_count() == before
 
 
-def test_pictures_do_not_depend_on_their_neighbors():
+def test_images_do_not_depend_on_others_in_the_batch():
     class Mean:
-        """A tile's mean: what a network that normalizes tiles depends on."""
+        """Depends on the mean of its tile, as a network that normalizes its input does."""
 
         def apply(self, variables, nir):
             return Output(jnp.repeat(0.5 * nir + 0.5 * nir.mean((1, 2), keepdims=True), 3, -1))
@@ -169,26 +170,26 @@ def test_pictures_do_not_depend_on_their_neighbors():
     model = Colorizer(
         Mean(), {}, PLAIN, settings=Settings(tile=8, stride=6, batch=3, mode="sliding")
     )
-    images = [picture(*size, seed) for seed, size in enumerate(((300, 9), (5, 5), (260, 7)))]
-    sinks = [List() for _ in images]
+    images = [random_image(*size, seed) for seed, size in enumerate(((300, 9), (5, 5), (260, 7)))]
+    sinks = [RecordingSink() for _ in images]
     model.run([model.job(ArraySource(i), s) for i, s in zip(images, sinks, strict=True)])
     for image, sink in zip(images, sinks, strict=True):
         np.testing.assert_allclose(sink.image, model.colorize(image), atol=1e-6)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 6, 8])
-def test_any_number_of_devices(batch):
+def test_a_batch_runs_on_as_many_devices_as_it_fills(batch):
     assert jax.local_device_count() == 4
     model = colorizer(batch=batch)
     used = min(batch, 4)
     assert model._predictor.batch == -(-batch // used) * used
-    image = picture(30, 23)
+    image = random_image(30, 23)
     np.testing.assert_allclose(model.colorize(image)[..., 0], image, atol=1e-6)
     result = model._predictor(np.zeros((model._predictor.batch, 8, 8, 1), np.float32))
     assert len(result.sharding.device_set) == used
 
 
-def test_batches_by_memory():
+def test_the_batch_size_follows_from_the_memory():
     assert tiles_that_fit(10_000, 100) == 32
     assert tiles_that_fit(3_000, 100) == 8
     assert tiles_that_fit(150, 100) == 1
@@ -196,7 +197,7 @@ def test_batches_by_memory():
 
 
 class Accelerator(NamedTuple):
-    """What the choice of a batch asks of a device."""
+    """A device with what the choice of the batch size reads."""
 
     stats: dict | None
     platform: str = "gpu"
@@ -222,11 +223,11 @@ class Program:
         raise NotImplementedError
 
     def memory_analysis(self):
-        # Of one of the two devices that share the batch.
-        return Needs(temp_size_in_bytes=self.batches[-1] // 2 * 1000, output_size_in_bytes=0)
+        # For one of the two devices that share the batch.
+        return MemoryStats(temp_size_in_bytes=self.batches[-1] // 2 * 1000, output_size_in_bytes=0)
 
 
-class Needs(NamedTuple):
+class MemoryStats(NamedTuple):
     temp_size_in_bytes: int
     output_size_in_bytes: int
 
@@ -241,8 +242,8 @@ class Needs(NamedTuple):
         (None, 2, []),
     ],
 )
-def test_two_accelerators_get_what_fits(stats, batch, compiled):
-    """The program that is measured is the one that runs: nothing is compiled to be looked at."""
+def test_the_batch_fits_into_the_memory_of_two_accelerators(stats, batch, compiled):
+    """The program whose memory is measured is the one that runs."""
     program, predictor = Program(), colorizer()._predictor
     found = predictor._fitting(program, [Accelerator(stats)] * 2, channels=1)
     assert found == (batch, program)
@@ -256,11 +257,11 @@ def test_colors_that_are_not_finite_are_refused():
 
     model = Colorizer(Overflowing(), {}, PLAIN, settings=Settings(tile=8, stride=6, batch=1))
     with pytest.raises(InputError, match="colors that are not finite; give another --model"):
-        model.colorize(picture(9, 9))
+        model.colorize(random_image(9, 9))
 
 
-def test_whatever_a_picture_raises_is_its_own():
-    class Strange(ArraySource):
+def test_any_exception_of_a_source_fails_its_image_alone():
+    class FailingSource(ArraySource):
         readings = 0
 
         def rows(self, start, stop):
@@ -269,9 +270,9 @@ def test_whatever_a_picture_raises_is_its_own():
                 raise TypeError("unhashable type")
             return super().rows(start, stop)
 
-    model, image = colorizer(), picture(40, 30)
-    sinks = [List(), List()]
-    sources = [Strange(image), ArraySource(image)]
+    model, image = colorizer(), random_image(40, 30)
+    sinks = [RecordingSink(), RecordingSink()]
+    sources = [FailingSource(image), ArraySource(image)]
     model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))
     assert isinstance(sinks[0].error, TypeError)
     assert sinks[1].closed
@@ -284,10 +285,10 @@ def test_whatever_a_picture_raises_is_its_own():
     stride=st.integers(1, 16),
     border=st.integers(0, 4),
 )
-def test_bands_hold_what_their_tiles_show(size, tile, stride, border):
-    image = picture(*size)
-    plan = TilePlan(*size, tile, min(stride, tile), border)
-    job = Job(ArraySource(image), Preparation(0.0, 1.0, None), plan, List())
+def test_bands_hold_the_pixels_of_their_tiles(size, tile, stride, border):
+    image = random_image(*size)
+    plan = TilePlan(*size, tile=tile, stride=min(stride, tile), border=border)
+    job = Job(ArraySource(image), Preparation(0.0, 1.0, None), plan, RecordingSink())
     rows = 0
     for row, (first, band) in enumerate(bands(job)):
         rows += 1

@@ -1,4 +1,4 @@
-"""The plan covers every pixel, reflects like numpy, and refuses nonsense."""
+"""The plan covers every pixel, pads by reflection as numpy does, and checks its values."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from haqagen_jax.ops.windows import WINDOWS
 
 SIZES = st.integers(1, 40)
 BORDERS = st.integers(0, 5)
-UNHURRIED = settings(deadline=None, max_examples=50)
+NO_DEADLINE = settings(deadline=None, max_examples=50)
 
 
 @st.composite
@@ -21,7 +21,7 @@ def plans(draw):
     return TilePlan(draw(SIZES), draw(SIZES), tile, draw(st.integers(2, tile)), draw(BORDERS))
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(plans())
 def test_tiles_are_cut_from_the_reflected_image(plan):
     image = np.random.default_rng(0).random((plan.height, plan.width, 1))
@@ -34,9 +34,9 @@ def test_tiles_are_cut_from_the_reflected_image(plan):
         np.testing.assert_array_equal(plan.extract(image, (y, x)), want)
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(plans())
-def test_every_pixel_is_covered_and_no_tile_is_superfluous(plan):
+def test_every_pixel_is_covered_and_no_tile_is_redundant(plan):
     covered = np.zeros(plan.padded, int)
     for y, x in plan.origins:
         covered[y : y + plan.tile, x : x + plan.tile] += 1
@@ -50,7 +50,7 @@ def test_every_pixel_is_covered_and_no_tile_is_superfluous(plan):
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-@UNHURRIED
+@NO_DEADLINE
 @given(plan=plans())
 def test_every_pixel_has_a_positive_weight(name, plan):
     blender, ones = Blender(plan, name), np.ones((plan.tile, plan.tile, 3), np.float32)
@@ -59,7 +59,7 @@ def test_every_pixel_has_a_positive_weight(name, plan):
     np.testing.assert_allclose(rows, 1.0, atol=1e-6)
 
 
-def test_the_papers_numbers():
+def test_plans_have_the_expected_numbers_of_tiles():
     assert len(TilePlan(2048, 2048)) == 100
     assert len(TilePlan(2048, 2048, stride=240)) == 81
     assert len(TilePlan(256, 256)) == 1
@@ -77,6 +77,6 @@ def test_the_papers_numbers():
         ((5, 5, 8, 8, -1), "border = -1: must be at least 0"),
     ],
 )
-def test_refused(arguments, message):
+def test_values_out_of_range_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         TilePlan(*arguments)

@@ -1,7 +1,7 @@
-"""Images seen whole: the affine model at the working size, and detail at the image's own."""
+"""Whole mode: coefficients at the working size, and detail at the image's own size."""
 
 import tracemalloc
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ class Output(NamedTuple):
 
 
 class Tinted:
-    """Colors that depend on a pixel alone; counts the shapes that it is traced with."""
+    """Colors each pixel by its value alone; records the shapes that it is traced with."""
 
     def __init__(self):
         self.shapes = []
@@ -45,22 +45,22 @@ def tinted(nir):
 
 
 class Flat:
-    """One color, whatever it sees."""
+    """Returns one color for every input."""
 
     def apply(self, variables, nir):
         return Output(jnp.broadcast_to(jnp.array([0.2, 0.5, 0.7]), (*nir.shape[:3], 3)))
 
 
 class Mean:
-    """A tile's mean, which differs from window to window."""
+    """Returns the mean of its input, which differs from window to window."""
 
     def apply(self, variables, nir):
         mean = nir.mean((1, 2), keepdims=True)
         return Output(jnp.broadcast_to(mean, (*nir.shape[:3], 3)))
 
 
-def image(height, width, seed=0):
-    """From 0 to 1, so that preparation changes nothing; smooth, so that reducing changes little."""
+def smooth_image(height, width, seed=0):
+    """Make an image that preparation does not change (0 to 1) and reducing changes little."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     nir = np.sin(y / 9 + rng.random()) * np.cos(x / 7) + 0.3 * np.sin((x + y) / 31)
@@ -68,36 +68,36 @@ def image(height, width, seed=0):
     return nir.astype(np.float32)
 
 
-def colorizer(network, **options):
+def colorizer(network, **options: Any) -> Colorizer:
     options = {"size": 32, "radius": 3, "batch": 1} | options
     return Colorizer(network, {}, PLAIN, settings=Settings(**options))
 
 
 @pytest.mark.parametrize("size", [(1, 40), (40, 1), (17, 33), (64, 96), (101, 3)])
 @pytest.mark.parametrize("detail", ["guided", "network"])
-def test_a_color_of_each_pixel_is_kept_at_any_size(size, detail):
-    nir = image(*size)
+def test_colors_of_single_pixels_are_kept_at_any_size(size, detail):
+    nir = smooth_image(*size)
     rgb = colorizer(Tinted(), detail=detail, eps=1e-6).colorize(nir)
     # Guided colors have all the detail; the network's own are reduced and enlarged again.
     kept = detail == "guided" or max(size) <= 32
     np.testing.assert_allclose(rgb, tinted(nir), rtol=0, atol=0.02 if kept else 0.35)
 
 
-def test_one_pass_over_the_whole_image_with_few_shapes():
+def test_images_of_all_sizes_need_two_input_shapes():
     network = Tinted()
     model = colorizer(network, size=512, radius=8)
     for size in ((700, 400), (1000, 900), (300, 512), (256, 20), (9, 9)):
-        model.colorize(image(*size))
+        model.colorize(smooth_image(*size))
     assert set(network.shapes) == {(1, 512, 512, 1), (1, 256, 256, 1)}
     assert model._predictor._predict._cache_size() == 2
 
 
-def test_it_is_the_guided_filter_where_nothing_is_reduced():
+def test_an_image_of_the_working_size_gets_the_guided_filter():
     class Noise:
         def apply(self, variables, nir):
             return Output(jax.random.uniform(jax.random.key(0), (*nir.shape[:3], 3)))
 
-    nir = image(32, 32)
+    nir = smooth_image(32, 32)
     rgb = colorizer(Noise(), eps=1e-2).colorize(nir)
     noise = Noise().apply({}, nir[None, ..., None]).rgb
     guide = jnp.asarray(nir)[None, ..., None]
@@ -106,15 +106,15 @@ def test_it_is_the_guided_filter_where_nothing_is_reduced():
     np.testing.assert_allclose(rgb, np.clip(expected, 0, 1), rtol=0, atol=1e-5)
 
 
-def test_a_mosaic_is_seen_in_windows_whose_models_are_blended():
+def test_a_mosaic_is_seen_in_windows_whose_coefficients_are_blended():
     network = Mean()
-    nir = image(90, 70)
+    nir = smooth_image(90, 70)
     model = colorizer(network, size=16, radius=2)
     mosaic = np.empty((90, 70, 3), np.float32)
     job = model.job(ArraySource(nir), ArraySink(mosaic), mosaic=True)
     assert len(job.plan) > 50
     model.run([job])
-    # Every window has another mean; no step is larger than blending makes it.
+    # Each window has another mean, and blending leaves no large step between them.
     steps = np.abs(np.diff(mosaic, axis=0)).max(), np.abs(np.diff(mosaic, axis=1)).max()
     assert np.ptp(mosaic) > 0.3
     assert max(steps) < 0.08
@@ -123,7 +123,9 @@ def test_a_mosaic_is_seen_in_windows_whose_models_are_blended():
 def test_a_long_image_is_a_mosaic():
     model = colorizer(Flat(), size=16, radius=2)
     for length, windows in ((MOSAIC * 16, 1), (MOSAIC * 16 + 1, 40)):
-        job = model.job(ArraySource(image(length, 4)), ArraySink(np.empty((length, 4, 3), "f4")))
+        job = model.job(
+            ArraySource(smooth_image(length, 4)), ArraySink(np.empty((length, 4, 3), "f4"))
+        )
         assert len(job.plan) >= windows
         assert (len(job.plan) == 1) == (windows == 1)
 
@@ -133,19 +135,19 @@ def test_a_long_image_is_a_mosaic():
     [((1, 20_000), "uint8"), ((20_000, 3), "uint16"), ((1, 1), "uint16"), ((2, 1), "uint8")],
 )
 @pytest.mark.parametrize("options", [{}, {"detail": "network"}, {"scale": 0.3}, {"scale": 1e-6}])
-def test_one_color_is_that_color_everywhere(size, options, dtype):
+def test_a_constant_color_stays_constant(size, options, dtype):
     """No seam, no border, no loss of depth, whatever the shape."""
     top = np.iinfo(dtype).max
-    nir = (image(*size) * top).astype(dtype)
+    nir = (smooth_image(*size) * top).astype(dtype)
     rgb = np.empty((*size, 3), dtype)
     model = colorizer(Flat(), size=64, batch=4, **options)
     model.run([model.job(ArraySource(nir), ArraySink(rgb), mosaic=True)])
     expected = np.array([0.2, 0.5, 0.7]) * top
-    assert np.abs(rgb - expected).max() <= 1  # of half a level, by rounding
+    assert np.abs(rgb - expected).max() <= 1  # level, for rounding
 
 
-def test_a_row_is_colored_as_one_of_many_that_are_equal():
-    row = image(1, 2000)
+def test_one_row_is_colored_like_many_equal_rows():
+    row = smooth_image(1, 2000)
     model = colorizer(Mean(), size=32, batch=4, eps=1e-6)
     one, many = np.empty((1, 2000, 3), np.float32), np.empty((40, 2000, 3), np.float32)
     for nir, rgb in ((row, one), (row.repeat(40, 0), many)):
@@ -154,8 +156,8 @@ def test_a_row_is_colored_as_one_of_many_that_are_equal():
     np.testing.assert_allclose(many, one.repeat(40, 0), rtol=0, atol=1e-5)
 
 
-def test_coefficients_are_copied_by_pieces():
-    class Nowhere:
+def test_applying_coefficients_takes_little_memory():
+    class NullSink:
         def write(self, rows):
             assert rows.shape[1:] == (4096, 3)
 
@@ -166,7 +168,7 @@ def test_coefficients_are_copied_by_pieces():
             raise error
 
     nir = np.zeros((512, 4096), np.uint8)
-    sink = AffineSink(ArraySource(nir), Preparation(0.0, 255.0, None), nir.shape, Nowhere())
+    sink = AffineSink(ArraySource(nir), Preparation(0.0, 255.0, None), nir.shape, NullSink())
     rows = np.zeros((256, 4096, 6), np.float32)  # 25 MB
     tracemalloc.start()
     for _ in range(2):
@@ -178,7 +180,7 @@ def test_coefficients_are_copied_by_pieces():
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.21])
 def test_a_mosaic_may_be_seen_at_another_scale(scale):
-    nir = image(120, 80)
+    nir = smooth_image(120, 80)
     model = colorizer(Tinted(), size=32, scale=scale, eps=1e-6)
     out = np.empty((120, 80, 3), np.float32)
     job = model.job(ArraySource(nir), ArraySink(out), mosaic=True)
@@ -195,15 +197,15 @@ def test_a_mosaic_may_be_seen_at_another_scale(scale):
     st.integers(0, 50),
     st.lists(st.integers(1, 7), min_size=1, max_size=20),
 )
-def test_rows_in_any_parts_are_those_of_an_interpolation_at_once(low, wide, more, wider, parts):
-    """Against Pillow's bilinear filter over the whole, with one row and column at a time."""
+def test_rows_written_in_parts_equal_one_interpolation(low, wide, more, wider, parts):
+    """Against bilinear interpolation of the whole, in numpy."""
     rng = np.random.default_rng(low + 31 * wide)
     height, width = low + more, wide + wider
     model = rng.standard_normal((low, wide, 6)).astype(np.float32)
     nir = rng.random((height, width), np.float32)
     out = np.empty((height, width, 3), np.float32)
-    as_it_is = Preparation(0.0, 1.0, None)
-    sink = AffineSink(ArraySource(nir), as_it_is, (low, wide), ArraySink(out))
+    unchanged = Preparation(0.0, 1.0, None)
+    sink = AffineSink(ArraySource(nir), unchanged, (low, wide), ArraySink(out))
     done = 0
     for part in [*parts, low]:
         sink.write(model[done : done + part])
@@ -225,28 +227,28 @@ def test_rows_in_any_parts_are_those_of_an_interpolation_at_once(low, wide, more
     np.testing.assert_allclose(out, expected, rtol=0, atol=1e-4)
 
 
-def test_enlarging_by_nothing_changes_nothing():
+def test_enlarging_to_the_same_size_changes_nothing():
     rows = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
     found = enlarge(rows, (9, 3), first=2, height=9, start=3, stop=5)
     np.testing.assert_array_equal(found, rows[1:3])
 
 
-def test_an_ensemble_sees_the_mirror_image_and_half_the_size():
+def test_an_ensemble_averages_the_mirror_image_and_half_the_size():
     network = Tinted()
-    nir = image(512, 512)
+    nir = smooth_image(512, 512)
     model = colorizer(network, size=512, ensemble=True, eps=1e-6)
     rgb = model.colorize(nir)
     assert set(network.shapes) == {(1, 512, 512, 1), (1, 256, 256, 1)}
     np.testing.assert_allclose(rgb, tinted(nir), rtol=0, atol=0.02)
 
-    class Left:
-        """Sees only where it is: a ramp to the right."""
+    class Ramp:
+        """A ramp from left to right, whatever the input."""
 
         def apply(self, variables, nir):
             ramp = jnp.linspace(0, 1, nir.shape[2])[None, None, :, None]
             return Output(jnp.broadcast_to(ramp, (*nir.shape[:3], 3)))
 
-    rgb = colorizer(Left(), size=32, detail="network", ensemble=True).colorize(image(32, 32))
+    rgb = colorizer(Ramp(), size=32, detail="network", ensemble=True).colorize(smooth_image(32, 32))
     np.testing.assert_allclose(rgb, 0.5, rtol=0, atol=1e-6)
 
 
@@ -273,8 +275,11 @@ def test_settings_out_of_range_are_refused(options, message):
 def test_a_georeferenced_file_is_a_mosaic(tmp_path):
     from haqagen_jax.images.source import open_nir
 
-    nir = (image(40, 30) * 255).astype(np.uint8)
-    place = [(33550, 12, 3, (1.0, 1.0, 0.0), True), (33922, 12, 6, (0.0,) * 6, True)]
-    for name, tags, expected in (("plain.tif", [], False), ("place.tif", place, True)):
+    nir = (smooth_image(40, 30) * 255).astype(np.uint8)
+    georeference = [(33550, 12, 3, (1.0, 1.0, 0.0), True), (33922, 12, 6, (0.0,) * 6, True)]
+    for name, tags, expected in (
+        ("plain.tif", [], False),
+        ("georeferenced.tif", georeference, True),
+    ):
         tifffile.imwrite(tmp_path / name, nir, extratags=tags)
         assert open_nir(tmp_path / name).header.carried.georeferenced is expected

@@ -71,7 +71,7 @@ def test_an_image_is_colored_as_published(model):
     nir = (levels - 30) / (200 - 30 + 1e-3)
     value = levels / (200 + 1e-3)
     nir_hsv = np.stack([np.zeros_like(value), np.zeros_like(value), value], -1)
-    inputs = (np.float32(x)[None] for x in (nir[..., None], nir_hsv))
+    inputs = (x.astype(np.float32)[None] for x in (nir[..., None], nir_hsv))
     rgb, hsv = loaded.network.apply(loaded.variables, *inputs)
     assert hsv.shape == rgb.shape == (1, 256, 256, 3)
     colored = loaded.colorize(image, dtype=np.float32)

@@ -29,7 +29,7 @@ def read(tmp_path):
 @pytest.mark.parametrize("protocol", [3, 4])
 @pytest.mark.parametrize(
     "array",
-    [ARRAY, np.asfortranarray(ARRAY), ARRAY[:, ::2], np.float32(3)[None], ARRAY[:0]],
+    [ARRAY, np.asfortranarray(ARRAY), ARRAY[:, ::2], np.array([3], np.float32), ARRAY[:0]],
     ids=["rows", "columns", "strided", "one", "none"],
 )
 def test_arrays_as_numpy_writes_them(read, array, protocol):
@@ -75,14 +75,10 @@ def test_what_is_no_array_is_refused(read, value, message):
 def _with_state(shape, *, data=bytes(8), dtype=True):
     """The pickle of an array whose state says what it is told."""
     text = pickle.dumps(ARRAY, 3)
-    ops = list(pickletools.genops(text))
-    marks = [position for op, _, position in ops if op.name == "MARK"]
-    kind = next(
-        position for op, arg, position in ops if op.name == "GLOBAL" and arg == "numpy dtype"
-    )
-    end = next(
-        position for op, _, position in ops if op.name == "NEWFALSE" and position > marks[-1]
-    )
+    ops = [(op.name, arg, at) for op, arg, at in pickletools.genops(text) if at is not None]
+    marks = [at for name, _, at in ops if name == "MARK"]
+    kind = next(at for name, arg, at in ops if name == "GLOBAL" and arg == "numpy dtype")
+    end = next(at for name, _, at in ops if name == "NEWFALSE" and at > marks[-1])
     middle = text[kind:end] if dtype else b"N"
     size = len(data).to_bytes(4, "little")
     state = b"(K\x01" + shape + middle + b"\x89B" + size + data + b"tb."

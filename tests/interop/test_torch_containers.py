@@ -98,7 +98,7 @@ def test_archives_of_other_programs(tmp_path):
 def test_a_storage_with_another_checksum_is_damage(tmp_path):
     path = tmp_path / "a.pt"
     content = bytearray((GOLDEN / "state.pt").read_bytes())
-    content[content.index(np.float32([1, 2, 3, 4, 5]).tobytes())] ^= 1
+    content[content.index(np.array([1, 2, 3, 4, 5], np.float32).tobytes())] ^= 1
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"damaged \(Bad CRC-32"):
         read_state_dict(path)

@@ -102,7 +102,7 @@ def test_torch_loads_what_is_written(tmp_path):
     torch = pytest.importorskip("torch")
     tensors = read_state_dict(GOLDEN / "state.pt")
     tensors["double"] = np.arange(6.0).reshape(2, 3).T
-    tensors["half"] = np.float16([[1.5]])
+    tensors["half"] = np.array([[1.5]], np.float16)
     tensors["empty"] = np.empty((0, 3), np.float32)
     write_state_dict(tmp_path / "a.pt", tensors)
     for mmap in (True, False):

@@ -64,7 +64,10 @@ def test_ssim_is_a_term_of_its_own():
     np.testing.assert_allclose(terms["ssim"], 1 - np.array(expected), rtol=1e-4)
     logits = jnp.zeros((2, 3, 3, 1))
     total, _ = losses.generator_objective(
-        *(images[i] for i in (0, 0, 1, 1)),
+        images[0],
+        images[0],
+        images[1],
+        images[1],
         logits,
         logits,
         texture=None,
@@ -130,7 +133,14 @@ def test_the_objective_of_colormamba():
 
     @jax.jit
     def objective(*images):
-        return losses.generator_objective(*images, *logits, texture=_texture, vgg=None, loss=loss)
+        return losses.generator_objective(
+            *images,
+            rgb_logits=logits[0],
+            hsv_logits=logits[1],
+            texture=_texture,
+            vgg=None,
+            loss=loss,
+        )
 
     total, terms = objective(*images)
     expected, similarity = sum(((x - 1) ** 2).mean() for x in logits), jax.jit(ms_ssim)

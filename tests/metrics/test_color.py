@@ -77,8 +77,8 @@ def test_difference_is_that_of_scikit_image(precision):
 def test_mean_over_an_image(images, precision):
     pair = [array.astype(precision.dtype) for array in images]
     result = CIEDE2000(*pair)
-    labs = [np.asarray(LAB(jnp.asarray(image)), float) for image in pair]
-    expected = deltaE_ciede2000(*labs).mean((1, 2))
+    first, second = (np.asarray(LAB(jnp.asarray(image)), float) for image in pair)
+    expected = deltaE_ciede2000(first, second).mean((1, 2))
     np.testing.assert_allclose(result, expected, rtol=precision.tolerance)
     # Its own Lab has matrix and white point rounded to six digits.
     theirs = [deltaE_ciede2000(rgb2lab(p), rgb2lab(t)).mean() for p, t in images.each]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,5 +31,10 @@ def test_every_pixel_reaches_every_other():
     network = AgentAttention(heads=2, agents=49)
     x = jax.random.normal(jax.random.key(0), (1, 9, 12, 4))
     variables = jax.jit(network.init)(jax.random.key(1), x)
-    gradient = jax.jit(jax.grad(lambda x: network.apply(variables, x)[0, 0, 0].sum()))(x)
+
+    def corner(x):
+        result: Any = network.apply(variables, x)
+        return result[0, 0, 0].sum()
+
+    gradient = jax.jit(jax.grad(corner))(x)
     assert float(jnp.abs(gradient).max(-1).min()) > 0

@@ -1,5 +1,7 @@
 """G_B on a pretrained trunk: sizes, ranges, and that every parameter takes part."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,7 +40,8 @@ def test_every_parameter_gets_a_gradient(variables):
     nir = np.random.default_rng(1).random((1, 64, 64, 1), np.float32)
 
     def total(params):
-        return jnp.square(ColorPrior().apply({"params": params}, nir).rgb - 0.3).mean()
+        output: Any = ColorPrior().apply({"params": params}, nir)
+        return jnp.square(output.rgb - 0.3).mean()
 
     gradients = jax.jit(jax.grad(total))(variables["params"])
     sizes = jax.tree.map(lambda x: float(abs(x).max()), gradients)

@@ -1,5 +1,7 @@
 """The parts of ColorMamba's generator that HAQAGen's lacks; tests/interop has the published one."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -56,7 +58,7 @@ def test_transposed_convolution_of_two():
     for i, j, p, q in np.ndindex(3, 4, 2, 2):
         expected[0, 2 * i + p, 2 * j + q] = x[0, i, j] @ kernel[p, q] + np.arange(5)
     params = {"kernel": jnp.float32(kernel), "bias": jnp.arange(5.0)}
-    result = ConvTranspose2x2Up(5).apply({"params": params}, jnp.float32(x))
+    result: Any = ConvTranspose2x2Up(5).apply({"params": params}, jnp.float32(x))
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
@@ -66,7 +68,7 @@ def test_the_biases_that_are_read():
     params = {
         name: jnp.asarray(rng.standard_normal(x.shape, np.float32)) for name, x in like.items()
     }
-    result = WindowBias(2, 3).apply({"params": params})
+    result: Any = WindowBias(2, 3).apply({"params": params})
     for head, agent in np.ndindex(2, 3):
         # Bilinear resizing of 7 x 7 to 1 x 1 takes the sample in the middle.
         expected = params["na_bias"][head, agent, 3, 3]
@@ -118,7 +120,9 @@ def test_every_parameter_that_is_read_gets_a_gradient():
         )
         return (weights[0] * output.hsv + weights[1] * output.rgb).sum()
 
-    gradients = flatten_dict(jax.jit(jax.grad(project))(variables["params"]), sep="/")
+    gradients: dict[str, Any] = flatten_dict(
+        jax.jit(jax.grad(project))(variables["params"]), sep="/"
+    )
     largest = {path: float(jnp.abs(gradient).max()) for path, gradient in gradients.items()}
     assert all(np.isfinite(value) for value in largest.values())
     unread = {path for path, value in largest.items() if value == 0}

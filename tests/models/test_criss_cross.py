@@ -48,7 +48,7 @@ def _maps(height: int, width: int, *, scale: float = 1.0) -> list[np.ndarray]:
     return [query, key, rng.standard_normal((2, height, width, 4))]
 
 
-def _reference(query, key, value, module=np):
+def _reference(query, key, value, *, module=np):
     """All pixels against all pixels, with those outside the cross left out."""
     _, h, w, _ = query.shape
     place = np.arange(h * w)
@@ -96,7 +96,9 @@ def test_scores_of_the_whole_map_are_never_held():
     like = [jax.ShapeDtypeStruct((1, side, side, channels), jnp.float32)] * 3
     gradient = jax.jit(jax.grad(lambda *x: criss_cross(*x).sum(), (0, 1, 2)))
     scores = side * side * 2 * side * 4
-    temporary = gradient.lower(*like).compile().memory_analysis().temp_size_in_bytes
+    memory = gradient.lower(*like).compile().memory_analysis()
+    assert memory is not None
+    temporary = memory.temp_size_in_bytes
     assert temporary < scores / 2, (temporary, scores)
 
 

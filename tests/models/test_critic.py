@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,7 +139,8 @@ def test_colormambas_share_nothing():
     assert sorted(variables["params"]) == ["hsv", "rgb"]
 
     def sums(params):
-        return [x.sum() for x in network.apply({**variables, "params": params}, rgb, hsv)]
+        logits: Any = network.apply({**variables, "params": params}, rgb, hsv)
+        return [x.sum() for x in logits]
 
     own = jax.jit(jax.jacrev(sums))(variables["params"])
     for of, name, other in ((own[0], "rgb", "hsv"), (own[1], "hsv", "rgb")):
@@ -162,7 +165,7 @@ def test_colormambas_normalize_the_middle_with_one_iteration_a_step():
             matrix = np.asarray(params[name][layer]["kernel"], np.float64)
             matrix = matrix.reshape(-1, matrix.shape[-1])
             v = _unit(matrix @ variables["spectral"][name][layer]["u"])
-            vectors = new["spectral"][name][layer]
+            vectors: Any = new["spectral"][name][layer]
             np.testing.assert_allclose(vectors["v"], v, atol=1e-5)
             np.testing.assert_allclose(vectors["u"], _unit(v @ matrix), atol=1e-5)
 

@@ -62,7 +62,11 @@ def reference(tensors: dict[str, np.ndarray], image: np.ndarray) -> list[np.ndar
 
     def conv(x, name, stride=1, groups=1):
         return lax.conv_general_dilated(
-            x, tensors[f"{name}.weight"], (stride, stride), "SAME", feature_group_count=groups
+            x,
+            jnp.asarray(tensors[f"{name}.weight"]),
+            (stride, stride),
+            "SAME",
+            feature_group_count=groups,
         )
 
     def norm(x, name):

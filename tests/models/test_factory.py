@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,8 +59,10 @@ def test_the_papers_encoder():
 
 
 def _lines(tree: dict) -> list[str]:
-    leaves = flatten_dict(tree, sep="/").items()
-    return sorted(f"{name} {' '.join(map(str, leaf.shape))}".rstrip() for name, leaf in leaves)
+    leaves: dict[str, Any] = flatten_dict(tree, sep="/")
+    return sorted(
+        f"{name} {' '.join(map(str, leaf.shape))}".rstrip() for name, leaf in leaves.items()
+    )
 
 
 def test_parameter_tree():

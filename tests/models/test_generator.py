@@ -41,13 +41,15 @@ def _fill(shapes: dict) -> dict:
     constants = {"scale": 1, "skip_scale": 1, "skip_scale2": 1, "D": 1, "var": 1, "gamma": 0.5}
     constants |= {"dt_bias": -3, "A_log": 0, "mean": 0, "bias": 0}
     values = {}
-    for path, like in flatten_dict(shapes).items():
+    leaves: dict[tuple, Any] = flatten_dict(shapes)
+    for path, like in leaves.items():
         if path[-1] in constants:
             values[path] = np.full(like.shape, constants[path[-1]], np.float32)
         elif path[0] == "params":
             fan_in = max(1, np.prod(like.shape[:-1]))
             values[path] = np.float32(rng.standard_normal(like.shape) * fan_in**-0.5)
-    for path, like in flatten_dict(shapes["spectral"]).items():
+    leaves = flatten_dict(shapes["spectral"])
+    for path, like in leaves.items():
         kernel = values["params", *path[:-1], "kernel"]
         matrix = kernel.reshape(-1, kernel.shape[-1])
         # A good enough singular pair: u from the row of largest norm.
@@ -65,11 +67,13 @@ def _forward(variables: Any, nir: Any, bumps: Any) -> GeneratorOutput:
     def bumped(call, arguments, keywords, context):
         if isinstance(context.module, DecoderStage) and context.method_name == "__call__":
             x, condition = arguments
+            assert context.module.name is not None
             arguments = (x, condition + bumps[STAGES.index(context.module.name)])
         return call(*arguments, **keywords)
 
     with nn.intercept_methods(bumped):
-        return NETWORK.apply(variables, nir)
+        output: Any = NETWORK.apply(variables, nir)
+        return output
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +132,8 @@ def test_without_spade_the_colors_do_not_know_the_hsv_prediction(shapes, conditi
         variables = {**shapes, "params": {**rest, "hsv_branch": hsv_branch}}
         # Constants instead of the inputs that are not asked about.
         variables |= {k: jax.tree.map(jnp.ones_like, shapes[k]) for k in shapes if k != "params"}
-        return network.apply(variables, nir).rgb
+        output: Any = network.apply(variables, nir)
+        return output.rgb
 
     branch = params.pop("hsv_branch")
     jaxpr = jax.make_jaxpr(rgb)(branch, params, _nir(256, 256)).jaxpr

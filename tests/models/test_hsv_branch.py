@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,10 +29,9 @@ def test_prediction_is_inside_the_unit_interval_and_follows_the_picture(network)
 
 def test_convolutions_are_depthwise_or_pointwise(network):
     _, variables, _ = network
+    params: dict[tuple, Any] = flatten_dict(variables["params"])
     kernels = {
-        "/".join(path[:-1]): kernel.shape
-        for path, kernel in flatten_dict(variables["params"]).items()
-        if path[-1] == "kernel"
+        "/".join(path[:-1]): kernel.shape for path, kernel in params.items() if path[-1] == "kernel"
     }
     mixing = {name for name, shape in kernels.items() if len(shape) == 4 and shape[2] > 1}
     assert mixing == {"head"}

@@ -1,4 +1,5 @@
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,8 +44,8 @@ def test_even_phases_answer_a_flat_map_with_a_flat_map(even):
     kernel = jnp.float32(rng.standard_normal((4, 4, 3, 5)))
     variables = {"params": {"kernel": kernel, "bias": np.zeros(5, np.float32)}}
     flat = jnp.broadcast_to(jnp.float32(rng.standard_normal(3)), (1, 6, 7, 3))
-    y = ConvTranspose4x4Up(5, even).apply(variables, flat)[0, 1:-1, 1:-1]
-    assert (float(jnp.ptp(y, (0, 1)).max()) < 1e-5) is even
+    y: Any = ConvTranspose4x4Up(5, even).apply(variables, flat)
+    assert (float(jnp.ptp(y[0, 1:-1, 1:-1], (0, 1)).max()) < 1e-5) is even
 
 
 def test_even_phases_is_the_nearest_such_kernel():
@@ -88,7 +89,7 @@ def spectral() -> dict:
 IMPULSES = jnp.eye(36).reshape(36, 3, 3, 4)
 
 
-def _largest(matrix: np.ndarray) -> float:
+def _largest(matrix: np.ndarray | jax.Array) -> float:
     return float(np.linalg.svd(np.float64(matrix), compute_uv=False)[0])
 
 
@@ -135,13 +136,13 @@ def test_gradients_pass_through_the_singular_value_but_not_its_vectors(spectral)
     @jax.jit
     def slope(params):
         def total(params):
-            y = CONVOLUTION.apply({**spectral, "params": params}, IMPULSES, train=False)
+            y: Any = CONVOLUTION.apply({**spectral, "params": params}, IMPULSES, train=False)
             return (y[:, 0, 0] * jnp.asarray(weights, jnp.float32)).sum()
 
         return jax.grad(total)(params)
 
-    u, v = (np.float64(spectral["spectral"][name]) for name in ("u", "v"))
-    matrix = np.float64(spectral["params"]["kernel"].reshape(36, 6))
+    u, v = (np.asarray(spectral["spectral"][name], np.float64) for name in ("u", "v"))
+    matrix = np.asarray(spectral["params"]["kernel"].reshape(36, 6), np.float64)
     sigma = v @ matrix @ u
     # d(W / sigma) with sigma = v . W u for constant u and v.
     expected = weights / sigma - (weights * matrix).sum() / sigma**2 * np.outer(v, u)

@@ -44,6 +44,7 @@ def layers() -> tuple[dict[str, tuple], dict[str, Array]]:
         module = context.module
         if not isinstance(module, LAYERS) or context.method_name != "__call__":
             return call(*arguments, **keywords)
+        assert module.name is not None
         assert module.name not in inputs
         rng = np.random.default_rng(zlib.crc32(module.name.encode()))
         # Neither of mean 0 nor of variance 1: a norm changes it.
@@ -84,7 +85,8 @@ def test_the_encoder(layers, level):
     (got,) = inputs[f"down_{level}"]
     _equal(got, leaky_relu(_level(outputs, level - 1)) if level > 1 else outputs["nir"])
     if level <= 3:
-        _equal(*inputs[f"group_{level}"], outputs[f"down_{level}"])
+        (got,) = inputs[f"group_{level}"]
+        _equal(got, outputs[f"down_{level}"])
     assert outputs[f"down_{level}"].shape[-1] == WIDTH * min(2 ** (level - 1), 8)
 
 
@@ -115,7 +117,8 @@ def test_the_fusion_with_the_edges(layers):
     features, picture = inputs["cross_block"]
     _equal(features, outputs["decoder_1"])  # the one stage that is not normalized
     _equal(picture, outputs["fusion"])
-    _equal(*inputs["fin_out"], outputs["cross_block"])
+    (got,) = inputs["fin_out"]
+    _equal(got, outputs["cross_block"])
     _equal(outputs["rgb"], 1 / (1 + jnp.exp(-outputs["fin_out"])))
 
 

@@ -63,7 +63,7 @@ def spade() -> tuple[Spade, dict, jax.Array, jax.Array]:
 def _extent(gradient: jax.Array) -> tuple[int, int, int, int]:
     """First and last row and column of where a gradient [1 h w c] is not 0."""
     rows, columns = np.nonzero(np.abs(gradient[0]).max(-1))
-    return tuple(int(i) for i in (rows.min(), rows.max(), columns.min(), columns.max()))
+    return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The autoencoder f: the published encoder's features, sizes, and what a pixel can reach."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "parts" / "autoencoder.npz"
 
 
 @pytest.fixture(scope="module")
-def network() -> tuple[TextureAutoencoder, dict]:
+def network() -> tuple[TextureAutoencoder, Mapping[str, Any]]:
     model = TextureAutoencoder()
     return model, model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
 
@@ -30,7 +32,8 @@ def test_encoder_matches_the_published_one_with_six_bands():
         for i in range(1, 5)
     }
     image = jnp.asarray(data["in/0"].transpose(0, 2, 3, 1))
-    features = TextureAutoencoder().apply({"params": {"encoder": encoder}}, image, method="encode")
+    variables = {"params": {"encoder": encoder}}
+    features: Any = TextureAutoencoder().apply(variables, image, method="encode")
     expected = data["out/0"].transpose(0, 2, 3, 1)
     np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
 

@@ -1,6 +1,7 @@
 """VGG-19 and VGG-16 against torchvision's layers, both with the same seeded weights."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ def state_dict(seeded_weights) -> dict[str, np.ndarray]:
 
 
 def test_features_match_torchvision(state_dict):
-    features = Vgg().apply(
+    features: Any = Vgg().apply(
         {"params": params("vgg19", state_dict)}, jnp.asarray(GOLDEN["prediction"])
     )
     expected = GOLDEN["vgg19_relu4_2"]
@@ -41,7 +42,7 @@ def test_vgg16_is_its_layers_on_the_normalized_image(seeded_weights):
         x = lax.conv_general_dilated(x, weight, (1, 1), "SAME") + bias[None, :, None, None]
         x = jnp.maximum(x, 0)
     expected = np.asarray(x).transpose(0, 2, 3, 1)
-    features = Vgg("vgg16").apply({"params": params("vgg16", tensors)}, jnp.asarray(image))
+    features: Any = Vgg("vgg16").apply({"params": params("vgg16", tensors)}, jnp.asarray(image))
     assert features.shape == (1, 5, 6, 512)
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * expected.max())
 

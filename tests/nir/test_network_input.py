@@ -32,12 +32,18 @@ def test_eight_bits_are_prepared_as_published(low, span, seed):
 def test_sixteen_bits_and_floats_have_the_same_scale():
     levels = np.random.default_rng(0).integers(20, 250, (6, 6)).astype(np.uint8)
     want = published(levels)
-    np.testing.assert_allclose(prepare(np.uint16(levels) * 257, OWN), want, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(prepare(np.float32(levels) / 255, OWN), want, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        prepare(levels.astype(np.uint16) * 257, OWN), want, rtol=0, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        prepare(levels.astype(np.float32) / 255, OWN), want, rtol=0, atol=1e-6
+    )
     # Floats of another range: the brightest counts as white.
     bright = published(levels * (255 / levels.max()))
-    np.testing.assert_allclose(prepare(np.float64(levels) * 70, OWN), bright, rtol=0, atol=1e-6)
-    dark = prepare(np.float64(levels) - 300.0, OWN)
+    np.testing.assert_allclose(
+        prepare(levels.astype(np.float64) * 70, OWN), bright, rtol=0, atol=1e-6
+    )
+    dark = prepare(levels.astype(np.float64) - 300.0, OWN)
     np.testing.assert_allclose(dark[..., 1], dark[..., 0], atol=1e-6)  # the least is black
 
 

@@ -56,7 +56,8 @@ def test_to_unit_percentiles_clip():
 
 def test_to_unit_survives_the_float32_range():
     extreme = np.finfo(np.float32).max
-    np.testing.assert_array_equal(to_unit(np.float32([-extreme, 0, extreme])), [0, 0.5, 1])
+    image = np.array([-extreme, 0, extreme], np.float32)
+    np.testing.assert_array_equal(to_unit(image), [0, 0.5, 1])
 
 
 def test_to_unit_survives_the_float64_range():
@@ -120,8 +121,8 @@ def test_single_pixel_keeps_its_level(pixel, want, with_equalization):
     [
         (np.full((3, 4), 7, np.uint8), "all 12 pixels have the value 7"),
         (np.full((3, 4), 0.5, np.float32), r"all 12 pixels have the value 0\.5"),
-        (np.float32([[0, np.nan], [np.inf, 1]]), "2 of 4 pixels are NaN or infinite"),
-        (np.float32([[np.nan]]), "1 of 1 pixels are NaN"),
+        (np.array([[0, np.nan], [np.inf, 1]], np.float32), "2 of 4 pixels are NaN or infinite"),
+        (np.array([[np.nan]], np.float32), "1 of 1 pixels are NaN"),
         (np.zeros((0, 4), np.uint8), r"shape \(0, 4\): no pixels"),
         (np.ones((2, 2), np.int32), "pixels are int32"),
     ],

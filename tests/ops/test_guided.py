@@ -131,7 +131,7 @@ def test_large_images_lose_no_precision():
 
 def test_an_affine_color_is_kept_exactly_and_a_flat_guide_means_the_mean():
     nir, color = pair(16, 16)
-    affine = 0.3 * nir + np.float32([0.1, 0.2, 0.3])
+    affine = 0.3 * nir + np.array([0.1, 0.2, 0.3], np.float32)
     result = guided_filter(jnp.asarray(nir)[None], jnp.asarray(affine)[None], radius=2, eps=1e-6)
     np.testing.assert_allclose(result[0], affine, rtol=0, atol=1e-4)
     flat = np.full_like(nir, 0.4)

@@ -165,7 +165,9 @@ def _temporaries(side, bins, kernel, differentiate):
 
     image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     compiled = jax.jit(jax.grad(total) if differentiate else total).lower(image).compile()
-    return compiled.memory_analysis().temp_size_in_bytes
+    memory = compiled.memory_analysis()
+    assert memory is not None
+    return memory.temp_size_in_bytes
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -12,15 +12,14 @@ from haqagen_jax.reproduce.experiments import BASELINES, TABLES, Run, rows
 def test_rows_build(table, size):
     table_rows = rows(table)
     assert len({row.name for row in table_rows}) == len(table_rows)
-    runs = [row for row in table_rows if isinstance(row.subject, Run)]
+    runs = [(row.set, row.subject) for row in table_rows if isinstance(row.subject, Run)]
     assert runs
     configs = {
-        (row.set, row.subject.name): load_config(row.subject.config + size, row.subject.overrides)
-        for row in runs
+        (set_, run.name): load_config(run.config + size, run.overrides) for set_, run in runs
     }
     # No two folders hold the same training, and none holds two.
     assert len({(set_, repr(c)) for (set_, _), c in configs.items()}) == len(configs)
-    assert len({(row.set, row.subject) for row in runs}) == len(configs)
+    assert len(set(runs)) == len(configs)
 
 
 def test_the_papers_numbers():

@@ -196,7 +196,7 @@ def test_the_model_says_how_it_was_trained(finished, small):
     assert facts["loss_weights"] == {"mse": 15.0, "adversarial": 1.0, "hsv": 1.0, **off}
     name = "validation/psnr"
     scores = {line["step"]: line[name] for line in lines(finished) if name in line}
-    assert facts["step"] == max(scores, key=scores.get)
+    assert facts["step"] == max(scores, key=lambda step: scores[step])
     assert facts["validation"]["psnr"] == max(scores.values())
     stored = artifact.load(finished / "model")[1]
     assert stored.keys() == {"params", "batch_stats", "spectral"}

@@ -34,7 +34,7 @@ def test_the_sheet_holds_every_image_in_its_place():
         np.testing.assert_array_equal(truth, np.rint(rgb[i] * 255))
         expected = [[colorsys.hsv_to_rgb(*pixel) for pixel in line] for line in hsv[i].tolist()]
         np.testing.assert_allclose(from_hsv, np.array(expected) * 255, atol=0.51)
-    titles = (sheet[:25] < 128).any(axis=-1)
+    titles = np.any(sheet[:25] < 128, axis=-1)
     assert all(titles[:, k * (w + 6) : (k + 1) * (w + 6)].any() for k in range(4))
 
 

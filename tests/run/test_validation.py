@@ -1,6 +1,7 @@
 """Validation scores: means over the true pairs, against numpy; samples as the sheet wants them."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -55,7 +56,8 @@ def test_scores_are_means_over_the_pairs(stand_in, pairs, transfer):
     for pair in pairs:
         nir = prepare_nir(image_files.read_nir(pair.nir), equalize=True)[:, 17:273]
         truth = image_files.read_rgb(pair.rgb)[:, 17:273].astype(np.float64)
-        prediction = make_generator(config.model).apply(variables, nir[None]).rgb[0]
+        output: Any = make_generator(config.model).apply(variables, nir[None])
+        prediction = output.rgb[0]
         if transfer == "linear":
             prediction = linear_to_srgb(prediction)
         prediction = np.asarray(prediction, np.float64)

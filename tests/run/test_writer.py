@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
 from haqagen_jax.errors import InputError
 from haqagen_jax.run.writer import MetricsFile, RunWriter

@@ -1,5 +1,7 @@
 """Which parameters decay, how fast, and the learning rate from the first step to the last."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,7 +64,7 @@ def parameters(init):
 
 
 def test_which_parameters_of_the_generator_decay():
-    marked = decayed(parameters(init_generator))
+    marked: Any = decayed(parameters(init_generator))
     assert flatten(marked["rgb_branch"]["group_1"]) == SCAN_GROUP
     kinds = {}
     for name, marks in flatten(marked).items():
@@ -77,8 +79,8 @@ def test_which_parameters_of_the_generator_decay():
 
 
 def test_of_the_critics_the_kernels_decay():
-    marked = flatten(decayed(parameters(init_critic)))
-    assert {name for name, marks in marked.items() if marks} == {
+    marked: Any = decayed(parameters(init_critic))
+    assert {name for name, marks in flatten(marked).items() if marks} == {
         f"{layer}/kernel"
         for layer in ("stem_rgb", "stem_hsv", "trunk_0", "trunk_1", "trunk_2", "trunk_3")
     }
@@ -90,7 +92,7 @@ def test_the_schedule_goes_from_the_first_to_the_last_rate():
     np.testing.assert_allclose(schedule(0), 1e-4, rtol=1e-6)
     np.testing.assert_allclose(schedule(20), (1e-4 + 1e-6) / 2, rtol=1e-5)
     np.testing.assert_allclose(schedule(40), 1e-6, rtol=1e-4)
-    rates = [float(schedule(step)) for step in range(41)]
+    rates = [float(jnp.asarray(schedule(step))) for step in range(41)]
     assert rates == sorted(rates, reverse=True)
 
 

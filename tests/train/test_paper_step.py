@@ -1,5 +1,7 @@
 """The paper's configuration takes a training step, with one image a batch."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -19,7 +21,12 @@ def _texture():
     """Features of an f with random weights."""
     network = TextureAutoencoder()
     variables = jax.jit(network.init)(jax.random.key(1), np.zeros((1, 16, 16, 3), np.float32))
-    return lambda image: network.apply(variables, image, method="encode")
+
+    def encode(image: jax.Array) -> jax.Array:
+        features: Any = network.apply(variables, image, method="encode")
+        return features
+
+    return encode
 
 
 def _create(key: jax.Array):

@@ -3,6 +3,7 @@
 import collections
 import colorsys
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -137,7 +138,8 @@ def reference_step(state, batch: Batch, config: Config, *, judge_is_updated: boo
     Written from Eq. (2) and (4) for the adversarial and the squared terms alone.
     """
     generator, critic = factory.make_generator(config.model), factory.make_critic(config.model)
-    real = GeneratorOutput(batch.rgb, rgb_to_hsv(batch.rgb))
+    rgb = jnp.asarray(batch.rgb)
+    real = GeneratorOutput(rgb, rgb_to_hsv(rgb))
 
     def predict(params):
         variables = {**state.generator, "params": params}
@@ -161,7 +163,7 @@ def reference_step(state, batch: Batch, config: Config, *, judge_is_updated: boo
 
     def generator_loss(params):
         fake, _ = predict(params)
-        logits = critic.apply(judge, fake.rgb, fake.hsv)
+        logits: Any = critic.apply(judge, fake.rgb, fake.hsv)
         adversarial = sum(-x.mean() for x in logits)
         squares = sum(
             jnp.square(ours - theirs).mean() for ours, theirs in zip(fake, real, strict=True)
@@ -307,7 +309,7 @@ def test_hsv_is_that_of_the_encoded_image(stand_in):
     batch = encoded._replace(rgb=np.asarray(srgb_to_linear(encoded.rgb)))
     state = initial(config)
     _, metrics = jax.jit(make_train_step(config, steps=10, texture=None, vgg=None))(state, batch)
-    fake = factory.make_generator(config.model).apply(state.generator, batch.nir)
+    fake: Any = factory.make_generator(config.model).apply(state.generator, batch.nir)
     hsv = np.array([colorsys.rgb_to_hsv(*pixel) for pixel in encoded.rgb.reshape(-1, 3)])
     expected = np.square(fake.hsv - hsv.reshape(encoded.rgb.shape)).mean()
     np.testing.assert_allclose(metrics["mse_hsv"], expected, rtol=1e-4)

@@ -19,7 +19,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_sound_folder(folder, capsys):
+def test_a_folder_without_faults_is_summarized(folder, capsys):
     page = folder / "page.html"
     assert inspect(str(folder), str(page), progress=False) == 0
     text = capsys.readouterr().out
@@ -33,7 +33,7 @@ def test_a_sound_folder(folder, capsys):
     assert "train/scene_0002: 64x48, uint16, uint16," in html.unescape(source)
 
 
-def test_every_fault_is_listed_and_the_others_are_measured(folder, capsys):
+def test_every_fault_is_listed_and_the_other_pairs_are_measured(folder, capsys):
     (folder / "train" / "scene_0000_nir.png").unlink()
     Image.new("RGB", (60, 48)).save(folder / "train" / "scene_0001_rgb.png")
     damaged = folder / "val" / "scene_0010_rgb.png"
