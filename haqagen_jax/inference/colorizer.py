@@ -164,6 +164,8 @@ class Colorizer:
             )
         else:
             low = clamp_size(size, settings.size)
+            # A square, as `fast` was trained on: with the short side rounded up to a quarter of the
+            # long one instead, it loses 0.15 dB and 0.008 of SSIM on epfl/val.
             side = min(settings.size, -(-max(low) // paper.PATCH) * paper.PATCH)
             plan = TilePlan(*low, side, side)
         sink = AffineSink(source, preparation, low, sink)

@@ -6,10 +6,11 @@ can be enlarged to any size and applied to the NIR image there: the structure of
 of the NIR image, whatever the network has blurred. Gradients are finite for all finite inputs.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float, Float32
 
 from haqagen_jax.ops.checks import Like
@@ -39,7 +40,7 @@ class AffineCoefficients(NamedTuple):
 def box_mean(image: Float[Array, "b h w c"], radius: int) -> Float32[Array, "b h w c"]:
     """Average an image over square boxes that are cut off at the border.
 
-    The time does not depend on the radius: sums over boxes are differences of cumulative sums.
+    The time does not depend on the radius.
 
     Args:
         image: Shape (b, h, w, c), any range.
@@ -59,16 +60,47 @@ def box_mean(image: Float[Array, "b h w c"], radius: int) -> Float32[Array, "b h
     """
     if radius < 0:
         raise ValueError(f"radius is {radius}; must be 0 or more")
-    x = image.astype(jnp.float32)
+    forms = {
+        "cpu": functools.partial(_sliding_mean, radius),
+        "default": functools.partial(_difference_mean, radius),
+    }
+    return lax.platform_dependent(image.astype(jnp.float32), **forms)
+
+
+def _sliding_mean(radius: int, x: Array) -> Array:
+    """Slide sums over the rows, then over the columns: one addition and subtraction a pixel."""
+    for _ in range(2):
+        size = x.shape[1]
+        reach = min(radius, size - 1)
+        rows = jnp.pad(x.swapaxes(0, 1), [(reach + 1, reach), *[(0, 0)] * 3])
+
+        def slide(total: Array, row: Array, rows: Array = rows, span: int = 2 * reach + 1):
+            enters = lax.dynamic_index_in_dim(rows, row + span, keepdims=False)
+            total = total + enters - lax.dynamic_index_in_dim(rows, row, keepdims=False)
+            return total, total
+
+        sums = lax.scan(slide, rows[: 2 * reach + 1].sum(0), jnp.arange(size))[1]
+        x = (sums / _counts(size, reach)[:, None, None, None]).transpose(1, 2, 0, 3)
+    return x
+
+
+def _difference_mean(radius: int, x: Array) -> Array:
+    """Subtract cumulative sums, which are computed in parallel."""
     for axis in (1, 2):
         size = x.shape[axis]
         sums = jnp.cumsum(x, axis=axis)
         sums = jnp.pad(sums, [(1, 0) if n == axis else (0, 0) for n in range(4)])
         center = jnp.arange(size)
         stop, start = jnp.minimum(center + radius + 1, size), jnp.maximum(center - radius, 0)
-        count = (stop - start).reshape([size if n == axis else 1 for n in range(4)])
+        count = _counts(size, radius).reshape([size if n == axis else 1 for n in range(4)])
         x = (jnp.take(sums, stop, axis=axis) - jnp.take(sums, start, axis=axis)) / count
     return x
+
+
+def _counts(size: int, radius: int) -> Array:
+    """Count the pixels of a line that lie within the radius of each."""
+    center = jnp.arange(size)
+    return jnp.minimum(center + radius + 1, size) - jnp.maximum(center - radius, 0)
 
 
 def guided_coefficients(
@@ -129,9 +161,10 @@ def guided_coefficients(
     tone = color.mean(axis=(1, 2), keepdims=True)
     x, y = nir - center, color - tone
     channels = color.shape[-1]
-    moments = box_mean(jnp.concatenate([x, x * x, y, x * y], axis=-1), radius)
-    mean_x, mean_xx = moments[..., :1], moments[..., 1:2]
-    mean_y, mean_xy = moments[..., 2 : 2 + channels], moments[..., 2 + channels :]
+    power = jnp.square(y).mean(-1, keepdims=True)
+    moments = box_mean(jnp.concatenate([x, x * x, power, y, x * y], axis=-1), radius)
+    mean_x, mean_xx, mean_power = moments[..., :1], moments[..., 1:2], moments[..., 2:3]
+    mean_y, mean_xy = moments[..., 3 : 3 + channels], moments[..., 3 + channels :]
     variance = jnp.maximum(mean_xx - mean_x * mean_x, 0)
     covariance = mean_xy - mean_x * mean_y
     a = covariance / (variance + eps)
@@ -139,9 +172,11 @@ def guided_coefficients(
     if tolerance is None:
         smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
     else:
-        mean_yy = box_mean(jnp.square(y), radius)
-        residual = mean_yy - mean_y * mean_y - 2 * a * covariance + a * a * variance
-        residual = jnp.maximum(residual.mean(-1, keepdims=True), 0)
+        # Of all channels together, as the mean of their squares is.
+        explained = (mean_y * mean_y + 2 * a * covariance - a * a * variance).mean(
+            -1, keepdims=True
+        )
+        residual = jnp.maximum(mean_power - explained, 0)
         weight = tolerance / (residual + tolerance)
         sums = box_mean(jnp.concatenate([weight * a, weight * b, weight], axis=-1), radius)
         smooth = sums[..., :-1] / sums[..., -1:]

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haqagen_jax.ops.guided import LEAST_EPS, box_mean, guided_coefficients, guided_filter
+from haqagen_jax.ops.guided import (
+    LEAST_EPS,
+    _difference_mean,
+    _sliding_mean,
+    box_mean,
+    guided_coefficients,
+    guided_filter,
+)
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "guided_filter.npz"  # radius 3, eps 0.01
 
@@ -67,8 +74,10 @@ def pair(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 15), st.integers(0, 1000))
 def test_box_means_are_those_of_a_loop(height, width, radius, seed):
     image = np.random.default_rng(seed).random((height, width, 2), np.float32)
-    result = box_mean(jnp.asarray(image)[None], radius)[0]
-    np.testing.assert_allclose(result, boxes(image, radius), rtol=0, atol=1e-6)
+    x, expected = jnp.asarray(image)[None], boxes(image, radius)
+    # The last two are what the first computes on a CPU and elsewhere.
+    for result in (box_mean(x, radius), _sliding_mean(radius, x), _difference_mean(radius, x)):
+        np.testing.assert_allclose(result[0], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (13, 2), (20, 17)])
