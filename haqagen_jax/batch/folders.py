@@ -59,7 +59,7 @@ def list_images(root: Path, out: Path | None) -> Listing:
             beside += len(images) - len(chosen)
             images = chosen
         files += images
-    kept = leave_written(files, root)
+    kept = leave_written(files)
     written += len(files) - len(kept)
     if not kept and not refused:
         line = f"{root}: holds no PNG, JPEG or TIFF image; give a folder that does, or files"
@@ -92,36 +92,25 @@ def list_matches(pattern: str, out: Path | None) -> tuple[Path, Listing]:
         below = [Path(match) for match in sorted(found) if not os.path.isdir(match)]
         matches = [path for path in below if not _is_output(path.parent, root, out)]
         written = len(below) - len(matches)
-    kept = leave_written(matches, root)
+    kept = leave_written(matches)
     written += len(matches) - len(kept)
     if not kept and not written and not refused:
         return Path(pattern).parent, Listing((Path(pattern),))
     return root, Listing(tuple(sorted(kept)), written=written, refused=tuple(refused))
 
 
-def leave_written(files: Sequence[Path], root: Path | None = None) -> list[Path]:
+def leave_written(files: Sequence[Path]) -> list[Path]:
     """Leave out the images that this program wrote from others that are there, too.
 
     Args:
         files: Any files.
-        root: A folder that their paths begin with.
 
     Returns:
-        `files` without each `X_rgb.png` for which there is an `X.png` or `X_nir.png`, in the same
-        folder or, with a root, where it would be mirrored from: its path with some neighboring
-        folders below `root` left out.
+        `files` without each `X_rgb.png` for which there is an `X.png` or `X_nir.png`, in whatever
+        folder: where its colors were written to is not known.
     """
-    made = {path.parent / colored_name(path) for path in files}
-    return [path for path in files if not (band(path) == "rgb" and _is_made(path, root, made))]
-
-
-def _is_made(path: Path, root: Path | None, made: set[Path]) -> bool:
-    if root is None or path in made:
-        return path in made
-    parts = path.relative_to(root).parts
-    last = len(parts) - 1
-    without = ((i, j) for i in range(last) for j in range(i + 1, last + 1))
-    return any(root.joinpath(*parts[:i], *parts[j:]) in made for i, j in without)
+    made = {colored_name(path) for path in files}
+    return [path for path in files if band(path) != "rgb" or path.name not in made]
 
 
 def _is_data_set(images: Sequence[Path]) -> bool:

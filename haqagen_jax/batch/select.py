@@ -88,8 +88,10 @@ def select(inputs: Sequence[str], out: str | Path | None = None) -> Selection:
         raise InputError("no input; name image files, folders or globs")
     out = None if out is None else Path(out)
     # A shell that expands `*.png` names what an earlier run wrote beside its inputs, too.
-    named = [path for path in map(Path, inputs) if not _is_pattern(path)]
-    left = set(named) - set(leave_written(named))
+    named: dict[Path, list[Path]] = defaultdict(list)
+    for path in map(Path, inputs):
+        named[path.parent].append(path)
+    left = {path for paths in named.values() for path in {*paths} - {*leave_written(paths)}}
     parts = [_list(name, out, left) for name in inputs]
     files: dict[str, tuple[Path, Path]] = {}
     for root, listing in parts:

@@ -273,6 +273,8 @@ TREES = {
             "in/1/2/a_rgb.png",
             "in/1/2/x/b_rgb.png",
             "in/1/2/c_rgb.png",
+            "in/1/2/b_rgb.tif",
+            "in/3/b_rgb.png",
         ],
         {},
         ["in"],
@@ -281,6 +283,7 @@ TREES = {
             "in/a.png": "out/a_rgb.png",
             "in/x/b_nir.png": "out/x/b_rgb.png",
             "in/1/2/c_rgb.png": "out/1/2/c_rgb_rgb.png",
+            "in/1/2/b_rgb.tif": "out/1/2/b_rgb_rgb.tif",
         },
     ),
     "the output folder in a glob": (
@@ -308,6 +311,13 @@ TREES = {
             "in/c_rgb.png": "in/c_rgb_rgb.png",
             "in/a_rgb.tif": "in/a_rgb_rgb.tif",
         },
+    ),
+    "an output beside another folder's input, as a shell expands it": (
+        ["in/a.png", "x/a_rgb.png"],
+        {},
+        ["in/a.png", "x/a_rgb.png"],
+        "out",
+        {"in/a.png": "out/a_rgb.png", "x/a_rgb.png": "out/a_rgb_rgb.png"},
     ),
     "outputs beside inputs, as a shell expands it": (
         ["in/a.png", "in/a_rgb.png", "in/b_rgb.png"],
