@@ -1,4 +1,4 @@
-"""List the images below folders, without those that an earlier run wrote. No file is read here.
+"""List the images below folders, without those in the output folder. No file is read here.
 
 Links to folders are followed, each folder is listed once, and names that begin with a dot are left
 out.
@@ -23,8 +23,9 @@ class Listing(NamedTuple):
         files: The files to color, by name.
         beside: Number of images in data-set folders that are not `*_nir`.
         other: Number of files that are not images by their extension.
-        written: Number of images that an earlier run wrote.
+        written: Number of images in the output folder, which is left out.
         refused: (folder, message) of each that holds no image or cannot be listed.
+        named: Whether the user named the only file.
     """
 
     files: tuple[Path, ...]
@@ -32,6 +33,7 @@ class Listing(NamedTuple):
     other: int = 0
     written: int = 0
     refused: tuple[tuple[str, str], ...] = ()
+    named: bool = False
 
 
 def list_images(root: Path, out: Path | None) -> Listing:
@@ -45,7 +47,7 @@ def list_images(root: Path, out: Path | None) -> Listing:
         out: Where the colors go. If that is a folder below `root`, it is left out.
 
     Returns:
-        The images, without those that an earlier run wrote; see `leave_written`.
+        The images.
     """
     files: list[Path] = []
     beside = other = 0
@@ -59,12 +61,10 @@ def list_images(root: Path, out: Path | None) -> Listing:
             beside += len(images) - len(chosen)
             images = chosen
         files += images
-    kept = leave_written(files)
-    written += len(files) - len(kept)
-    if not kept and not refused:
+    if not files and not refused:
         line = f"{root}: holds no PNG, JPEG or TIFF image; give a folder that does, or files"
         refused = [(str(root), line)]
-    return Listing(tuple(sorted(kept)), beside, other, written, tuple(refused))
+    return Listing(tuple(sorted(files)), beside, other, written, tuple(refused))
 
 
 def list_matches(pattern: str, out: Path | None) -> tuple[Path, Listing]:
@@ -76,8 +76,8 @@ def list_matches(pattern: str, out: Path | None) -> tuple[Path, Listing]:
             out.
 
     Returns:
-        The fixed part, which is the folder before the first wildcard, and the files, without those
-        that an earlier run wrote. Without a match the pattern itself is the only file.
+        The fixed part, which is the folder before the first wildcard, and the files. Without a
+        match the pattern itself is the only file.
     """
     parts = Path(pattern).parts
     fixed = _fixed(parts)
@@ -92,25 +92,9 @@ def list_matches(pattern: str, out: Path | None) -> tuple[Path, Listing]:
         below = [Path(match) for match in sorted(found) if not os.path.isdir(match)]
         matches = [path for path in below if not _is_output(path.parent, root, out)]
         written = len(below) - len(matches)
-    kept = leave_written(matches)
-    written += len(matches) - len(kept)
-    if not kept and not written and not refused:
+    if not matches and not written and not refused:
         return Path(pattern).parent, Listing((Path(pattern),))
-    return root, Listing(tuple(sorted(kept)), written=written, refused=tuple(refused))
-
-
-def leave_written(files: Sequence[Path]) -> list[Path]:
-    """Leave out the images that this program wrote from others that are there, too.
-
-    Args:
-        files: Any files.
-
-    Returns:
-        `files` without each `X_rgb.png` for which there is an `X.png` or `X_nir.png`, in whatever
-        folder: where its colors were written to is not known.
-    """
-    made = {colored_name(path) for path in files}
-    return [path for path in files if band(path) != "rgb" or path.name not in made]
+    return root, Listing(tuple(sorted(matches)), written=written, refused=tuple(refused))
 
 
 def _is_data_set(images: Sequence[Path]) -> bool:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax.batch.folders import Listing, leave_written, list_images, list_matches
-from haqagen_jax.batch.naming import colored_name, is_image
+from haqagen_jax.batch.folders import Listing, list_images, list_matches
+from haqagen_jax.batch.naming import band, colored_name, is_image
 from haqagen_jax.errors import InputError
 from haqagen_jax.images.files import EXTENSIONS
 
@@ -86,23 +86,19 @@ def select(inputs: Sequence[str], out: str | Path | None = None) -> Selection:
     """
     if not inputs:
         raise InputError("no input; name image files, folders or globs")
-    out = None if out is None else Path(out)
-    # A shell that expands `*.png` names what an earlier run wrote beside its inputs, too.
-    named: dict[Path, list[Path]] = defaultdict(list)
-    for path in map(Path, inputs):
-        named[path.parent].append(path)
-    left = {path for paths in named.values() for path in {*paths} - {*leave_written(paths)}}
-    parts = [_list(name, out, left) for name in inputs]
+    parts = [_list(name, None if out is None else Path(out)) for name in inputs]
     files: dict[str, tuple[Path, Path]] = {}
+    written = _written(parts)
     for root, listing in parts:
         for file in listing.files:
-            files.setdefault(os.path.realpath(file), (file, root))
+            if file not in written:
+                files.setdefault(os.path.realpath(file), (file, root))
     return Selection(
         tuple(file for file, _ in files.values()),
         tuple(root for _, root in files.values()),
         sum(listing.beside for _, listing in parts),
         sum(listing.other for _, listing in parts),
-        sum(listing.written for _, listing in parts),
+        sum(listing.written for _, listing in parts) + len(written),
         tuple(pair for _, listing in parts for pair in listing.refused),
     )
 
@@ -174,18 +170,32 @@ def conflicts(jobs: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
     return lines
 
 
-def _list(name: str, out: Path | None, left: set[Path]) -> tuple[Path, Listing]:
+def _list(name: str, out: Path | None) -> tuple[Path, Listing]:
     """Return the files that a name stands for, and the folder below which they are mirrored."""
     path = Path(name)
     if os.path.isdir(path):
         return path, list_images(path, out)
-    if _is_pattern(path):
+    if glob.has_magic(name) and not os.path.exists(path):
         return list_matches(name, out)
-    return path.parent, Listing((), written=1) if path in left else Listing((path,))
+    return path.parent, Listing((path,), named=True)
 
 
-def _is_pattern(path: Path) -> bool:
-    return glob.has_magic(str(path)) and not os.path.exists(path)
+def _written(parts: Sequence[tuple[Path, Listing]]) -> set[Path]:
+    """Return the files that this program wrote from others: `X_rgb.png` where there is an `X.png`.
+
+    Their folders may differ, as it is not known where colors were written to. A file that the user
+    named must lie beside the other, as where a shell expands `*.png`.
+    """
+    files = [file for _, listing in parts for file in listing.files]
+    colors = {path: colored_name(path) for path in files}
+    names = set(colors.values())
+    beside = {path.with_name(name) for path, name in colors.items()}
+    named = {file for _, listing in parts if listing.named for file in listing.files}
+    return {
+        path
+        for path in files
+        if band(path) == "rgb" and (path in beside if path in named else path.name in names)
+    }
 
 
 def _mirrored(file: Path, root: Path) -> Path:

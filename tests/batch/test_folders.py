@@ -312,6 +312,13 @@ TREES = {
             "in/a_rgb.tif": "in/a_rgb_rgb.tif",
         },
     ),
+    "the output folder among the inputs, as a shell expands it": (
+        ["in/a.png", "in/out/a_rgb.png", "in/out/x/b_rgb.png", "in/x/b.png"],
+        {},
+        ["in/a.png", "in/out", "in/x"],
+        "in/out",
+        {"in/a.png": "in/out/a_rgb.png", "in/x/b.png": "in/out/b_rgb.png"},
+    ),
     "an output beside another folder's input, as a shell expands it": (
         ["in/a.png", "x/a_rgb.png"],
         {},
