@@ -115,11 +115,11 @@ TREES = {
         {"in/a.png": "out/a_rgb.png", "in/x/b.png": "out/x/b_rgb.png"},
     ),
     "a link beside its folder": (
-        ["in/z/b.png"],
-        {"in/a": "z"},
+        ["in/n/b.png", "in/p/q/c.png"],
+        {"in/a": "n", "in/z": "n", "in/b": "p/q", "in/r": "p/q"},
         ["in"],
         "out",
-        {"in/z/b.png": "out/z/b_rgb.png"},
+        {"in/n/b.png": "out/n/b_rgb.png", "in/p/q/c.png": "out/p/q/c_rgb.png"},
     ),
     "loops in a glob": (
         ["in/a.png", "in/0/b.png"],
@@ -233,6 +233,24 @@ TREES = {
             "in/set/a_nir.png": "out/set/a_rgb.png",
             "in/t/b_nir.png": "out/t/b_rgb.png",
         },
+    ),
+    "a folder that was colored in place": (
+        ["in/a.png", "in/a_rgb.png", "in/b_nir.png", "in/b_rgb.png", "in/c.png"],
+        {},
+        ["in"],
+        "out",
+        {
+            "in/a.png": "out/a_rgb.png",
+            "in/b_nir.png": "out/b_rgb.png",
+            "in/c.png": "out/c_rgb.png",
+        },
+    ),
+    "a folder that is being colored in place": (
+        ["in/x/a.png", "in/x/b_nir.png", "in/x/b_rgb.png"],
+        {},
+        ["in"],
+        "in",
+        {"in/x/a.png": "in/x/a_rgb.png", "in/x/b_nir.png": "in/x/b_rgb.png"},
     ),
     "cases of extensions": (
         ["in/a.TIF", "in/b.JPEG", "in/c.PNG", "in/d.Tiff", "in/D.tiff", "in/c.png"],
