@@ -18,11 +18,10 @@ import ray  # pyright: ignore[reportMissingImports] - an extra
 import ray.data  # pyright: ignore[reportMissingImports]
 
 from haqagen_jax.batch.report import Outcome, Record
-from haqagen_jax.batch.select import Rules, plan_outputs, select
+from haqagen_jax.batch.select import Rules, conflicts, plan_outputs, select
 from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.errors import InputError
 from haqagen_jax.inference.settings import Settings
-from haqagen_jax.system.files import prepare_folder
 
 
 class Worker:
@@ -68,6 +67,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=16, help="at once (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="skip outputs that are there")
+    parser.add_argument("--strict", action="store_true", help="refuse images of one value")
     parser.add_argument("--report", help="JSON file that lists what became of each")
     add_settings(parser)
     args = parser.parse_args()
@@ -89,14 +89,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: See `haqagen_jax.batch.run.colorize_files`.
     """
-    settings, rules = chosen_settings(args), Rules(args.overwrite, args.resume)
-    selection = select(args.input)
-    jobs = plan_outputs(selection.files, Path(args.out))
-    prepare_folder(Path(args.out))
-    record = Record(selection, jobs)
+    settings, rules = chosen_settings(args), Rules(args.overwrite, args.resume, strict=args.strict)
+    selection = select(args.input, args.out)
+    jobs = plan_outputs(selection.files, Path(args.out), selection.roots)
+    record = Record(selection, jobs, conflicts(jobs))
+    record.prepare_folders(Path(args.out))
     items = [
-        {"number": i, "input": os.path.abspath(source), "output": os.path.abspath(target)}
-        for i, (source, target) in enumerate(jobs)
+        {"number": i, "input": os.path.abspath(file.input), "output": os.path.abspath(file.output)}
+        for i, file in enumerate(record.files)
+        if file.status == "left" and file.output is not None
     ]
     ray.init(ignore_reinit_error=True)
     done = ray.data.from_items(items).map_batches(

@@ -2,14 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from haqagen_jax.batch.select import Selection
-from haqagen_jax.errors import printable
+from haqagen_jax.errors import InputError, printable
 from haqagen_jax.system import strict_json
-from haqagen_jax.system.files import write_bytes
+from haqagen_jax.system.files import prepare_folder, write_bytes
 from haqagen_jax.version import __version__
 
 Status = Literal["coloured", "complete", "failed", "left"]
@@ -45,12 +45,18 @@ class Record:
         refused: One outcome for each folder that could not be listed or holds no image.
     """
 
-    def __init__(self, selection: Selection, jobs: Sequence[tuple[Path, Path]]) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        jobs: Sequence[tuple[Path, Path]],
+        faults: Mapping[Path, str] | None = None,
+    ) -> None:
         """Begin with all files "left".
 
         Args:
             selection: The selected files; its refused folders have failed already.
             jobs: (input, output) of each file.
+            faults: For each input that must not be colored, a line that says why.
         """
         self._start = time.perf_counter()
         self._selection = selection
@@ -58,6 +64,42 @@ class Record:
         self.refused = [
             Outcome(path, None, "failed", message) for path, message in selection.refused
         ]
+        for file, (source, _) in zip(self.files, jobs, strict=True):
+            if faults and source in faults:
+                file.status, file.message = "failed", faults[source]
+
+    @property
+    def left(self) -> list[Outcome]:
+        """The files that are still to be colored."""
+        return [file for file in self.files if file.status == "left"]
+
+    @property
+    def failures(self) -> list[str]:
+        """The lines of all that has failed."""
+        files = (*self.refused, *self.files)
+        return [file.message or "" for file in files if file.status == "failed"]
+
+    def prepare_folders(self, out: Path) -> None:
+        """Make the folders of the files that are left; those without a folder fail.
+
+        Args:
+            out: The output folder; or the output file, if there is one input.
+
+        Raises:
+            InputError: No file can be written into the output folder.
+        """
+        faults: dict[Path, str] = {}
+        folders = {Path(file.output or "").parent for file in self.left}
+        if folders:
+            prepare_folder(out.parent if Path(self.left[0].output or "") == out else out)
+        for folder in sorted(folders - {out}):
+            try:
+                prepare_folder(folder)
+            except InputError as error:
+                faults[folder] = str(error)
+        for file in self.left:
+            if (fault := faults.get(Path(file.output or "").parent)) is not None:
+                file.status, file.message = "failed", f"{printable(file.input)}: {fault}"
 
     def count(self, status: Status) -> int:
         """Count the files, and the refused folders, of a status.
@@ -93,6 +135,8 @@ class Record:
             text += (
                 f"\n{self._selection.beside} images beside *_nir ones were left alone (a data set)"
             )
+        if self._selection.written:
+            text += f"\n{self._selection.written} images that an earlier run wrote were left alone"
         if self._selection.other:
             text += f"\n{self._selection.other} files that are not images were skipped"
         return text

@@ -1,8 +1,7 @@
 """Color files: select, open, color, write, and report each.
 
 Files in (PNG, JPEG, TIFF), files out with the same extension and bit depth. A file that fails is
-one line on stderr and does not stop the others; one that is finished is never lost. Not handled:
-sub-folders.
+one line on stderr and does not stop the others; one that is finished is never lost.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from rich.progress import Progress, TaskID
 
 from haqagen_jax import api
 from haqagen_jax.batch.report import Outcome, Record
-from haqagen_jax.batch.select import Rules, plan_outputs, select
+from haqagen_jax.batch.select import Rules, conflicts, plan_outputs, select
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.levels import output_dtype
@@ -47,7 +46,7 @@ def colorize_files(
     """Color files and print a summary.
 
     Args:
-        inputs: Files, folders (their images, not their sub-folders) or globs.
+        inputs: Files, folders (their images and those of their sub-folders) or globs.
         out: A folder; or a file name with an image extension when there is one input file.
         model: See `haqagen_jax.load`.
         settings: See `haqagen_jax.load`.
@@ -59,25 +58,23 @@ def colorize_files(
         The exit status: 0 when every file was colored, else 1.
 
     Raises:
-        InputError: Before any work: nothing to do, two inputs for one output, an output that is
-            an input, an output folder that cannot be made or written into, or a model that cannot
-            be loaded.
+        InputError: Before any work: nothing to do, an output folder that cannot be made or written
+            into, or a model that cannot be loaded.
     """
-    selection = select(inputs)
+    selection = select(inputs, out)
     which, of = rules.share
-    jobs = plan_outputs(selection.files, Path(out))[which::of]
+    jobs = plan_outputs(selection.files, Path(out), selection.roots)
     colorizer = api.load(model, settings)
-    for folder in {target.parent for _, target in jobs}:
-        prepare_folder(folder)
+    record = Record(selection, jobs[which::of], conflicts(jobs))
+    record.prepare_folders(Path(out))
     chosen = {"model": colorizer.name, "settings": dataclasses.asdict(settings)}
     report_path = None if report is None else _own_report(Path(report), rules)
     if report_path is not None:
         prepare_folder(report_path.parent)
-    record = Record(selection, jobs)
-    for refused in record.refused:
-        complain(refused.message or "")
+    for line in record.failures:
+        complain(line)
     try:
-        color(colorizer, record.files, rules, progress=progress)
+        color(colorizer, record.left, rules, progress=progress)
     finally:
         if report_path is not None:
             record.write(report_path, chosen)
@@ -159,7 +156,14 @@ class _Run:
             )
         with located(source):
             mosaic = header.carried.georeferenced
-            job = self._model.job(nir, sink, self._bar(file), mosaic=mosaic)
+            strict = self._rules.strict
+            job = self._model.job(nir, sink, self._bar(file), mosaic=mosaic, strict=strict)
+        if job.constant is not None:
+            complain(
+                f"{source}: all pixels have the value {job.constant:.9g}; its colors are one gray "
+                "(--strict refuses such images)",
+                self._display.console,
+            )
         self._sinks = [*(sink for sink in self._sinks if not sink.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
         return job

@@ -3,10 +3,13 @@
 import dataclasses
 import glob
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax.errors import InputError, reason
+from haqagen_jax.batch.folders import Listing, list_images, list_matches
+from haqagen_jax.batch.naming import band, colored_name, is_image
+from haqagen_jax.errors import InputError
 from haqagen_jax.images.files import EXTENSIONS
 
 
@@ -16,14 +19,18 @@ class Selection:
 
     Attributes:
         files: In the order given; those of a folder or a glob by name; each file once.
+        roots: Of each file, the folder below which its path is mirrored.
         beside: Number of images in data-set folders that are not `*_nir`.
         other: Number of files in folders that are not images by their extension.
+        written: Number of images that an earlier run wrote.
         refused: (folder, message) of each folder that holds no image or cannot be listed.
     """
 
     files: tuple[Path, ...]
+    roots: tuple[Path, ...]
     beside: int = 0
     other: int = 0
+    written: int = 0
     refused: tuple[tuple[str, str], ...] = ()
 
 
@@ -36,6 +43,7 @@ class Rules:
         resume: Skip outputs that are complete, and replace those that are not.
         max_pixels: The largest image to color; see `haqagen_jax.images.source.open_nir`.
         share: (i, n): every n-th file from the i-th, i from 0; n calls together color all.
+        strict: Refuse an image of one value, instead of a constant gray.
 
     Raises:
         InputError: A value out of range, or both `overwrite` and `resume`.
@@ -45,6 +53,7 @@ class Rules:
     resume: bool = False
     max_pixels: int | None = None
     share: tuple[int, int] = (0, 1)
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.overwrite and self.resume:
@@ -58,15 +67,16 @@ class Rules:
             )
 
 
-def select(inputs: Sequence[str]) -> Selection:
+def select(inputs: Sequence[str], out: str | Path | None = None) -> Selection:
     """Resolve files, folders and globs to a list of files.
 
-    A folder stands for its images; one that holds both `*_nir` and `*_rgb` images is a data set
-    and stands for the `*_nir` ones. What does not exist or cannot be reached and a glob without a
-    match are kept as they are, so that reading them fails by itself and the others are colored.
+    A folder stands for its images and those of its sub-folders; see `list_images`. What does not
+    exist or cannot be reached and a glob without a match are kept as they are, so that reading them
+    fails by itself and the others are colored.
 
     Args:
         inputs: Names as the user typed them.
+        out: Where the colors go, if that is known: what lies there is no input.
 
     Returns:
         At least one file or refused folder.
@@ -76,97 +86,129 @@ def select(inputs: Sequence[str]) -> Selection:
     """
     if not inputs:
         raise InputError("no input; name image files, folders or globs")
-    files: dict[str, Path] = {}
-    selections = [
-        _folder(path) if os.path.isdir(path) else Selection((path,))
-        for name in inputs
-        for path in _expand(name)
-    ]
-    for file in (file for selection in selections for file in selection.files):
-        files.setdefault(os.path.realpath(file), file)
+    parts = [_list(name, None if out is None else Path(out)) for name in inputs]
+    files: dict[str, tuple[Path, Path]] = {}
+    written = _written(parts)
+    for root, listing in parts:
+        for file in listing.files:
+            if file not in written:
+                files.setdefault(os.path.realpath(file), (file, root))
     return Selection(
-        tuple(files.values()),
-        sum(selection.beside for selection in selections),
-        sum(selection.other for selection in selections),
-        tuple(pair for selection in selections for pair in selection.refused),
+        tuple(file for file, _ in files.values()),
+        tuple(root for _, root in files.values()),
+        sum(listing.beside for _, listing in parts),
+        sum(listing.other for _, listing in parts),
+        sum(listing.written for _, listing in parts) + len(written),
+        tuple(pair for _, listing in parts for pair in listing.refused),
     )
 
 
-def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Name the output of every file.
+def plan_outputs(
+    files: Sequence[Path], out: Path, roots: Sequence[Path] | None = None
+) -> list[tuple[Path, Path]]:
+    """Name the output of every file: its path below its root, with its `colored_name`.
 
-    `X_nir.png` becomes `X_rgb.png`, any other `X.png` becomes `X_rgb.png` too.
+    Where files of two roots would have one output, all lie below the last folder of their root's
+    path, or as many of its last folders as tell the roots apart.
 
     Args:
         files: The NIR images.
         out: A folder, or a file name with an image extension for a single file.
+        roots: Of each file, a folder that its path begins with. None: the one that it lies in.
 
     Returns:
         (source, target) for each file, in order.
 
     Raises:
-        InputError: Two sources for one target, a target that is a source, a file where a folder
-            is needed or the other way round.
+        InputError: A file where a folder is needed or the other way round.
     """
-    if out.suffix.lower() in EXTENSIONS and not os.path.isdir(out):
+    if is_image(out) and not os.path.isdir(out):
         if len(files) > 1:
             raise InputError(f"{out}: one output file for {len(files)} inputs; give a folder")
-        jobs = [(file, out) for file in files]
-    elif os.path.exists(out) and not os.path.isdir(out):
+        return [(file, out) for file in files]
+    if os.path.exists(out) and not os.path.isdir(out):
         raise InputError(
             f"{out}: is a file without an image extension; give a folder or NAME{EXTENSIONS[0]}"
         )
-    else:
-        jobs = [(file, out / _colored_name(file)) for file in files]
-    sources = {os.path.realpath(file): file for file in files}
-    targets: dict[str, Path] = {}
+    roots = [file.parent for file in files] if roots is None else roots
+    names = [_mirrored(file, root) for file, root in zip(files, roots, strict=True)]
+    owners: dict[Path, set[str]] = defaultdict(set)
+    for name, root in zip(names, roots, strict=True):
+        owners[name].add(os.path.abspath(root))
+    if any(len(several) > 1 for several in owners.values()):
+        folders = _apart({root for several in owners.values() for root in several})
+        names = [
+            folders[os.path.abspath(root)] / name for name, root in zip(names, roots, strict=True)
+        ]
+    return [(file, out / name) for file, name in zip(files, names, strict=True)]
+
+
+def conflicts(jobs: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
+    """Find the files whose output would replace an input, or another file's output.
+
+    Args:
+        jobs: (source, target) of each file.
+
+    Returns:
+        For each source that must not be colored, a line that says why.
+    """
+    sources = {os.path.realpath(source) for source, _ in jobs}
+    owners: dict[str, list[Path]] = defaultdict(list)
     for source, target in jobs:
-        resolved = os.path.realpath(target)
-        if resolved in sources:
-            raise InputError(f"{target}: is an input ({sources[resolved]}); choose another output")
-        if resolved in targets:
-            raise InputError(
-                f"{targets[resolved]} and {source} would both become {target}; "
+        owners[os.path.realpath(target)].append(source)
+    lines = {}
+    for source, target in jobs:
+        place = os.path.realpath(target)
+        others = [other for other in owners[place] if other != source]
+        if place in sources:
+            lines[source] = f"{source}: its output {target} is an input; choose another output"
+        elif others:
+            lines[source] = (
+                f"{source}: it and {others[0]} would both become {target}; "
                 "colour them into separate folders"
             )
-        targets[resolved] = source
-    return jobs
+    return lines
 
 
-def _expand(name: str) -> list[Path]:
-    """Return the files that a glob matches, without folders; any other name as it is.
-
-    `**` stands for folders of any depth.
-    """
+def _list(name: str, out: Path | None) -> tuple[Path, Listing]:
+    """Return the files that a name stands for, and the folder below which they are mirrored."""
     path = Path(name)
-    if os.path.exists(path) or not glob.has_magic(name):
-        return [path]
-    matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
-    return [match for match in matches if not os.path.isdir(match)] or [path]
+    if os.path.isdir(path):
+        return path, list_images(path, out)
+    if glob.has_magic(name) and not os.path.exists(path):
+        return list_matches(name, out)
+    return path.parent, Listing((path,), named=True)
 
 
-def _folder(folder: Path) -> Selection:
-    try:
-        entries = sorted(path for path in folder.iterdir() if not os.path.isdir(path))
-    except OSError as error:
-        line = f"{folder}: cannot be listed ({reason(error)}); check its rights"
-        return Selection((), refused=((str(folder), line),))
-    visible = [path for path in entries if not path.name.startswith(".")]
-    images = [path for path in visible if path.suffix.lower() in EXTENSIONS]
-    if not images:
-        line = f"{folder}: holds no PNG, JPEG or TIFF image; give a folder that does, or files"
-        return Selection((), other=len(visible), refused=((str(folder), line),))
-    chosen = images
-    if {"nir", "rgb"} <= {_band(path) for path in images}:
-        chosen = [path for path in images if _band(path) == "nir"]
-    return Selection(tuple(chosen), len(images) - len(chosen), len(visible) - len(images))
+def _written(parts: Sequence[tuple[Path, Listing]]) -> set[Path]:
+    """Return the files that this program wrote from others: `X_rgb.png` where there is an `X.png`.
+
+    Their folders may differ, as it is not known where colors were written to. A file that the user
+    named must lie beside the other, as where a shell expands `*.png`.
+    """
+    files = [file for _, listing in parts for file in listing.files]
+    colors = {path: colored_name(path) for path in files}
+    names = set(colors.values())
+    beside = {path.with_name(name) for path, name in colors.items()}
+    named = {file for _, listing in parts if listing.named for file in listing.files}
+    return {
+        path
+        for path in files
+        if band(path) == "rgb" and (path in beside if path in named else path.name in names)
+    }
 
 
-def _band(path: Path) -> str:
-    """Return what follows the last underscore of the name, in lower case."""
-    return path.stem.lower().rpartition("_")[2] if "_" in path.stem else ""
+def _mirrored(file: Path, root: Path) -> Path:
+    """Return the name of a file's colors below the output folder."""
+    place = Path(os.path.normpath(file.parent.relative_to(root)))
+    return (Path() if ".." in place.parts else place) / colored_name(file)
 
 
-def _colored_name(path: Path) -> str:
-    stem = path.stem[: -len("_nir")] if _band(path) == "nir" else path.stem
-    return f"{stem}_rgb{path.suffix}"
+def _apart(roots: set[str]) -> dict[str, Path]:
+    """Return as many last folders of absolute paths as tell them apart, the same number of each."""
+    parts, folders = {root: Path(root).parts[1:] for root in roots}, {}
+    for depth in range(1, max(map(len, parts.values())) + 1):
+        folders = {root: Path(*parts[root][-depth:]) for root in roots}
+        if len(set(folders.values())) == len(roots):
+            break
+    return folders

@@ -62,7 +62,7 @@ def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> i
         [str(source) for source in sources],
         str(out / "output"),
         model,
-        rules=Rules(overwrite=True),
+        rules=Rules(overwrite=True, strict=True),
     )
     if status:
         return status

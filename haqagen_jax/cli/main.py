@@ -86,7 +86,7 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         settings, share = chosen_settings(args), _share(args.share)
         from haqagen_jax.batch.select import Rules
 
-        rules = Rules(args.overwrite, args.resume, args.max_pixels, share)
+        rules = Rules(args.overwrite, args.resume, args.max_pixels, share, args.strict)
         resolve_model(args.model)
         # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.batch.run import colorize_files
@@ -100,7 +100,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         "input",
         nargs="+",
         metavar="INPUT",
-        help="files, folders or globs: PNG, JPEG, TIFF; 8 or 16 bit, or float TIFF",
+        help="files, folders (with their sub-folders) or globs: PNG, JPEG, TIFF; 8 or 16 bit, or "
+        "float TIFF",
     )
     parser.add_argument(
         "-o", "--out", required=True, metavar="OUT", help="folder, or file name for one input"
@@ -120,6 +121,9 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
     add_settings(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="go on: skip outputs that are there")
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse images of one value, which become one gray"
+    )
     parser.add_argument("--report", metavar="FILE", help="JSON file that lists what became of each")
     parser.add_argument(
         "--max-pixels",

@@ -1,9 +1,11 @@
 """Pairs listed in a table: a CSV file with the columns nir, rgb and, if wanted, name, scene, split.
 
-Relative paths start at the file's folder. No image is opened here.
+Relative paths start at the file's folder, and may be written as on Windows. No image is opened
+here.
 """
 
 import csv
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +40,7 @@ def read_table(path: Path) -> dict[str, list[Half]]:
                 f"{path}:{number}: columns nir and rgb must each hold a path, not {files}; fill "
                 "them in"
             )
-        nir, rgb = (path.parent / str(file) for file in files)
+        nir, rgb = (_resolve(path.parent, str(file)) for file in files)
         name = row.get("name") or nir.stem.removesuffix("_nir")
         scene = row.get("scene") or ""
         halves[row.get("split") or ""] += [
@@ -50,6 +52,12 @@ def read_table(path: Path) -> dict[str, list[Half]]:
     for members in halves.values():
         require_text(members)
     return dict(halves)
+
+
+def _resolve(folder: Path, name: str) -> Path:
+    r"""Return the file that a row names; `a\b.png`, written on Windows, is `a/b.png` elsewhere."""
+    plain, converted = folder / name, folder / name.replace("\\", "/")
+    return converted if os.path.exists(converted) and not os.path.exists(plain) else plain
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str | None]]]:

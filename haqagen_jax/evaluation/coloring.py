@@ -115,7 +115,7 @@ class _Canvas:
 
 
 def _native_size_job(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:
-    return model.job(ArraySource(nir), canvas)
+    return model.job(ArraySource(nir), canvas, strict=True)  # one gray says nothing of a model
 
 
 def _single_tile_job(model: Colorizer, nir: Real[np.ndarray, "h w"], canvas: _Canvas) -> Job:

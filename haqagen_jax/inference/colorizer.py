@@ -31,7 +31,9 @@ from haqagen_jax.inference.job import Job, Progress
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.nir.constant import ConstantError
 from haqagen_jax.nir.network_input import channels, fit_input
+from haqagen_jax.nir.preparation import Preparation
 
 _DEFAULT = Settings()
 
@@ -88,6 +90,7 @@ class Colorizer:
         *,
         dtype: DTypeLike | None = None,
         progress: Progress | None = None,
+        strict: bool = False,
     ) -> Real[np.ndarray, "... 3"]:
         """Color one image, or each image of a batch by itself.
 
@@ -97,13 +100,15 @@ class Colorizer:
                 uint16, float32 for floats; other integers count as uint8 if all their values are
                 in [0, 255], else as uint16.
             progress: called as (tiles done, tiles in all) after each tile of an image.
+            strict: refuse an image of one value only. Else it becomes one gray: integers over
+                their type's maximum, floats in [0, 1] as they are, other floats 0.5.
 
         Returns:
             (h, w, 3) or (b, h, w, 3), sRGB-encoded; floats in [0, 1].
 
         Raises:
-            InputError: another shape or type, NaN or infinity, an image of one value only
-                (unless it is a single pixel), or tiles that do not fit into memory.
+            InputError: another shape or type, NaN or infinity, tiles that do not fit into memory;
+                with `strict`, an image of one value only (unless it is a single pixel).
 
         Reference: Sec. 3.3, Algorithm 1.
         """
@@ -118,7 +123,7 @@ class Colorizer:
             raise InputError(f"nir has shape {images.shape}: no images; give at least one")
         rgb = np.empty((*batch.shape, 3), out)
         self.run(
-            self.job(ArraySource(image), ArraySink(colors), progress)
+            self.job(ArraySource(image), ArraySink(colors), progress, strict=strict)
             for image, colors in zip(batch, rgb, strict=True)
         )
         return rgb if images.ndim == 4 else rgb[0]
@@ -130,6 +135,7 @@ class Colorizer:
         progress: Progress | None = None,
         *,
         mosaic: bool = False,
+        strict: bool = False,
     ) -> Job:
         """Fit the preparation to a whole image and plan its tiles.
 
@@ -139,20 +145,27 @@ class Colorizer:
             progress: See `colorize`.
             mosaic: Whether it shows an area of land rather than a scene, and is seen in windows.
                 Images of more than `MOSAIC` times the working size always are.
+            strict: See `colorize`.
 
         Returns:
             The job, for `run`.
 
         Raises:
-            InputError: No pixels, NaN or infinity, an image of one value only (unless it is a
-                single pixel), or one that cannot be read.
+            InputError: No pixels, NaN or infinity, or an image that cannot be read; with `strict`,
+                one of one value only (unless it is a single pixel).
         """
         if min(source.height, source.width) < 1:
             raise InputError(
                 f"the image is {source.height}x{source.width}: no pixels; give at least one"
             )
-        preparation = fit_input(lambda: blocks(source), source.dtype, self.config.data)
         size, settings = (source.height, source.width), self.settings
+        try:
+            preparation = fit_input(lambda: blocks(source), source.dtype, self.config.data)
+        except ConstantError as error:
+            if strict:
+                raise
+            whole, unused = TilePlan(*size, max(size), max(size)), Preparation(0.0, 1.0, None)
+            return Job(source, unused, whole, sink, progress=progress, constant=error.value)
         if settings.mode == "sliding":
             plan = TilePlan(*size, settings.tile, settings.stride)
             return Job(source, preparation, plan, sink, progress=progress)

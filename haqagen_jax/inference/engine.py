@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
-from haqagen_jax.inference.job import ActiveJob, Job, bands
+from haqagen_jax.inference.job import ActiveJob, Job, bands, fill
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.system.prefetch import prefetch
 
@@ -48,6 +48,9 @@ class Engine:
             jobs: The images to color; the next one is drawn before the last one is done.
         """
         for job in jobs:
+            if job.constant is not None:
+                fill(job)
+                continue
             try:
                 active = ActiveJob(job, self._window)
             except Exception as error:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.images.stream import Sink, Source
+from haqagen_jax.images.stream import BLOCK, Sink, Source
 from haqagen_jax.inference.blend import Blender
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.nir.preparation import Preparation
@@ -28,6 +28,8 @@ class Job:
         sink: Receives the blended rows, from above.
         channels: Channels of a predicted tile.
         progress: Called after each tile as (tiles done, tiles in all).
+        constant: The value of all pixels of an image without contrast, which no network sees; None
+            for all others.
     """
 
     source: Source
@@ -36,6 +38,33 @@ class Job:
     sink: Sink
     channels: int = 3
     progress: Progress | None = None
+    constant: float | None = None
+
+
+def fill(job: Job) -> None:
+    """Fill an image whose pixels have one value with one gray; its sink is told how it ended.
+
+    The gray is the value itself: of integers over the maximum of their type, of floats where they
+    are in [0, 1]. Other floats have no scale, and become middle gray.
+
+    Args:
+        job: With a constant.
+    """
+    source, value = job.source, job.constant or 0.0
+    if source.dtype.kind in "iu":
+        value /= np.iinfo(source.dtype).max
+    elif not 0 <= value <= 1:
+        value = 0.5
+    step = max(1, BLOCK // source.width)
+    try:
+        for start in range(0, source.height, step):
+            rows = min(step, source.height - start)
+            job.sink.write(np.full((rows, source.width, 3), max(value, 0.0), np.float32))
+        job.sink.close()
+        if job.progress is not None:
+            job.progress(1, 1)
+    except Exception as error:  # whatever it is belongs to this image
+        job.sink.fail(error)
 
 
 class ActiveJob:

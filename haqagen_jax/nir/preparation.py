@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Integer, Real
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.nir.constant import ConstantError
 from haqagen_jax.nir.quantiles import counted_percentiles, percentiles_of
 
 FLOAT_LEVELS = 65_536  # a float image is equalized as if it had 16 bits
@@ -98,8 +99,9 @@ def fit(
         type's maximum (float: clipped to [0, 1]).
 
     Raises:
-        InputError: No pixels, another type, NaN or infinity, an image of one value only, or no
-            contrast between the percentiles.
+        ConstantError: An image of one value only.
+        InputError: No pixels, another type, NaN or infinity, or no contrast between the
+            percentiles.
 
     Reference: Sec. 4.1, preprocessing; 65,536 levels for 16 bits are our reading.
     """
@@ -279,10 +281,7 @@ def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
     if not count:
         raise InputError("the image has no pixels; give at least one")
     if count > 1 and extremes[0] == extremes[-1]:
-        raise InputError(
-            f"all {count} pixels have the value {extremes[0]:.9g}, which holds no picture; give an "
-            "image with contrast"
-        )
+        raise ConstantError(count, float(extremes[0]))
 
 
 def _contrast(limits: tuple[float, ...], low: float, high: float) -> tuple[float, float]:

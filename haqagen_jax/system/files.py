@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import hashlib
 import io
 import os
 import tempfile
@@ -9,6 +10,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from haqagen_jax.errors import InputError, reason
+
+NAME_BYTES = 255  # that a file's name may have; the file systems in use agree
+_PART_BYTES = 17  # of what a part's name has beside the name: two dots, process, ".part"
+
+
+def shortened(name: str, most: int) -> str:
+    """Cut a name that has too many bytes, and tell it from others with the same beginning.
+
+    Args:
+        name: A file's name or a part of it.
+        most: Bytes that it may have, at least 9.
+
+    Returns:
+        `name` where it fits; else its beginning, "~" and eight digits that depend on all of it.
+    """
+    data = os.fsencode(name)
+    if len(data) <= most:
+        return name
+    end = f"~{hashlib.sha256(data).hexdigest()[:8]}"
+    start = name[:most]
+    while len(os.fsencode(start)) > most - len(end):  # characters, which may have several bytes
+        start = start[:-1]
+    return start + end
 
 
 def prepare_folder(folder: Path, *, remedy: str = "choose another folder with --out") -> None:
@@ -51,7 +75,8 @@ def replaced(path: Path) -> Iterator[io.BufferedWriter]:
     """Open a file for an atomic write: it gets its name when the block ends without an error.
 
     Args:
-        path: The file; one of that name is replaced. Until then it is `.NAME.PROCESS.part`.
+        path: The file; one of that name is replaced. Until then it is `.NAME.PROCESS.part`, where
+            a long name is `shortened`.
 
     Yields:
         The file, open for writing.
@@ -59,7 +84,7 @@ def replaced(path: Path) -> Iterator[io.BufferedWriter]:
     Raises:
         InputError: It cannot be written; nothing has changed.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{_part_name(path)}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             yield file
@@ -81,6 +106,10 @@ def remove_parts(path: Path) -> None:
     Args:
         path: The file that they were to become.
     """
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+    for part in path.parent.glob(f".{glob.escape(_part_name(path))}.*.part"):
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _part_name(path: Path) -> str:
+    return shortened(path.name, NAME_BYTES - _PART_BYTES)

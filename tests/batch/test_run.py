@@ -29,6 +29,10 @@ def color(*inputs, out, report=None, progress=True, **rules):
     return colorize_files(names, str(out), "grey", rules=rules, report=report, progress=progress)
 
 
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.fixture
 def good(tmp_path):
     """A folder with one good image in it."""
@@ -96,7 +100,7 @@ def bad_files(folder):
     (folder / "empty.tif").touch()
     (folder / "text.png").write_text("not a picture")
     Image.fromarray(np.stack([image, image // 2, image], -1)).save(folder / "colour.png")
-    Image.fromarray(np.full((4, 4), 9, np.uint8)).save(folder / "flat.png")
+    Image.fromarray(np.full((4, 4), 9, np.uint8)).save(folder / "flat.png")  # with --strict
     hole = full_range("float32")
     hole[0, :3] = np.nan
     tifffile.imwrite(folder / "hole.tif", hole)
@@ -117,7 +121,7 @@ def test_every_bad_file_is_one_line_and_the_good_ones_are_done(good, tmp_path, c
     expected = bad_files(good)
     missing = good / "missing.png"
     out = tmp_path / "out"
-    assert color(good, missing, out=out, progress=False) == 1
+    assert color(good, missing, out=out, progress=False, strict=True) == 1
     stdout, stderr = capfd.readouterr()
     lines = stderr.splitlines()
     assert len(lines) == len(expected) + 1
@@ -158,11 +162,77 @@ def test_depth_is_checked_before_the_work(good, tmp_path, capfd, monkeypatch):
     assert not (tmp_path / "a.jpg").exists()
 
 
-def test_collisions_are_refused_before_the_work(good, tmp_path):
-    Image.fromarray(full_range("uint8")).save(good / "good.png")
-    with pytest.raises(InputError, match=r"would both become .*good_rgb\.png"):
-        color(good / "good.png", good / "good_nir.png", out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_a_clash_costs_its_files_only(good, tmp_path, capfd):
+    for name in ("good.png", "other.png", "other_7.TIF"):
+        Image.fromarray(full_range("uint8")).save(good / name, "png")
+    assert color(good, out=tmp_path / "out", progress=False) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2
+    for line, name, other in zip(
+        lines, ("good.png", "good_nir.png"), ("good_nir.png", "good.png"), strict=True
+    ):
+        assert line.startswith(f"haqagen: {good / name}: it and {good / other} would both become ")
+    assert names(tmp_path / "out") == ["other_7_rgb.TIF", "other_rgb.png"]
+
+
+def test_an_output_that_is_an_input_costs_its_file_only(good, tmp_path, capfd):
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in (good / "a.png", other / "a_rgb.png", other / "b.png"):
+        Image.fromarray(full_range("uint8")).save(path)
+    before = (other / "a_rgb.png").read_bytes()
+    inputs = good / "a.png", other / "a_rgb.png", other / "b.png"
+    assert color(*inputs, out=other, overwrite=True, progress=False) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"haqagen: {good / 'a.png'}: its output {other / 'a_rgb.png'} is an inp")
+    assert names(other) == ["a_rgb.png", "a_rgb_rgb.png", "b.png", "b_rgb.png"]
+    assert (other / "a_rgb.png").read_bytes() == before
+    assert color(other / "b.png", out=other / "b.png", overwrite=True, progress=False) == 1
+
+
+def test_a_sub_folder_that_cannot_be_made_costs_its_files_only(good, tmp_path, capfd):
+    (good / "000").mkdir()
+    Image.fromarray(full_range("uint8")).save(good / "000" / "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "000").touch()
+    assert color(good, out=tmp_path / "out", progress=False) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"haqagen: {good / '000' / 'a.png'}: {tmp_path / 'out' / '000'}: cannot")
+    assert names(tmp_path / "out") == ["000", "good_rgb.png"]
+
+
+def test_a_black_frame_leaves_no_hole(tmp_path, capfd):
+    clip = tmp_path / "clip"
+    clip.mkdir()
+    for number in range(5):
+        frame = full_range("uint8") if number != 2 else np.zeros((20, 30), np.uint8)
+        Image.fromarray(frame).save(clip / f"frame_{number}.png")
+    assert color(clip, out=tmp_path / "out", progress=False) == 0
+    stdout, stderr = capfd.readouterr()
+    assert stdout.startswith("5 coloured, 0 failed; ")
+    (line,) = stderr.splitlines()
+    assert line.startswith(f"haqagen: {clip / 'frame_2.png'}: all pixels have the value 0; ")
+    assert names(tmp_path / "out") == [f"frame_{number}_rgb.png" for number in range(5)]
+    got = imagecodecs.imread(tmp_path / "out" / "frame_2_rgb.png")
+    np.testing.assert_array_equal(got, np.zeros((20, 30, 3), np.uint8))
+    assert color(clip, out=tmp_path / "strict", strict=True, progress=False) == 1
+    assert "frame_2.png: all 600 pixels have the value 0, which hol" in capfd.readouterr().err
+    assert len(names(tmp_path / "strict")) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "dtype"),
+    [("a.tif", 77, "uint16"), ("a.tif", 0.25, "float32"), ("a.png", 65_535, "uint16")],
+)
+def test_an_image_of_one_value_that_is_read_by_parts(tmp_path, name, value, dtype):
+    nir = np.full((1200, 1000), value, dtype)
+    if name.endswith("png"):
+        Image.fromarray(nir).save(tmp_path / name)
+    else:
+        tifffile.imwrite(tmp_path / name, nir, rowsperstrip=10)
+    assert color(tmp_path / name, out=tmp_path / "out") == 0
+    got = imagecodecs.imread(tmp_path / "out" / name.replace("a.", "a_rgb."))
+    np.testing.assert_array_equal(got, np.full((1200, 1000, 3), value, dtype))
 
 
 def test_an_output_folder_that_cannot_be_made(good, tmp_path):

@@ -130,6 +130,8 @@ def test_colorize(calls):
     share = ("--resume", "--share", "3/4")
     assert run("colorize", "a.png", "-o", "out", *share) == 0
     assert calls[-1][0][-1] == Rules(resume=True, share=(3, 4))
+    assert run("colorize", "a.png", "-o", "out", "--strict") == 0
+    assert calls[-1][0][-1] == Rules(strict=True)
 
 
 @pytest.mark.parametrize(

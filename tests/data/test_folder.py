@@ -260,6 +260,35 @@ def test_a_table_with_a_scene_or_a_file_in_two_splits_is_refused(tmp_path):
     assert "2 files are listed more than once: x_nir.png, x_rgb.png; keep one row of each" in text
 
 
+@pytest.mark.parametrize("start", ["", ".\\", "..\\data\\", "deep/..\\", "deep\\../"])
+def test_a_table_may_be_written_on_windows(tmp_path, start):
+    folder = tmp_path / "data"
+    write_pair(folder / "deep" / "in", "x")
+    write_table(folder, f"nir,rgb\r\n{start}deep\\in\\x_nir.png,{start}deep\\in\\x_rgb.png\r\n")
+    (pair,) = find_pairs(folder)
+    assert (pair.name, pair.nir.name, pair.rgb.name) == ("x", "x_nir.png", "x_rgb.png")
+    assert pair.nir.samefile(folder / "deep" / "in" / "x_nir.png")
+
+
+def test_a_backslash_may_belong_to_a_name(tmp_path):
+    write_pair(tmp_path / "deep", "x")
+    write_pair(tmp_path, "deep\\x")
+    write_table(
+        tmp_path, "nir,rgb\ndeep\\x_nir.png,deep\\x_rgb.png\ndeep/x_nir.png,deep/x_rgb.png\n"
+    )
+    assert [pair.name for pair in find_pairs(tmp_path)] == ["deep\\x", "x"]
+    write_table(tmp_path, "nir,rgb\ndeep\\y_nir.png,deep\\y_rgb.png\n")
+    assert f"1 of 1 names do not exist: {tmp_path}/deep\\y_nir.png" in message(find_pairs, tmp_path)
+
+
+def test_a_table_lists_a_file_once_in_whatever_way(tmp_path):
+    write_pair(tmp_path / "deep", "x")
+    write_table(
+        tmp_path, "nir,rgb\ndeep\\x_nir.png,deep\\x_rgb.png\ndeep/x_nir.png,deep/x_rgb.png\n"
+    )
+    assert "2 files are listed more than once" in message(find_pairs, tmp_path)
+
+
 def test_files_that_a_table_lists_must_exist(tmp_path):
     write_pair(tmp_path / "deep", "x")
     write_table(tmp_path, "nir,rgb\ndeep/x_nir.png,deep/x_rgb.png\ndeep/y_nir.png,deep/y_rgb.png\n")

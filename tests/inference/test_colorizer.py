@@ -220,13 +220,50 @@ def test_progress_counts_tiles():
         (np.zeros((0, 4), np.uint8), "no pixels"),
         ([[1, 2], [3]], "nir is not an array .*; give rows of equal length"),
         ([["a"]], "pixels are <U1; give integers or floats"),
-        (np.full((4, 5), 3, np.uint8), "all 20 pixels have the value 3"),
         (np.full((4, 5), np.nan, np.float32), "20 of 20 pixels are NaN or infinite"),
     ],
 )
 def test_bad_arrays_are_refused(nir, message):
     with pytest.raises(InputError, match=message):
         identity(8, 5).colorize(nir)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "want"),
+    [
+        (0, "uint8", 0),
+        (51, "uint8", 51),
+        (255, "uint8", 255),
+        (300, "uint16", 300),
+        (9, "int64", 9),
+        (300, "int32", 300),
+        (0.25, "float32", 0.25),
+        (1, "float16", 1),
+        (4000, "float64", 0.5),
+        (-1, "float32", 0.5),
+    ],
+)
+@pytest.mark.parametrize("mode", ["sliding", "whole"])
+def test_an_image_of_one_value_is_one_gray(value, dtype, want, mode):
+    settings = Settings(tile=8, stride=5, batch=1, mode=mode, size=32)
+    model = Colorizer(Identity(), {}, Config(), settings=settings)
+    calls = []
+    got = model.colorize(np.full((4, 50), value, dtype), progress=lambda *call: calls.append(call))
+    np.testing.assert_array_equal(got, np.full((4, 50, 3), want, got.dtype))
+    assert got.dtype.kind == ("f" if "float" in dtype else "u")
+    assert calls == [(1, 1)]
+
+
+def test_an_image_of_one_value_among_others():
+    nir = np.stack([full_range(20, 30, seed, "uint8") for seed in range(3)])
+    nir[1] = 7
+    got = identity(8, 5).colorize(nir[..., None])
+    np.testing.assert_array_equal(got, np.repeat(nir[..., None], 3, -1))
+
+
+def test_an_image_of_one_value_may_be_refused():
+    with pytest.raises(InputError, match="all 20 pixels have the value 3, which holds no picture"):
+        identity(8, 5).colorize(np.full((4, 5), 3, np.uint8), strict=True)
 
 
 @pytest.mark.parametrize(("option", "value"), [("tile", 0), ("stride", 9), ("batch", 0)])
