@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.images.bands import Choice
 from haqagen_jax.images.files import EXTENSIONS
+
+_ANY = Choice()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Rules:
         resume: Skip outputs that are complete, and replace those that are not.
         max_pixels: The largest image to color; see `haqagen_jax.images.source.open_nir`.
         share: (i, n): every n-th file from the i-th, i from 0; n calls together color all.
+        choice: The band that is wanted of images with several.
 
     Raises:
         InputError: A value out of range, or both `overwrite` and `resume`.
@@ -45,6 +49,7 @@ class Rules:
     resume: bool = False
     max_pixels: int | None = None
     share: tuple[int, int] = (0, 1)
+    choice: Choice = _ANY
 
     def __post_init__(self) -> None:
         if self.overwrite and self.resume:

@@ -16,12 +16,15 @@ from jaxtyping import Float32
 
 from haqagen_jax.inference.job import ActiveJob, Job, bands
 from haqagen_jax.inference.predictor import TilePredictor
+from haqagen_jax.nir.filling import filled
 from haqagen_jax.system.prefetch import prefetch
 
 _IN_FLIGHT = 2  # batches: one computes while another is cut or blended
 
 
 class _Tile(NamedTuple):
+    """A tile: prepared NIR and, where a part of it holds no data, the weight of each pixel."""
+
     owner: ActiveJob
     origin: tuple[int, int]
     nir: Float32[np.ndarray, "tile tile c"]
@@ -104,7 +107,13 @@ def _tiles(active: ActiveJob) -> Generator[_Tile]:
         for row, (first, band) in enumerate(rows):
             for column in range(plan.grid[1]):
                 origin = row * plan.stride, column * plan.stride
-                nir = active.job.preparation.planes(plan.extract(band, origin, first))
+                tile = filled(plan.extract(band, origin, first))
+                planes = active.job.preparation.planes(tile[..., :1])
+                nir = (
+                    np.concatenate([planes, tile[..., 1:]], axis=-1)
+                    if tile.shape[-1] > 1
+                    else planes
+                )
                 yield _Tile(active, origin, nir)
 
 

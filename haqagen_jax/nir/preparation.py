@@ -19,10 +19,16 @@ from haqagen_jax.nir.quantiles import counted_percentiles, percentiles_of
 
 FLOAT_LEVELS = 65_536  # a float image is equalized as if it had 16 bits
 WHOLE = (0.0, 100.0)  # percentiles of plain min-max
+ROBUST = (0.1, 99.9)  # percentiles that a few stuck pixels do not move
+_TAIL = 1e-4  # share of the pixels at either end that counts as outliers
 
 Blocks = Callable[
     [], Iterable[Real[np.ndarray, "..."]]
 ]  # iterates over an image's pixels anew at each call
+
+
+class FlatError(InputError):
+    """An image with contrast that has none between the percentiles asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,22 +41,30 @@ class Preparation:
             `low` and `high` of a float image; None for a straight line from `low` to `high`.
         black: HSV value of what becomes 0, in [0, 1), for networks that take the value of the
             image, too; None for other networks.
+        tails: The share of the range from the darkest to the brightest pixel that the darkest and
+            the brightest 0.01 % of the pixels take, in [0, 1] each.
     """
 
     low: float
     high: float
     table: Float[np.ndarray, " levels"] | None
     black: float | None = None
+    tails: tuple[float, float] = (0.0, 0.0)
 
     def apply(self, pixels: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Map pixels of the image to [0, 1].
 
         Args:
-            pixels: Any part of the image that was fitted, in its own type.
+            pixels: Any part of the image that was fitted, in its own type; masked where it holds no
+                data.
 
         Returns:
-            float32 in [0, 1] of the same shape.
+            float32 in [0, 1] of the same shape; NaN for what is masked.
         """
+        if isinstance(pixels, np.ma.MaskedArray):
+            missing = np.ma.getmaskarray(pixels)
+            safe = np.where(missing, pixels.dtype.type(self.low), pixels.data)
+            return np.where(missing, np.float32(np.nan), self.apply(safe))
         if self.table is None:
             return _line(pixels, self.low, self.high)
         if pixels.dtype.kind == "f":
@@ -117,7 +131,10 @@ def fit(
     _check_contrast(int(counts.sum()), levels[present[[0, -1]]] if len(present) else levels[:0])
     if counts.sum() == 1:
         return Preparation(0.0, float(top), (levels / top).astype(np.float32))
-    return Preparation(0.0, float(top), _table(levels, counts, equalize, percentiles))
+    table = _table(levels, counts, equalize, percentiles)
+    inner = counted_percentiles(levels, counts, _tail_percentiles(int(counts.sum())))
+    tails = _tails(levels[present[0]], levels[present[-1]], *inner)
+    return Preparation(0.0, float(top), table, tails=tails)
 
 
 def prepare_nir(
@@ -218,9 +235,22 @@ def _fit_floats(
         counts = _count((_levels(block, low, high) for block in blocks()), FLOAT_LEVELS)
         levels = np.arange(FLOAT_LEVELS, dtype=np.float64)
         return Preparation(low, high, _table(levels, counts, equalize, percentiles))
+    limits = percentiles_of(blocks, dtype, (*_tail_percentiles(count), *percentiles), count)
+    tails = _tails(low, high, limits[0], limits[1])
     if percentiles != WHOLE:
-        low, high = _contrast(percentiles_of(blocks, dtype, percentiles), *percentiles)
-    return Preparation(low, high, None)
+        low, high = _contrast(limits[2:], *percentiles)
+    return Preparation(low, high, None, tails=tails)
+
+
+def _tail_percentiles(count: int) -> tuple[float, float]:
+    """Return the percentiles next to the outer 0.01 % of so many pixels, at least one each."""
+    outer = 100 * min(math.ceil(_TAIL * count) / max(count - 1, 1), 0.5)
+    return outer, 100 - outer
+
+
+def _tails(low: float, high: float, inner_low: float, inner_high: float) -> tuple[float, float]:
+    span = high / 2 - low / 2  # halved, as the difference of the extremes of float64 overflows
+    return (inner_low / 2 - low / 2) / span, (high / 2 - inner_high / 2) / span
 
 
 def _table(
@@ -277,7 +307,7 @@ def _check_percentiles(low: float, high: float) -> None:
 
 def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
     if not count:
-        raise InputError("the image has no pixels; give at least one")
+        raise InputError("the image has no pixels with data; give at least one")
     if count > 1 and extremes[0] == extremes[-1]:
         raise InputError(
             f"all {count} pixels have the value {extremes[0]:.9g}, which holds no picture; give an "
@@ -288,5 +318,5 @@ def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
 def _contrast(limits: tuple[float, ...], low: float, high: float) -> tuple[float, float]:
     bottom, top = limits
     if bottom == top:
-        raise InputError(f"percentiles {low} and {high} of the image are both {bottom}; widen them")
+        raise FlatError(f"percentiles {low} and {high} of the image are both {bottom}; widen them")
     return bottom, top

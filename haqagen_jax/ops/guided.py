@@ -16,6 +16,8 @@ from haqagen_jax.ops.checks import Like
 
 # Below this, the rounding error of a flat box's variance in float32 would count as structure.
 LEAST_EPS = 1e-6
+# A box whose weights add up to less holds no pixel: what is left is rounding of cumulative sums.
+_LEAST_SHARE = 1e-6
 
 
 class AffineCoefficients(NamedTuple):
@@ -78,6 +80,7 @@ def guided_coefficients(
     radius: int,
     eps: float,
     tolerance: float | None = None,
+    weight: Like | None = None,
 ) -> AffineCoefficients:
     """Fit a local affine model of colors on a NIR image.
 
@@ -94,9 +97,12 @@ def guided_coefficients(
             guide's structure.
         tolerance: Mean squared residual of a box's fit at which the box has half the weight of one
             that is fitted exactly; positive. None: all boxes have the same weight.
+        weight: Weight of each pixel, shape (b, h, w, 1), in [0, 1]: pixels of weight 0 take no part
+            in any sum, whatever they hold. None: 1 everywhere.
 
     Returns:
-        Coefficients, shape (b, h, w, c) each.
+        Coefficients, shape (b, h, w, c) each; a = 0 and the mean color where no box around a pixel
+        has any weight.
 
     Raises:
         ValueError: `radius`, `eps` or `tolerance` is out of range, or the sizes differ.
@@ -123,30 +129,47 @@ def guided_coefficients(
             f"nir has shape {nir.shape} and color {color.shape}; must be (b, h, w, 1) and "
             "(b, h, w, c) of the same b, h and w"
         )
-    nir, color = nir.astype(jnp.float32), color.astype(jnp.float32)
+    nir, color = jnp.asarray(nir, jnp.float32), jnp.asarray(color, jnp.float32)
+    weights = None if weight is None else jnp.asarray(weight, jnp.float32)
     # Moments are taken about the image's mean, so that little cancels in float32.
-    center = nir.mean(axis=(1, 2), keepdims=True)
-    tone = color.mean(axis=(1, 2), keepdims=True)
+    center, tone = _image_mean(nir, weights), _image_mean(color, weights)
     x, y = nir - center, color - tone
     channels = color.shape[-1]
-    moments = box_mean(jnp.concatenate([x, x * x, y, x * y], axis=-1), radius)
+    share = None if weights is None else box_mean(weights, radius)
+
+    def mean(values: Array) -> Array:
+        if weights is None or share is None:
+            return box_mean(values, radius)
+        return box_mean(values * weights, radius) / jnp.maximum(share, _LEAST_SHARE)
+
+    moments = mean(jnp.concatenate([x, x * x, y, x * y], axis=-1))
     mean_x, mean_xx = moments[..., :1], moments[..., 1:2]
     mean_y, mean_xy = moments[..., 2 : 2 + channels], moments[..., 2 + channels :]
     variance = jnp.maximum(mean_xx - mean_x * mean_x, 0)
     covariance = mean_xy - mean_x * mean_y
     a = covariance / (variance + eps)
     b = mean_y - a * mean_x
-    if tolerance is None:
-        smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
-    else:
-        mean_yy = box_mean(jnp.square(y), radius)
+    trust = None if share is None else (share > _LEAST_SHARE).astype(jnp.float32)
+    if tolerance is not None:
+        mean_yy = mean(jnp.square(y))
         residual = mean_yy - mean_y * mean_y - 2 * a * covariance + a * a * variance
         residual = jnp.maximum(residual.mean(-1, keepdims=True), 0)
-        weight = tolerance / (residual + tolerance)
-        sums = box_mean(jnp.concatenate([weight * a, weight * b, weight], axis=-1), radius)
-        smooth = sums[..., :-1] / sums[..., -1:]
+        fit = tolerance / (residual + tolerance)
+        trust = fit if trust is None else fit * trust
+    if trust is None:
+        smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
+    else:
+        sums = box_mean(jnp.concatenate([trust * a, trust * b, trust], axis=-1), radius)
+        smooth = sums[..., :-1] / jnp.maximum(sums[..., -1:], _LEAST_SHARE)
     a, b = smooth[..., :channels], smooth[..., channels:]
     return AffineCoefficients(a, b + tone - a * center)
+
+
+def _image_mean(image: Array, weights: Array | None) -> Array:
+    if weights is None:
+        return image.mean(axis=(1, 2), keepdims=True)
+    total = weights.sum(axis=(1, 2), keepdims=True)
+    return (image * weights).sum(axis=(1, 2), keepdims=True) / jnp.maximum(total, 1)
 
 
 def guided_filter(

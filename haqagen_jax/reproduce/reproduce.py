@@ -20,6 +20,7 @@ from haqagen_jax.evaluation import scoring
 from haqagen_jax.evaluation.measure import Perceptual
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.losses.objective import needs_texture
+from haqagen_jax.nir.preparation import WHOLE
 from haqagen_jax.reproduce import layout
 from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
 from haqagen_jax.reproduce.layout import Result
@@ -28,7 +29,7 @@ from haqagen_jax.run.texture import pretrain_texture
 from haqagen_jax.system.console import complain
 from haqagen_jax.system.files import prepare_folder, write_bytes
 
-_PAPER = Settings(mode="sliding")  # Algorithm 1: stride 222, every tile by itself
+_PAPER = Settings(mode="sliding", stretch=WHOLE)  # Algorithm 1: stride 222, every tile by itself
 
 
 @dataclasses.dataclass(frozen=True)

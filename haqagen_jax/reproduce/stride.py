@@ -18,6 +18,7 @@ from haqagen_jax.evaluation.tables import aligned, number
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import Settings
 from haqagen_jax.inference.tiling import TilePlan
+from haqagen_jax.nir.preparation import WHOLE
 from haqagen_jax.system import strict_json
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder, write_bytes
@@ -61,7 +62,7 @@ def sweep(
     """
     pairs, problems = usable_pairs(data, "test")
     distance = scoring.load_perceptual(lpips)
-    settings = [Settings(mode="sliding", stride=stride) for stride in strides]
+    settings = [Settings(mode="sliding", stretch=WHOLE, stride=stride) for stride in strides]
     name = api.load(model, settings[0]).name
     prepare_folder(Path(workdir))
     failed = dict.fromkeys(problems)

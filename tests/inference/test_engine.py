@@ -79,8 +79,14 @@ def picture(height, width, seed=0):
 
 
 def colorizer(**options):
-    options = {"tile": 8, "stride": 6, "batch": 4, "mode": "sliding"} | options
+    plain = {"tile": 8, "stride": 6, "batch": 4, "mode": "sliding", "stretch": (0.0, 100.0)}
+    options = plain | options
     return Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
+
+
+def stored(height, width):
+    """A picture of 16 bits, whose pixels are read once to prepare it."""
+    return (picture(height, width) * 65_535).astype(np.uint16)
 
 
 def counted(model, monkeypatch):
@@ -119,7 +125,7 @@ def test_one_shape_for_everything(monkeypatch):
 @pytest.mark.parametrize("mode", ["sliding", "whole"])
 def test_a_picture_that_fails_stops_no_other(mode):
     model = colorizer(mode=mode, size=16, radius=2)
-    image = picture(300, 30)  # larger than the training's
+    image = stored(300, 30)  # larger than the training's
     sources = [ArraySource(image), Broken(image, 20), ArraySource(image)]
     if mode == "whole":  # everything is read once more, for the reduced image
         sources[1].readings[0] = -1
@@ -155,7 +161,7 @@ def test_a_sink_that_fails_at_the_end_hears_of_it():
 def test_no_thread_is_left():
     before = threading.active_count()
     model = colorizer()
-    model.run([model.job(Broken(picture(40, 30), 20), List())])
+    model.run([model.job(Broken(stored(40, 30), 20), List())])
     assert threading.active_count() == before
 
 
@@ -269,7 +275,7 @@ def test_whatever_a_picture_raises_is_its_own():
                 raise TypeError("unhashable type")
             return super().rows(start, stop)
 
-    model, image = colorizer(), picture(40, 30)
+    model, image = colorizer(), stored(40, 30)
     sinks = [List(), List()]
     sources = [Strange(image), ArraySource(image)]
     model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))
