@@ -24,8 +24,12 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 if not flags.FLAGS.is_parsed():  # Grain's worker processes read absl flags.
     flags.FLAGS.mark_as_parsed()
 # A suite in the background of a shell ignores Ctrl-C, and so would all programs it starts.

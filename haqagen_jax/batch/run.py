@@ -20,7 +20,6 @@ from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, conflicts, plan_outputs, select
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
-from haqagen_jax.images.levels import output_dtype
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 from haqagen_jax.images.source import open_nir
 from haqagen_jax.inference.colorizer import Colorizer
@@ -144,11 +143,11 @@ class _Run:
             file.status = "complete"
             self._display.advance(self._total)
             return None
-        header, nir = open_nir(source, self._rules.max_pixels)
-        size, dtype = (nir.height, nir.width), output_dtype(nir.dtype)
+        header, nir, dtype, marking = open_nir(source, self._rules.max_pixels, self._rules.choice)
+        size = nir.height, nir.width
         file.height, file.width = size
         image_files.check_depth(target, dtype)
-        sink = FileSink(header, target, size, dtype, self._writers)
+        sink = FileSink(header, target, size, dtype, self._writers, marking)
         for name in header.carried.dropped:
             complain(
                 f"{source}: its tags of {name} are damaged; its colors go without them",

@@ -10,7 +10,10 @@ from pathlib import Path
 from haqagen_jax.batch.folders import Listing, list_images, list_matches
 from haqagen_jax.batch.naming import band, colored_name, is_image
 from haqagen_jax.errors import InputError
+from haqagen_jax.images.bands import Choice
 from haqagen_jax.images.files import EXTENSIONS
+
+_ANY = Choice()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Rules:
         max_pixels: The largest image to color; see `haqagen_jax.images.source.open_nir`.
         share: (i, n): every n-th file from the i-th, i from 0; n calls together color all.
         strict: Refuse an image of one value, instead of a constant gray.
+        choice: The band that is wanted of images with several.
 
     Raises:
         InputError: A value out of range, or both `overwrite` and `resume`.
@@ -54,6 +58,7 @@ class Rules:
     max_pixels: int | None = None
     share: tuple[int, int] = (0, 1)
     strict: bool = False
+    choice: Choice = _ANY
 
     def __post_init__(self) -> None:
         if self.overwrite and self.resume:

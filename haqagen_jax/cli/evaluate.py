@@ -89,6 +89,7 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
         "--out", metavar="OUT", help="folder for the tables, every image's values and a page"
     )
     add_settings(parser)
+    parser.set_defaults(stretch="minmax")  # as published figures are computed
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
 
 

@@ -85,8 +85,11 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         settings, share = chosen_settings(args), _share(args.share)
         from haqagen_jax.batch.select import Rules
+        from haqagen_jax.images.bands import Choice
 
-        rules = Rules(args.overwrite, args.resume, args.max_pixels, share, args.strict)
+        choice = Choice(args.band, args.gray)
+        limit = args.max_pixels
+        rules = Rules(args.overwrite, args.resume, limit, share, args.strict, choice)
         resolve_model(args.model)
         # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.batch.run import colorize_files
@@ -119,6 +122,14 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         "window at the image's own size",
     )
     add_settings(parser)
+    parser.add_argument(
+        "--band", metavar="N|NAME", help="of an image with several: a number from 1, nir, red ..."
+    )
+    parser.add_argument(
+        "--gray",
+        metavar="G",
+        help="what to take of a color file that shows near infrared: luma, red or max",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="go on: skip outputs that are there")
     parser.add_argument(

@@ -2,9 +2,10 @@
 
 import argparse
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from haqagen_jax import paper
+from haqagen_jax.errors import InputError
 
 if TYPE_CHECKING:
     from haqagen_jax.inference.settings import Settings
@@ -79,6 +80,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "%(default)s)",
     )
     parser.add_argument(
+        "--stretch",
+        metavar="S",
+        help="minmax, or two percentiles of the NIR image that become black and white, as 0.1,99.9",
+    )
+    parser.add_argument(
         "--ensemble",
         action="store_true",
         help="average the image, its mirror image, and both at half the size",
@@ -100,4 +106,22 @@ def chosen_settings(args: argparse.Namespace) -> "Settings":
     from haqagen_jax.inference.settings import Settings
 
     names = [field.name for field in dataclasses.fields(Settings)]
-    return Settings(**{name: getattr(args, name) for name in names if hasattr(args, name)})
+    values: dict[str, Any] = {n: getattr(args, n) for n in names if hasattr(args, n)}
+    values["stretch"] = _stretch(getattr(args, "stretch", None))
+    return Settings(**values)
+
+
+def _stretch(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    from haqagen_jax.inference.settings import MINMAX
+
+    if text == "minmax":
+        return MINMAX
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"stretch = {text!r}: must be minmax, or two percentiles as in 0.1,99.9"
+        ) from None
+    return low, high

@@ -5,20 +5,55 @@ Every failure is an `InputError` of one line that names the place. Not handled: 
 
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
 import tifffile
-from jaxtyping import Real
+from jaxtyping import Bool, Real
 
 from haqagen_jax.errors import InputError, decodable, located
-from haqagen_jax.images.header import PNG, read_stored
-from haqagen_jax.images.tiff import last_byte
+from haqagen_jax.images import nodata
+from haqagen_jax.images.bands import (
+    ALPHA,
+    RGB,
+    Choice,
+    chosen_band,
+    listed,
+    mapir_names,
+    only_band,
+    require_gray,
+    tiff_names,
+    to_gray,
+)
+from haqagen_jax.images.levels import full_depth
+from haqagen_jax.images.stored import PNG, read_stored
+from haqagen_jax.images.tiff_source import last_byte, missing_parts
 
-GRAY_TOLERANCE = 4 / 255  # of the range: rounding of a gray JPEG that was saved as RGB
+_ANY = Choice()
+_NAMES = {1: ("gray",), 2: ("gray", ALPHA), 3: RGB, 4: (*RGB, ALPHA)}  # by the samples of a PNG
 
 
-def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
+class Samples(NamedTuple):
+    """All samples of an image.
+
+    Attributes:
+        pixels: (h, w, c), the file's own type and range; masked where they hold no data.
+        names: Of each sample; see `haqagen_jax.images.bands.tiff_names`.
+    """
+
+    pixels: Real[np.ndarray, "h w c"]
+    names: tuple[str, ...]
+
+    @property
+    def alpha(self) -> Real[np.ndarray, "h w"] | None:
+        """The opacity of each pixel, as stored; None where the file has none."""
+        if ALPHA not in self.names:
+            return None
+        return np.ma.getdata(self.pixels)[..., self.names.index(ALPHA)]
+
+
+def decode(data: bytes, place: str | Path) -> Samples:
     """Decode the bytes of an image file.
 
     Args:
@@ -26,45 +61,79 @@ def decode(data: bytes, place: str | Path) -> Real[np.ndarray, "h w *c"]:
         place: Its name, for messages.
 
     Returns:
-        (h, w) or (h, w, c), c counting an alpha channel; the file's own type and range.
+        Its samples, upright.
 
     Raises:
         InputError: Not an image, truncated or damaged, larger than memory, or more than one image.
     """
     try:
         with located(place), decodable():
-            image = _pixels(data)
+            samples = _samples(data)
     except MemoryError:
         raise InputError(
             f"{place}: needs more memory than there is; cut it up, or export it again"
         ) from None
-    if image.size == 0:
-        raise InputError(f"{place}: has no pixels (shape {image.shape}); export it again")
-    return image
+    if samples.pixels.size == 0:
+        shape = samples.pixels.shape
+        raise InputError(f"{place}: has no pixels (shape {shape}); export it again")
+    return samples
 
 
-def decode_nir(data: bytes, place: str | Path) -> Real[np.ndarray, "h w"]:
+def decode_nir(data: bytes, place: str | Path, choice: Choice = _ANY) -> Real[np.ndarray, "h w"]:
     """Decode one NIR image.
 
     Args:
-        data: A gray image, or a color file whose channels are equal (to 4 of 255 levels).
+        data: The content of an image file; see `nir_of`.
         place: Its name, for messages.
+        choice: The band that is wanted.
 
     Returns:
-        (h, w), the file's own type and range.
+        See `nir_of`.
 
     Raises:
-        InputError: A color photograph, pixels that are not opaque, several bands, NaN or infinity
-            in a color file, and all of `decode`.
+        InputError: All of `decode` and `nir_of`.
     """
-    image = _opaque(decode(data, place), place)
-    if image.ndim == 2:
-        return image
-    if image.shape[2] == 3:
-        _refuse_color(image, place)
-    elif image.shape[2] != 1:
-        raise InputError(f"{place}: has {image.shape[2]} channels; extract the NIR band first")
-    return image[..., 0]
+    samples = decode(data, place)
+    with located(place):
+        return nir_of(samples, choice)
+
+
+def nir_of(samples: Samples, choice: Choice = _ANY) -> Real[np.ndarray, "h w"]:
+    """Take the near-infrared band of an image.
+
+    Args:
+        samples: A gray image, or a color file whose channels are equal but for a cast, noise and a
+            time stamp; any image, where `choice` says what to take.
+        choice: The band that is wanted.
+
+    Returns:
+        (h, w), the file's own type and range; masked where it holds no data, transparent pixels
+        among them.
+
+    Raises:
+        InputError: A color photograph, several bands, or a band that it does not have. The message
+            does not name the file.
+    """
+    names, alpha = samples.names, samples.alpha
+    clear = None if alpha is None else alpha == 0
+    index = chosen_band(names, choice.band) if choice.band is not None else only_band(names)
+    if index is not None:
+        if names[index] == ALPHA:
+            clear = None  # what the file calls so is a band by the user's word
+        return nodata.mask(samples.pixels[..., index], None, clear)
+    bands = [i for i, name in enumerate(names) if name != ALPHA]
+    if len(bands) != 3:
+        raise InputError(
+            f"has {len(bands)} bands ({listed(names)}); extract the NIR band first, or name it: "
+            "--band N"
+        )
+    colors = samples.pixels[..., bands]
+    if choice.gray is None:
+        require_gray(colors if clear is None else nodata.mask(colors, None, _all(clear, 3)))
+    data = np.ma.getdata(colors)
+    equal = choice.gray is None and (data == data[..., :1]).all()
+    image = colors[..., 0] if equal else to_gray(colors, choice.gray or "luma")
+    return nodata.mask(image, None, clear)
 
 
 def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
@@ -80,65 +149,43 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
     Raises:
         InputError: A gray image, another type or range, NaN or infinity, and all of `decode`.
     """
-    image = _opaque(decode(data, place), place)
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(f"{place}: has shape {image.shape}; give a colour image of 3 channels")
+    samples = decode(data, place)
+    bands = [i for i, name in enumerate(samples.names) if name != ALPHA]
+    image, alpha = samples.pixels[..., bands], samples.alpha
+    if len(bands) != 3:
+        shape = image.shape[:2] if len(bands) == 1 else image.shape
+        raise InputError(f"{place}: has shape {shape}; give a colour image of 3 channels")
+    missing = np.asarray(np.ma.getmaskarray(image).all(-1))
+    if image.dtype.kind == "f":
+        missing |= ~np.isfinite(np.ma.getdata(image)).all(-1)
+    if alpha is not None:
+        missing |= alpha == 0
+    # A pixel is there, or is not: the nodata value in one channel alone is a color.
+    image = nodata.mask(np.ma.getdata(image), None, _all(missing, 3))
     if image.dtype in (np.uint8, np.uint16):
         return image
-    if image.dtype.kind == "f":
-        _require_numbers(image, place)
-    if image.dtype.kind != "f" or not (image.min() >= 0 and image.max() <= 1):
+    known = nodata.valid(image)
+    if image.dtype.kind != "f" or not (known.size and known.min() >= 0 and known.max() <= 1):
         raise InputError(f"{place}: is {image.dtype}; give 8 or 16 bits, or float in [0, 1]")
     return image
 
 
-def _opaque(image: np.ndarray, place: str | Path) -> np.ndarray:
-    """Drop an alpha channel that is opaque everywhere; refuse any other."""
-    if image.ndim == 2 or image.shape[2] not in (2, 4):
-        return image
-    alpha = image[..., -1]
-    full = 1.0 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
-    clear = int(alpha.size - np.count_nonzero(alpha == full))
-    if clear:
-        raise InputError(
-            f"{place}: {clear} of {alpha.size} pixels are not opaque; flatten or crop the image"
-        )
-    image = image[..., :-1]
-    return image[..., 0] if image.shape[2] == 1 else image
+def _all(missing: Bool[np.ndarray, "h w"], count: int) -> Bool[np.ndarray, "h w c"]:
+    return np.broadcast_to(missing[..., None], (*missing.shape, count))
 
 
-def _require_numbers(image: np.ndarray, place: str | Path) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(image).all(-1)))
-    if bad:
-        raise InputError(
-            f"{place}: {bad} of {image[..., 0].size} pixels are NaN or infinite; replace them by "
-            "valid values"
-        )
-
-
-def _refuse_color(image: np.ndarray, place: str | Path) -> None:
-    _require_numbers(image, place)
-    with np.errstate(over="ignore"):  # of the extremes of float64
-        spread = image.max(-1).astype(np.float64) - image.min(-1)
-    full = np.abs(image).max() if image.dtype.kind == "f" else np.iinfo(image.dtype).max
-    if spread.max() > GRAY_TOLERANCE * full:
-        raise InputError(
-            f"{place}: is a colour photograph (its channels differ by up to {spread.max():.3g}, "
-            f"{spread.mean():.3g} on average, of {full:.5g}); give a near-infrared image"
-        )
-
-
-def _pixels(data: bytes) -> np.ndarray:
-    """Decode upright pixels; palettes are replaced by their colors."""
+def _samples(data: bytes) -> Samples:
+    """Decode upright samples; palettes are replaced by their colors."""
     file = io.BytesIO(data)
     stored = read_stored(file)
     if stored.page is not None:
-        image = _tiff_pixels(stored.page, len(data))
-    elif data.startswith(PNG):
-        image = imagecodecs.png_decode(data)
+        image, names = _tiff_samples(stored.page, stored.mask, len(data))
     else:
-        image = _jpeg_pixels(data, scan=file.tell())
-    return _upright(image, stored.orientation)
+        is_png = data.startswith(PNG)
+        image = imagecodecs.png_decode(data) if is_png else _jpeg_pixels(data, scan=file.tell())
+        names = _NAMES[1 if image.ndim == 2 else image.shape[2]]
+    image = image[..., None] if image.ndim == 2 else image
+    return Samples(_upright(image, stored.orientation), mapir_names(stored.camera, names))
 
 
 def _jpeg_pixels(data: bytes, scan: int) -> np.ndarray:
@@ -151,7 +198,10 @@ def _jpeg_pixels(data: bytes, scan: int) -> np.ndarray:
     return image
 
 
-def _tiff_pixels(page: tifffile.TiffPage, length: int) -> np.ndarray:
+def _tiff_samples(
+    page: tifffile.TiffPage, mask: tifffile.TiffPage | None, length: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Decode the samples of a TIFF, and name them."""
     if last_byte(page) > length:  # some decoders make up what is missing
         raise InputError("truncated (a TIFF without its last pixels); copy or export it again")
     image = page.asarray()
@@ -159,17 +209,21 @@ def _tiff_pixels(page: tifffile.TiffPage, length: int) -> np.ndarray:
         image = np.moveaxis(image, 0, -1)
     photometric, colors = tifffile.PHOTOMETRIC(page.photometric), page.colormap
     jpeg = page.compression == tifffile.COMPRESSION.JPEG
-    if image.dtype == bool:
-        image = image.astype(np.uint8) * np.uint8(255)
+    names = tiff_names(page)
+    missing = None if image.ndim > 3 else _missing(page, mask, image.shape)
+    image = nodata.mask(image, nodata.read_tag(page), missing)
     if photometric == tifffile.PHOTOMETRIC.PALETTE and colors is not None:
         # 16 bits by the standard, of which programs fill the upper 8, or both halves alike; some
         # write 8 bits.
         table = (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
-        image, photometric = np.moveaxis(table[:, image], 0, -1), tifffile.PHOTOMETRIC.RGB
+        looked_up = np.moveaxis(table[:, np.ma.getdata(image)], 0, -1)
+        gaps = np.ma.getmaskarray(image)
+        image, photometric = nodata.mask(looked_up, None, _all(gaps, 3)), tifffile.PHOTOMETRIC.RGB
+        names = RGB
     elif photometric == tifffile.PHOTOMETRIC.YCBCR and jpeg:  # libjpeg has made RGB of it
         photometric = tifffile.PHOTOMETRIC.RGB
     else:
-        image = _full_scale(image, page.bitspersample)
+        image = full_depth(image, page.bitspersample)
     if image.ndim > 3 or photometric not in (0, 1, 2) or image.dtype.kind not in "uif":
         raise InputError(
             f"unsupported TIFF ({photometric.name}, {image.dtype}, shape {image.shape}); save it "
@@ -177,15 +231,20 @@ def _tiff_pixels(page: tifffile.TiffPage, length: int) -> np.ndarray:
         )
     if photometric == 0 and image.dtype.kind == "u":  # white is zero
         image = np.iinfo(image.dtype).max - image
-    return image
+    return image, names
 
 
-def _full_scale(image: np.ndarray, bits: int) -> np.ndarray:
-    """Scale pixels of fewer bits than their type, as 12 of 16, to the full range of the type."""
-    if image.dtype.kind != "u" or bits == 8 * image.dtype.itemsize:
-        return image
-    factor = np.iinfo(image.dtype).max / (2**bits - 1)
-    return np.rint(image * factor).astype(image.dtype)
+def _missing(
+    page: tifffile.TiffPage, mask: tifffile.TiffPage | None, shape: tuple[int, ...]
+) -> Bool[np.ndarray, "..."] | None:
+    """Return the pixels that a mask takes out, or whose part of a sparse file is not there."""
+    missing = missing_parts(page)
+    if mask is not None:
+        masked = mask.asarray() == 0
+        missing = masked if missing is None else missing | masked
+    if missing is None or len(shape) == 2:
+        return missing
+    return _all(missing, shape[2])
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -196,4 +255,7 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
         image = image[::-1]
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
-    return np.ascontiguousarray(image)
+    contiguous = np.ascontiguousarray(np.ma.getdata(image))
+    if not isinstance(image, np.ma.MaskedArray):
+        return contiguous
+    return np.ma.masked_array(contiguous, np.ascontiguousarray(np.ma.getmaskarray(image)))

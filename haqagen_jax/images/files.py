@@ -21,6 +21,7 @@ from haqagen_jax.images import icc, tiff
 from haqagen_jax.images.decode import decode_nir, decode_rgb
 from haqagen_jax.images.header import has_end, opened, upright_size
 from haqagen_jax.images.levels import from_levels
+from haqagen_jax.images.marking import NO_MARK, Marking
 from haqagen_jax.system.files import replaced
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -128,8 +129,9 @@ def write_rows(
     path: Path,
     size: tuple[int, int],
     dtype: np.dtype,
-    rows: Iterable[Real[np.ndarray, "rows w 3"]],
+    rows: Iterable[Real[np.ndarray, "rows w c"]],
     tags: dict[str, Any],
+    marking: Marking = NO_MARK,
 ) -> None:
     """Write an sRGB image that comes by rows; atomic, as `write`.
 
@@ -139,15 +141,16 @@ def write_rows(
         dtype: uint8, uint16 or float32; one that the format can hold.
         rows: From above; what they raise is raised, and there is no file.
         tags: Tags of a TIFF; see `haqagen_jax.images.tiff_tags.carried_tags`.
+        marking: How pixels without data are marked in the rows, in a way that the format can.
 
     Raises:
         InputError: The file cannot be written.
     """
     with replaced(path) as file:
         if path.suffix.lower() in (".tif", ".tiff"):
-            tiff.write_rows(file, size, dtype, rows, tags)
+            tiff.write_rows(file, size, dtype, rows, tags, marking)
         else:
-            image, done = np.empty((*size, 3), dtype), 0
+            image, done = np.empty((*size, marking.channels), dtype), 0
             for band in rows:
                 image[done : done + len(band)] = band
                 done += len(band)

@@ -1,8 +1,9 @@
 """What an image file says of itself before its pixels: read in one opening, kept as one value.
 
 PNG, JPEG and TIFF, recognized by content, whatever the extension. The pixels are read by
-`haqagen_jax.images.decode`, or from a TIFF by parts by `haqagen_jax.images.tiff`. Every failure is
-an `InputError` of one line that names the file. Not handled: TIFF stacks, color profiles.
+`haqagen_jax.images.decode`, or from a TIFF by parts by `haqagen_jax.images.tiff_source`. Every
+failure is an `InputError` of one line that names the file. Not handled: TIFF stacks, color
+profiles.
 """
 
 import contextlib
@@ -12,18 +13,15 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import tifffile
 
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.images import tiff
-from haqagen_jax.images.tiff_tags import NOTHING, ORIENTATION, Carried, carried_tags
-
-PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG segments that state the size
+from haqagen_jax.images import tiff_source
+from haqagen_jax.images.bands import tiff_names
+from haqagen_jax.images.nodata import Tag, mark_of
+from haqagen_jax.images.stored import PNG, TIFF, Stored, only_image, read_stored
+from haqagen_jax.images.tiff_tags import NOTHING, Carried, carried_tags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +32,11 @@ class Header:
         path: The file.
         height, width: Size of the upright image, pixels.
         state: Length, time of the last change (ns) and inode of the file that was read.
-        page: The image of a TIFF that `haqagen_jax.images.tiff.TiffSource` can read by parts; None
-            for all other files.
+        page: The image of a TIFF that `haqagen_jax.images.tiff_source.TiffSource` can read by
+            parts; None for all other files.
+        mask: The mask of that image; None if it has none.
+        names: What the file calls the bands of `page`; see `haqagen_jax.images.bands`.
+        tag: How a TIFF marks pixels without data by a value.
         carried: The place on the ground and the resolution, which a TIFF of the colors keeps.
     """
 
@@ -44,6 +45,9 @@ class Header:
     width: int
     state: tuple[int, ...]
     page: tifffile.TiffPage | None = None
+    mask: tifffile.TiffPage | None = None
+    names: tuple[str, ...] = ()
+    tag: Tag | None = None
     carried: Carried = NOTHING
 
     def require_unchanged(self) -> None:
@@ -58,21 +62,6 @@ class Header:
             unchanged = False
         if not unchanged:
             raise InputError("has changed while it was read; colour it again")
-
-
-class Stored(NamedTuple):
-    """An image as the pixels are stored.
-
-    Attributes:
-        height, width: Pixels, before the orientation is applied.
-        orientation: The tag of EXIF and TIFF, 1 to 8; 5 to 8 lie on their side.
-        page: The image of a TIFF; None for PNG and JPEG.
-    """
-
-    height: int
-    width: int
-    orientation: int
-    page: tifffile.TiffPage | None = None
 
 
 @contextlib.contextmanager
@@ -128,14 +117,15 @@ def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
     with opened(path) as file:
         state = _state(os.fstat(file.fileno()))
         stored, size = _read_named(file, path)
-        page, carried = None, NOTHING
+        page, names, tag, carried = None, (), None, NOTHING
         if stored.page is not None:
             with contextlib.suppress(Exception):
-                by_parts = tiff.windowed(stored.page)
-                carried = carried_tags(stored.page)
+                by_parts = tiff_source.windowed(stored.page, stored.mask)
+                carried, names = carried_tags(stored.page), tiff_names(stored.page)
+                tag = mark_of(stored.page)
                 page = stored.page if by_parts else None
         file.seek(0)
-        yield Header(path, *size, state, page, carried), file
+        yield Header(path, *size, state, page, stored.mask, names, tag, carried), file
 
 
 def upright_size(file: io.BufferedIOBase, path: str | Path) -> tuple[int, int]:
@@ -154,34 +144,6 @@ def upright_size(file: io.BufferedIOBase, path: str | Path) -> tuple[int, int]:
     return _read_named(file, path)[1]
 
 
-def read_stored(file: io.BufferedIOBase) -> Stored:
-    """Read size and orientation of the stored image.
-
-    Args:
-        file: At its start; a JPEG is left at its first scan.
-
-    Returns:
-        The image as it is stored.
-
-    Raises:
-        InputError: Not an image, or truncated before its size. The message does not name the file.
-        Exception: A garbled header fails in any way.
-    """
-    start = file.read(24)
-    if start.startswith(PNG):
-        return _png_header(file)
-    if start.startswith(_JPEG):
-        return _jpeg_header(file)
-    if start.startswith(_TIFF):
-        file.seek(0)
-        with tifffile.TiffFile(file) as content:  # pyright: ignore
-            page = _only_page(content)
-        return Stored(page.imagelength, page.imagewidth, _orientation(page), page)
-    raise InputError(
-        f"not a PNG, JPEG or TIFF image (it starts with {start[:4]!r}); convert it to one of them"
-    )
-
-
 def has_end(file: io.BufferedIOBase) -> bool:
     """Tell whether a file goes on to its image's end; what lies between is not looked at.
 
@@ -197,9 +159,9 @@ def has_end(file: io.BufferedIOBase) -> bool:
     file.seek(0)
     start = file.read(8)
     file.seek(0)
-    if start.startswith(_TIFF):
+    if start.startswith(TIFF):
         with tifffile.TiffFile(file) as content:  # pyright: ignore
-            return tiff.last_byte(_only_page(content)) <= size
+            return tiff_source.last_byte(only_image(content)[0]) <= size
     return end[4:8] == b"IEND" if start == PNG else end.endswith(b"\xff\xd9")
 
 
@@ -223,68 +185,3 @@ def _read_named(file: io.BufferedIOBase, path: str | Path) -> tuple[Stored, tupl
 def _upright_size(stored: Stored) -> tuple[int, int]:
     h, w = stored.height, stored.width
     return (w, h) if 5 <= stored.orientation <= 8 else (h, w)
-
-
-def _png_header(file: io.BufferedIOBase) -> Stored:
-    h, w, turned = 0, 0, 1
-    file.seek(len(PNG))
-    while len(start := file.read(8)) == 8:
-        length, kind = int.from_bytes(start[:4], "big"), start[4:]
-        if kind == b"IHDR":
-            w, h = (int.from_bytes(file.read(4), "big") for _ in range(2))
-            length -= 8
-        elif kind == b"eXIf":
-            turned = _exif_orientation(file.read(length))
-            length = 0
-        file.seek(length + 4, io.SEEK_CUR)  # over the rest and its checksum
-    if not h * w:
-        raise InputError("truncated (a PNG without its size); copy or export it again")
-    return Stored(h, w, turned)
-
-
-def _jpeg_header(file: io.BufferedIOBase) -> Stored:
-    size, turned = None, 1
-    for marker, segment in _segments(file):
-        if marker in _FRAMES and len(segment) >= 5:  # bits, height, width
-            size = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
-        if segment.startswith(b"Exif\0\0"):
-            turned = _exif_orientation(segment[6:])
-    if size is None:
-        raise InputError("truncated (a JPEG without its size); copy or export it again")
-    return Stored(*size, turned)
-
-
-def _segments(file: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and content of a JPEG's segments; leave the file at the first scan."""
-    file.seek(2)
-    while True:
-        marker = file.read(1)
-        while marker == b"\xff":  # any number of fill bytes may precede a marker
-            marker = file.read(1)
-        if marker in (b"", b"\xda"):
-            return
-        length = int.from_bytes(file.read(2), "big")
-        yield marker[0], file.read(max(length - 2, 0))
-
-
-def _exif_orientation(exif: bytes) -> int:
-    """Return the orientation tag of an EXIF block, which is a small TIFF; 1 when unreadable."""
-    try:
-        with tifffile.TiffFile(io.BytesIO(exif)) as content:
-            return _orientation(content.pages.first)
-    except Exception:  # broken camera metadata must not stop a good image
-        return 1
-
-
-def _only_page(content: tifffile.TiffFile) -> tifffile.TiffPage:
-    pages = [page for page in content.pages if isinstance(page, tifffile.TiffPage)]
-    images = [page for page in pages if not page.is_reduced]  # thumbnails do not count
-    if len(images) != 1:
-        raise InputError(f"holds {len(images)} images; save the one to colour as its own file")
-    return images[0]
-
-
-def _orientation(page: tifffile.TiffPage) -> int:
-    """Return the orientation tag; 1 where there is none, or something else than a number."""
-    value = page.tags.valueof(ORIENTATION, default=1)
-    return value if isinstance(value, int) else 1

@@ -13,6 +13,7 @@ from haqagen_jax.images.levels import from_levels, full_scale
 _TAPS = 2  # radius of the cubic filter, in pixels of the smaller image
 _BLOCK = 1 << 20  # pixels that are reduced at once,
 _FEWEST = 64  # but at least so many rows, where they are narrow
+_LEAST = 0.25  # share of a reduced pixel that must hold data
 
 
 class Window(NamedTuple):
@@ -138,30 +139,44 @@ def reduce(
 
     Args:
         rows: returns the rows of the image from its first argument to before its second, float32
-            in [0, 1]; called from above.
+            in [0, 1], NaN where the image holds no data; called from above.
         before: (h, w) of the image.
         after: (h, w) of the whole result.
         start: the first row wanted of the result.
         stop: the one after the last.
 
     Returns:
-        float32 in [0, 1], (stop - start, w).
+        float32 in [0, 1], (stop - start, w): what each pixel's share of the image with data gives;
+        NaN where that is less than a quarter.
     """
     first, weights = _cubic(before[0], after[0], start, stop)
     taps = weights.shape[1]
     last = min(before[0], int(first[-1]) + taps)
     step = max(1, min(_BLOCK // before[1], max(taps, _FEWEST)))
     total = np.zeros((stop - start, after[1]))
+    without: np.ndarray | None = None  # the share of each pixel that holds no data
     for top in range(int(first[0]), last, step):
         block = rows(top, min(top + step, last))
-        narrow = Image.fromarray(block).resize((after[1], len(block)), Image.Resampling.BICUBIC)
         # The weight of each of these rows in each row of the result that it reaches.
         reached = slice(*np.searchsorted(first, (top - taps + 1, top + len(block))))
         tap = np.arange(top, top + len(block)) - first[reached, None]
         inside = (tap >= 0) & (tap < taps)
         share = np.take_along_axis(weights[reached], np.where(inside, tap, 0), 1) * inside
-        total[reached] += share @ np.asarray(narrow, np.float64)
+        gaps = np.isnan(block)
+        if gaps.any():
+            without = np.zeros_like(total) if without is None else without
+            without[reached] += share @ _narrowed(gaps.astype(np.float32), after[1])
+            block = np.where(gaps, np.float32(0), block)
+        total[reached] += share @ _narrowed(block, after[1])
+    if without is not None:
+        known = 1 - without
+        total = np.where(known < _LEAST, np.nan, total / np.maximum(known, _LEAST))
     return np.clip(total, 0.0, 1.0).astype(np.float32)
+
+
+def _narrowed(block: Float32[np.ndarray, "n w"], width: int) -> Float[np.ndarray, "n w2"]:
+    size = width, len(block)
+    return np.asarray(Image.fromarray(block).resize(size, Image.Resampling.BICUBIC), np.float64)
 
 
 def _cubic(before: int, after: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

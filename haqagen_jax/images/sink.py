@@ -18,7 +18,7 @@ from jaxtyping import Float32
 from haqagen_jax.errors import InputError, located
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.header import Header
-from haqagen_jax.images.levels import quantize
+from haqagen_jax.images.marking import NO_MARK, Marking
 
 _ROWS = 64  # rows of an item of the queue
 _WAITING = 4  # items that may wait for the encoder
@@ -79,6 +79,7 @@ class FileSink:
         size: tuple[int, int],
         dtype: np.dtype,
         writers: Writers,
+        marking: Marking = NO_MARK,
     ) -> None:
         """Begin; nothing is written before the first rows.
 
@@ -89,10 +90,12 @@ class FileSink:
             size: (h, w) of the colors, pixels.
             dtype: uint8, uint16 or float32.
             writers: The threads that encode it.
+            marking: How pixels without data are marked, as far as the format can.
         """
         self.saved: Future[None] = Future()
         self._header, self._target, self._size, self._dtype = header, target, size, dtype
-        self._writers = writers
+        self._writers, self._next = writers, 0
+        self._marking = marking.in_format(target.suffix.lower())
         self._rows: queue.Queue[Any] = queue.Queue(_WAITING)
         self._started = False
 
@@ -102,7 +105,9 @@ class FileSink:
             self._started = True
             self._writers.start(self._save)
         for first in range(0, len(rows), _ROWS):
-            self._put(quantize(rows[first : first + _ROWS], self._dtype))
+            part = rows[first : first + _ROWS]
+            self._put(self._marking.stored(part, self._dtype, self._next))
+            self._next += len(part)
         if self.saved.done():  # before the last row: the file cannot be written
             self.saved.result()
 
@@ -134,8 +139,14 @@ class FileSink:
 
     def _save(self) -> None:
         try:
-            tags = self._header.carried.tags
-            image_files.write_rows(self._target, self._size, self._dtype, self._arriving(), tags)
+            image_files.write_rows(
+                self._target,
+                self._size,
+                self._dtype,
+                self._arriving(),
+                self._header.carried.tags,
+                self._marking,
+            )
         except BaseException as error:  # a thread has nobody else to tell
             self.saved.set_exception(error)
         else:

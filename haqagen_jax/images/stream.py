@@ -3,13 +3,15 @@
 Arrays here; files in `haqagen_jax.images.source` and `haqagen_jax.images.sink`.
 """
 
+import copy
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Real
 
-from haqagen_jax.images.levels import quantize
+from haqagen_jax.images import nodata
+from haqagen_jax.images.levels import known_depth_of, quantize
 from haqagen_jax.images.resize import reduce
 from haqagen_jax.nir.preparation import Preparation
 
@@ -37,7 +39,7 @@ class Source(Protocol):
             stop: The row after the last.
 
         Returns:
-            The rows, of the source's type.
+            The rows, of the source's type; a masked array where pixels hold no data.
 
         Raises:
             InputError: They cannot be read.
@@ -53,7 +55,7 @@ class Sink(Protocol):
         """Take the next rows from above.
 
         Args:
-            rows: sRGB-encoded, in [0, 1].
+            rows: sRGB-encoded, in [0, 1]; NaN where the image holds no data.
 
         Raises:
             Exception: They cannot be kept.
@@ -84,7 +86,7 @@ class ArraySource:
         """Refer to an image without a copy.
 
         Args:
-            image: uint8, uint16 or float.
+            image: uint8, uint16 or float; masked where it holds no data.
         """
         self.height, self.width = image.shape
         self.dtype = image.dtype
@@ -92,7 +94,49 @@ class ArraySource:
 
     def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
         """See `Source`."""
-        return self._image[start:stop]
+        return nodata.mask(self._image[start:stop])
+
+
+class MaskedSource:
+    """An image that holds no data where another one, its mask or its alpha, is 0."""
+
+    def __init__(self, source: Source, opacity: Source) -> None:
+        """Refer to both; nothing is read.
+
+        Args:
+            source: The NIR image.
+            opacity: Of the same size.
+        """
+        self.height, self.width, self.dtype = source.height, source.width, source.dtype
+        # Copies, because sources keep the last rows they decoded.
+        self._source, self._opacity = copy.copy(source), copy.copy(opacity)
+
+    def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
+        """See `Source`."""
+        opacity = np.ma.getdata(self._opacity.rows(start, stop))
+        return nodata.mask(self._source.rows(start, stop), None, opacity == 0)
+
+
+class KnownSource:
+    """An image of integers that have no depth of their own, in a type whose depth is known."""
+
+    def __init__(self, source: Source) -> None:
+        """Read the image once, for its extremes.
+
+        Args:
+            source: Any integers or floats.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        self.height, self.width = source.height, source.width
+        self._depth = known_depth_of(source.dtype, ValidBlocks(source)())
+        self.dtype, self.colors = self._depth.dtype, self._depth.colors
+        self._source = source
+
+    def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
+        """See `Source`."""
+        return self._depth.apply(self._source.rows(start, stop))
 
 
 class ReducedSource:
@@ -117,7 +161,8 @@ class ReducedSource:
             return self._preparation.apply(self._source.rows(first, last))
 
         before = self._source.height, self._source.width
-        return reduce(prepared, before, (self.height, self.width), start=start, stop=stop)
+        small = reduce(prepared, before, (self.height, self.width), start=start, stop=stop)
+        return nodata.mask(small)
 
 
 class ArraySink:
@@ -128,13 +173,16 @@ class ArraySink:
 
         Args:
             image: Filled from above; its type is that of the colors, see
-                `haqagen_jax.images.levels.quantize`.
+                `haqagen_jax.images.levels.quantize`. Pixels without data become NaN, and 0 in
+                integers.
         """
         self._image, self._next = image, 0
 
     def write(self, rows: Float32[np.ndarray, "rows width 3"]) -> None:
         """See `Sink`."""
         stop = self._next + len(rows)
+        if self._image.dtype.kind != "f":  # integers cannot say that there is no data
+            rows = np.nan_to_num(rows, nan=0.0)
         self._image[self._next : stop] = quantize(rows, self._image.dtype)
         self._next = stop
 
@@ -153,15 +201,33 @@ class ArraySink:
         raise error
 
 
-def blocks(source: Source) -> Iterator[Real[np.ndarray, "rows width"]]:
-    """Yield a whole image from above in parts of about `BLOCK` pixels.
+class ValidBlocks:
+    """All pixels of an image that hold data, as often as they are asked for.
 
-    Args:
-        source: The image.
-
-    Yields:
-        At least one row each.
+    Attributes:
+        gaps: Whether a pixel without data has been met so far.
     """
-    step = max(1, BLOCK // source.width)
-    for start in range(0, source.height, step):
-        yield source.rows(start, min(start + step, source.height))
+
+    def __init__(self, source: Source) -> None:
+        """Refer to an image; nothing is read.
+
+        Args:
+            source: The image.
+        """
+        self._source, self.gaps = source, False
+
+    def __call__(self) -> Iterator[Real[np.ndarray, "..."]]:
+        """Read the image from above, in parts of at most `BLOCK` pixels.
+
+        Yields:
+            Plain arrays: rows, or the valid pixels of rows.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        source = self._source
+        step = max(1, BLOCK // source.width)
+        for start in range(0, source.height, step):
+            rows = source.rows(start, min(start + step, source.height))
+            self.gaps = self.gaps or isinstance(rows, np.ma.MaskedArray)
+            yield nodata.valid(rows)

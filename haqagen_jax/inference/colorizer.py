@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from haqagen_jax import paper
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.images.levels import known_depth, output_dtype
+from haqagen_jax.images import nodata
+from haqagen_jax.images.levels import known_depth_of
 from haqagen_jax.images.resize import clamp_size
 from haqagen_jax.images.stream import (
     ArraySink,
@@ -21,10 +22,10 @@ from haqagen_jax.images.stream import (
     ReducedSource,
     Sink,
     Source,
-    blocks,
+    ValidBlocks,
 )
 from haqagen_jax.inference import forward
-from haqagen_jax.inference.detail import COEFFICIENTS, AffineSink
+from haqagen_jax.inference.detail import COEFFICIENTS, AffineSink, GapSink
 from haqagen_jax.inference.engine import Engine
 from haqagen_jax.inference.forward import Network
 from haqagen_jax.inference.job import Job, Progress
@@ -32,8 +33,8 @@ from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.nir.constant import ConstantError
-from haqagen_jax.nir.network_input import channels, fit_input
-from haqagen_jax.nir.preparation import Preparation
+from haqagen_jax.nir.network_input import channels, fit_for_coloring
+from haqagen_jax.nir.preparation import Blocks, Preparation
 
 _DEFAULT = Settings()
 
@@ -95,7 +96,9 @@ class Colorizer:
         """Color one image, or each image of a batch by itself.
 
         Args:
-            nir: (h, w), (h, w, 1) or (b, h, w, 1); h, w >= 1; integers or floats of any range.
+            nir: (h, w), (h, w, 1) or (b, h, w, 1); h, w >= 1; integers or floats of any range, of
+                any library that numpy can read. Pixels that a masked array masks, and those that
+                are NaN or infinite, hold no data, and take no part in the colors of others.
             dtype: of the result, uint8, uint16 or float32. None: uint8 for uint8, uint16 for
                 uint16, float32 for floats; other integers count as uint8 if all their values are
                 in [0, 255], else as uint16.
@@ -104,7 +107,8 @@ class Colorizer:
                 their type's maximum, floats in [0, 1] as they are, other floats 0.5.
 
         Returns:
-            (h, w, 3) or (b, h, w, 3), sRGB-encoded; floats in [0, 1].
+            (h, w, 3) or (b, h, w, 3), sRGB-encoded; floats in [0, 1]. Where a pixel holds no data:
+            masked, if `nir` is a masked array; NaN, and 0 in integers.
 
         Raises:
             InputError: another shape or type, NaN or infinity, tiles that do not fit into memory;
@@ -112,12 +116,14 @@ class Colorizer:
 
         Reference: Sec. 3.3, Algorithm 1.
         """
-        images = known_depth(_as_array(nir))
+        images = _as_array(nir)
+        depth = known_depth_of(images.dtype, (nodata.valid(images),))
+        images = depth.apply(images)
         if images.ndim not in (2, 3, 4) or (images.ndim > 2 and images.shape[-1] != 1):
             raise InputError(
                 f"nir has shape {images.shape}; give (h, w), (h, w, 1) or (b, h, w, 1)"
             )
-        out = output_dtype(images.dtype) if dtype is None else _as_dtype(dtype)
+        out = depth.colors if dtype is None else _as_dtype(dtype)
         batch = images[..., 0] if images.ndim == 4 else images.reshape(1, *images.shape[:2])
         if len(batch) == 0:
             raise InputError(f"nir has shape {images.shape}: no images; give at least one")
@@ -126,6 +132,9 @@ class Colorizer:
             self.job(ArraySource(image), ArraySink(colors), progress, strict=strict)
             for image, colors in zip(batch, rgb, strict=True)
         )
+        if isinstance(batch, np.ma.MaskedArray):
+            missing = np.ma.getmaskarray(batch)[..., None]
+            rgb = np.ma.masked_array(rgb, np.broadcast_to(missing, rgb.shape))
         return rgb if images.ndim == 4 else rgb[0]
 
     def job(
@@ -136,6 +145,7 @@ class Colorizer:
         *,
         mosaic: bool = False,
         strict: bool = False,
+        preparation: Preparation | None = None,
     ) -> Job:
         """Fit the preparation to a whole image and plan its tiles.
 
@@ -146,6 +156,7 @@ class Colorizer:
             mosaic: Whether it shows an area of land rather than a scene, and is seen in windows.
                 Images of more than `MOSAIC` times the working size always are.
             strict: See `colorize`.
+            preparation: One that was fitted to other images, see `fit`; None: fitted to this one.
 
         Returns:
             The job, for `run`.
@@ -158,16 +169,22 @@ class Colorizer:
             raise InputError(
                 f"the image is {source.height}x{source.width}: no pixels; give at least one"
             )
+        pixels, fitted_elsewhere = ValidBlocks(source), preparation is not None
         size, settings = (source.height, source.width), self.settings
         try:
-            preparation = fit_input(lambda: blocks(source), source.dtype, self.config.data)
+            if preparation is None:
+                preparation = fit_for_coloring(
+                    pixels, source.dtype, self.config.data, settings.stretch
+                )
         except ConstantError as error:
             if strict:
                 raise
+            sink = GapSink(source, sink) if pixels.gaps else sink
             whole, unused = TilePlan(*size, max(size), max(size)), Preparation(0.0, 1.0, None)
             return Job(source, unused, whole, sink, progress=progress, constant=error.value)
         if settings.mode == "sliding":
             plan = TilePlan(*size, settings.tile, settings.stride)
+            sink = GapSink(source, sink) if pixels.gaps or fitted_elsewhere else sink
             return Job(source, preparation, plan, sink, progress=progress)
         if mosaic or max(size) > MOSAIC * settings.size:
             low = clamp_size(size, max(1, round(max(size) * settings.scale)))
@@ -187,6 +204,21 @@ class Colorizer:
         reduced = ReducedSource(source, preparation, low)
         return Job(reduced, preparation.applied, plan, sink, COEFFICIENTS, progress)
 
+    def fit(self, blocks: Blocks, dtype: np.dtype) -> Preparation:
+        """Fit the preparation of several images to the pixels of all of them.
+
+        Args:
+            blocks: Iterates over all their valid pixels; called up to five times.
+            dtype: Of all of them: uint8, uint16 or float.
+
+        Returns:
+            What `job` takes.
+
+        Raises:
+            InputError: As for one image.
+        """
+        return fit_for_coloring(blocks, dtype, self.config.data, self.settings.stretch)
+
     def run(self, jobs: Iterable[Job]) -> None:
         """Color images; each sink is told how its image ended.
 
@@ -198,22 +230,27 @@ class Colorizer:
 
 def _forward(network: Network, settings: Settings, config: Config) -> forward.Forward:
     """Choose the function that the devices compute of a tile."""
-    colors = forward.colors(network, linear=config.data.linear)
+    planes = channels(config.data)
+    colors = forward.colors(network, channels=planes, linear=config.data.linear)
     if settings.ensemble:
         colors = forward.ensemble(colors, multiple=config.model.multiple)
     if settings.mode == "sliding":
         return colors
     if settings.detail == "network":
         return forward.constant_model(colors)
-    return forward.affine_model(colors, radius=settings.radius, eps=settings.eps)
+    radius, eps = settings.radius, settings.eps
+    return forward.affine_model(colors, channels=planes, radius=radius, eps=eps)
 
 
 def _as_array(nir: ArrayLike) -> np.ndarray:
+    if isinstance(nir, np.ma.MaskedArray):
+        return nir
     try:
         return np.asarray(nir)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # every library has its own
         raise InputError(
-            f"nir is not an array ({reason(error)}); give rows of equal length"
+            f"nir is not an array ({reason(error)}); give rows of equal length, or an array in the "
+            "memory of the host"
         ) from None
 
 

@@ -19,6 +19,43 @@ COEFFICIENTS = 6  # a and b of red, green and blue
 _PIECE = 32  # rows of coefficients that are added at once, as adding copies them
 
 
+class GapSink:
+    """A sink that takes the colors of pixels without data out, as NaN, and passes the rest on."""
+
+    def __init__(self, source: Source, sink: Sink) -> None:
+        """Begin at the top.
+
+        Args:
+            source: The NIR image.
+            sink: Receives the colors.
+        """
+        self._source, self._sink, self._next = copy.copy(source), sink, 0
+        self._size = source.height, source.width
+
+    def write(self, rows: Float32[np.ndarray, "rows width 3"]) -> None:
+        """See `Sink`."""
+        step = max(1, BLOCK // self._size[1])
+        for first in range(0, len(rows), step):
+            part = rows[first : first + step]
+            nir = self._source.rows(self._next, self._next + len(part))
+            if isinstance(nir, np.ma.MaskedArray):
+                part = np.where(np.ma.getmaskarray(nir)[..., None], np.float32(np.nan), part)
+            self._sink.write(part)
+            self._next += len(part)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._sink.close()
+
+    def fail(self, error: Exception) -> None:
+        """See `Sink`.
+
+        Args:
+            error: The reason, passed on.
+        """
+        self._sink.fail(error)
+
+
 class AffineSink:
     """A sink of coefficients at the working size, which passes full-size colors to another."""
 

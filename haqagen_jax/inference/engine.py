@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
+from haqagen_jax.inference.filling import filled
 from haqagen_jax.inference.job import ActiveJob, Job, bands, fill
 from haqagen_jax.inference.predictor import TilePredictor
 from haqagen_jax.system.prefetch import prefetch
@@ -22,6 +23,8 @@ _IN_FLIGHT = 2  # batches: one computes while another is cut or blended
 
 
 class _Tile(NamedTuple):
+    """A tile: prepared NIR and, where a part of it holds no data, the weight of each pixel."""
+
     owner: ActiveJob
     origin: tuple[int, int]
     nir: Float32[np.ndarray, "tile tile c"]
@@ -107,7 +110,13 @@ def _tiles(active: ActiveJob) -> Generator[_Tile]:
         for row, (first, band) in enumerate(rows):
             for column in range(plan.grid[1]):
                 origin = row * plan.stride, column * plan.stride
-                nir = active.job.preparation.planes(plan.extract(band, origin, first))
+                tile = filled(plan.extract(band, origin, first))
+                planes = active.job.preparation.planes(tile[..., :1])
+                nir = (
+                    np.concatenate([planes, tile[..., 1:]], axis=-1)
+                    if tile.shape[-1] > 1
+                    else planes
+                )
                 yield _Tile(active, origin, nir)
 
 

@@ -29,11 +29,12 @@ class Network(Protocol):
         ...
 
 
-def colors(network: Network, *, linear: bool) -> Forward:
+def colors(network: Network, *, channels: int, linear: bool) -> Forward:
     """Build the function from NIR to colors.
 
     Args:
         network: see `Network`.
+        channels: of its input; what follows them in a tile is not for the network.
         linear: its colors are linear light; else sRGB-encoded.
 
     Returns:
@@ -41,7 +42,8 @@ def colors(network: Network, *, linear: bool) -> Forward:
     """
 
     def forward(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
-        return srgb_encoded(network.apply(variables, nir).rgb.astype(jnp.float32), linear=linear)
+        rgb = network.apply(variables, nir[..., :channels]).rgb
+        return srgb_encoded(rgb.astype(jnp.float32), linear=linear)
 
     return forward
 
@@ -71,11 +73,13 @@ def ensemble(forward: Forward, *, multiple: int) -> Forward:
     return mean
 
 
-def affine_model(forward: Forward, *, radius: int, eps: float) -> Forward:
+def affine_model(forward: Forward, *, channels: int, radius: int, eps: float) -> Forward:
     """Fit colors to the NIR image: see `haqagen_jax.ops.guided`.
 
     Args:
         forward: to colors.
+        channels: of the network's input. One more is the weight of each pixel, 0 where the image
+            holds no data.
         radius: of the boxes, pixels.
         eps: what is added to the variance of the NIR image.
 
@@ -85,10 +89,11 @@ def affine_model(forward: Forward, *, radius: int, eps: float) -> Forward:
 
     def fit(variables: Mapping[str, Any], nir: Float[Array, "b h w c"]) -> Array:
         rgb = forward(variables, nir)
-        return jnp.concatenate(
-            guided_coefficients(nir[..., :1], rgb, radius=radius, eps=eps, tolerance=TOLERANCE),
-            axis=-1,
+        weight = nir[..., channels:] if nir.shape[-1] > channels else None
+        model = guided_coefficients(
+            nir[..., :1], rgb, radius=radius, eps=eps, tolerance=TOLERANCE, weight=weight
         )
+        return jnp.concatenate(model, axis=-1)
 
     return fit
 

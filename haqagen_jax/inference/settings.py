@@ -13,6 +13,7 @@ MODES = ("whole", "sliding")
 DETAILS = ("guided", "network")
 # Copies of constants of `haqagen_jax.ops`, whose import takes as long as that of jax.
 LEAST_EPS = 1e-6
+MINMAX = (0.0, 100.0)
 WINDOWS = ("hann", "cosine", "triangle", "flat")
 MOSAIC = 24  # times the working size: longer images are mosaics, not photographs
 
@@ -33,6 +34,8 @@ class Settings:
         radius: of the guided layer's boxes, pixels of the reduced image; see
             `haqagen_jax.ops.guided`.
         eps: of the guided layer, at least `haqagen_jax.ops.guided.LEAST_EPS`.
+        stretch: percentiles of the NIR image that become black and white, as (0, 100) for min-max;
+            None: see `haqagen_jax.nir.network_input.fit_for_coloring`.
         ensemble: average the colors of the image, its mirror image, and both at half the size.
         tile: side of the sliding window, pixels; as for `size`.
         stride: step of the sliding window, 1 to `tile` pixels.
@@ -53,6 +56,7 @@ class Settings:
     detail: str = "guided"
     radius: int = 16
     eps: float = 1e-3
+    stretch: tuple[float, float] | None = None
     ensemble: bool = False
     tile: int = paper.PATCH
     stride: int = paper.STRIDE
@@ -74,6 +78,8 @@ class Settings:
         _require_whole("radius", self.radius, 1, self.size, "pixels, at most the size")
         _require_number("scale", self.scale, 1e-6, 1.0)
         _require_number("eps", self.eps, LEAST_EPS, 1e6)
+        if self.stretch is not None:
+            _require_percentiles(self.stretch)
         if self.batch is not None:
             _require_whole("batch", self.batch, 1, None, "tiles, or None")
 
@@ -84,6 +90,18 @@ class Settings:
 
 
 LARGEST = 8192  # pixels of the long side that a network sees at once
+
+
+def _require_percentiles(stretch: object) -> None:
+    numbers = [
+        n
+        for n in (stretch if isinstance(stretch, tuple) else ())
+        if isinstance(n, int | float | np.number) and not isinstance(n, bool)
+    ]
+    if len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] <= 100:
+        raise InputError(
+            f"stretch = {stretch!r}: must be two percentiles, the lower first, each from 0 to 100"
+        )
 
 
 def _require_whole(name: str, value: object, least: int, most: int | None, unit: str) -> None:

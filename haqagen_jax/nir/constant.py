@@ -1,4 +1,4 @@
-"""The error of an image without contrast, which whoever colors a sequence may want to catch."""
+"""The errors of an image without contrast, which whoever colors a sequence may want to catch."""
 
 from haqagen_jax.errors import InputError
 
@@ -18,3 +18,7 @@ class ConstantError(InputError):
             "with contrast"
         )
         self.value = value
+
+
+class FlatError(InputError):
+    """An image with contrast that has none between the percentiles asked for."""

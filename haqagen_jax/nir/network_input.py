@@ -7,7 +7,9 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from haqagen_jax.config.schema import DataConfig
-from haqagen_jax.nir.preparation import Blocks, Preparation, fit
+from haqagen_jax.nir.constant import FlatError
+from haqagen_jax.nir.preparation import ROBUST, WHOLE, Blocks, Preparation, fit
+from haqagen_jax.nir.quantiles import percentiles_of_any
 
 _GUARD = 1e-3 / 255  # share of the full scale that the published code adds to a divisor
 
@@ -24,13 +26,16 @@ def channels(data: DataConfig) -> int:
     return 2 if data.preparation == "colormamba" else 1
 
 
-def fit_input(blocks: Blocks, dtype: np.dtype, data: DataConfig) -> Preparation:
+def fit_input(
+    blocks: Blocks, dtype: np.dtype, data: DataConfig, stretch: tuple[float, float] | None = None
+) -> Preparation:
     """Fit the preparation of an image to all of its pixels.
 
     Args:
         blocks: See `haqagen_jax.nir.preparation.fit`.
         dtype: uint8, uint16 or float.
         data: Says which way the image is prepared.
+        stretch: Percentiles that become 0 and 1; None: those of `data`.
 
     Returns:
         The image's preparation.
@@ -40,9 +45,43 @@ def fit_input(blocks: Blocks, dtype: np.dtype, data: DataConfig) -> Preparation:
 
     Reference: HAQAGen Sec. 4.1; ColorMamba's published code.
     """
+    percentiles = data.nir_percentiles if stretch is None else stretch
     # Fitted for ColorMamba, too, because this is what checks the pixels.
-    preparation = fit(blocks, dtype, equalize=data.equalize, percentiles=data.nir_percentiles)
-    return _colormamba(blocks, dtype) if data.preparation == "colormamba" else preparation
+    preparation = fit(blocks, dtype, equalize=data.equalize, percentiles=percentiles)
+    if data.preparation != "colormamba":
+        return preparation
+    if percentiles == WHOLE:
+        return _colormamba(blocks, dtype)
+    low, high = percentiles_of_any(blocks, dtype, percentiles)
+    return _colormamba(lambda: (np.clip(block, low, high) for block in blocks()), dtype)
+
+
+def fit_for_coloring(
+    blocks: Blocks, dtype: np.dtype, data: DataConfig, stretch: tuple[float, float] | None
+) -> Preparation:
+    """Fit the preparation of an image that is to be colored.
+
+    Args:
+        blocks: See `haqagen_jax.nir.preparation.fit`.
+        dtype: uint8, uint16 or float.
+        data: Says which way the image is prepared.
+        stretch: Percentiles that become 0 and 1. None: those that the model was trained with if
+            they are not min-max; else 0.1 and 99.9, or min-max where those are equal, so that a few
+            stuck pixels do not darken the image.
+
+    Returns:
+        The image's preparation.
+
+    Raises:
+        InputError: See `haqagen_jax.nir.preparation.fit`.
+    """
+    published = data.preparation == "colormamba" or data.nir_percentiles != WHOLE
+    if stretch is not None or published:
+        return fit_input(blocks, dtype, data, stretch)
+    try:
+        return fit_input(blocks, dtype, data, ROBUST)
+    except FlatError:
+        return fit_input(blocks, dtype, data, WHOLE)
 
 
 def prepare(image: Real[np.ndarray, "h w"], data: DataConfig) -> Float[np.ndarray, "h w c"]:

@@ -15,11 +15,13 @@ import numpy as np
 from jaxtyping import Float, Integer, Real
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.nir.constant import ConstantError
+from haqagen_jax.nir.constant import ConstantError, FlatError
+from haqagen_jax.nir.outliers import outlier_percentiles, outlier_shares
 from haqagen_jax.nir.quantiles import counted_percentiles, percentiles_of
 
 FLOAT_LEVELS = 65_536  # a float image is equalized as if it had 16 bits
 WHOLE = (0.0, 100.0)  # percentiles of plain min-max
+ROBUST = (0.1, 99.9)  # percentiles that a few stuck pixels do not move
 
 Blocks = Callable[
     [], Iterable[Real[np.ndarray, "..."]]
@@ -36,22 +38,30 @@ class Preparation:
             `low` and `high` of a float image; None for a straight line from `low` to `high`.
         black: HSV value of what becomes 0, in [0, 1), for networks that take the value of the
             image, too; None for other networks.
+        tails: The share of the range from the darkest to the brightest pixel that the darkest and
+            the brightest 0.01 % of the pixels take, in [0, 1] each.
     """
 
     low: float
     high: float
     table: Float[np.ndarray, " levels"] | None
     black: float | None = None
+    tails: tuple[float, float] = (0.0, 0.0)
 
     def apply(self, pixels: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Map pixels of the image to [0, 1].
 
         Args:
-            pixels: Any part of the image that was fitted, in its own type.
+            pixels: Any part of the image that was fitted, in its own type; masked where it holds no
+                data.
 
         Returns:
-            float32 in [0, 1] of the same shape.
+            float32 in [0, 1] of the same shape; NaN for what is masked.
         """
+        if isinstance(pixels, np.ma.MaskedArray):
+            missing = np.ma.getmaskarray(pixels)
+            safe = np.where(missing, pixels.dtype.type(self.low), pixels.data)
+            return np.where(missing, np.float32(np.nan), self.apply(safe))
         if self.table is None:
             return _line(pixels, self.low, self.high)
         if pixels.dtype.kind == "f":
@@ -119,7 +129,10 @@ def fit(
     _check_contrast(int(counts.sum()), levels[present[[0, -1]]] if len(present) else levels[:0])
     if counts.sum() == 1:
         return Preparation(0.0, float(top), (levels / top).astype(np.float32))
-    return Preparation(0.0, float(top), _table(levels, counts, equalize, percentiles))
+    table = _table(levels, counts, equalize, percentiles)
+    inner = counted_percentiles(levels, counts, outlier_percentiles(int(counts.sum())))
+    tails = outlier_shares(levels[present[0]], levels[present[-1]], *inner)
+    return Preparation(0.0, float(top), table, tails=tails)
 
 
 def prepare_nir(
@@ -192,9 +205,8 @@ def to_unit(
         return np.zeros(image.shape, np.float32)
     if (low, high) != WHOLE:
         image = image.astype(np.float64)
-        bottom, top = _contrast(
-            percentiles_of(lambda: (image,), image.dtype, (low, high)), low, high
-        )
+        found = percentiles_of(lambda: (image,), image.dtype, (low, high))
+        bottom, top = _contrast(found, low, high)
     return _line(image, bottom, top)
 
 
@@ -220,9 +232,11 @@ def _fit_floats(
         counts = _count((_levels(block, low, high) for block in blocks()), FLOAT_LEVELS)
         levels = np.arange(FLOAT_LEVELS, dtype=np.float64)
         return Preparation(low, high, _table(levels, counts, equalize, percentiles))
+    limits = percentiles_of(blocks, dtype, (*outlier_percentiles(count), *percentiles), count)
+    tails = outlier_shares(low, high, limits[0], limits[1])
     if percentiles != WHOLE:
-        low, high = _contrast(percentiles_of(blocks, dtype, percentiles), *percentiles)
-    return Preparation(low, high, None)
+        low, high = _contrast(limits[2:], *percentiles)
+    return Preparation(low, high, None, tails=tails)
 
 
 def _table(
@@ -279,7 +293,7 @@ def _check_percentiles(low: float, high: float) -> None:
 
 def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
     if not count:
-        raise InputError("the image has no pixels; give at least one")
+        raise InputError("the image has no pixels with data; give at least one")
     if count > 1 and extremes[0] == extremes[-1]:
         raise ConstantError(count, float(extremes[0]))
 
@@ -287,5 +301,5 @@ def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
 def _contrast(limits: tuple[float, ...], low: float, high: float) -> tuple[float, float]:
     bottom, top = limits
     if bottom == top:
-        raise InputError(f"percentiles {low} and {high} of the image are both {bottom}; widen them")
+        raise FlatError(f"percentiles {low} and {high} of the image are both {bottom}; widen them")
     return bottom, top

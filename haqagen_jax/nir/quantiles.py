@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Real
 
 _DIGIT = 16  # bits of a value that one pass over the blocks determines
 
@@ -40,22 +40,47 @@ def percentiles_of(
     blocks: Callable[[], Iterable[Float[np.ndarray, "..."]]],
     dtype: np.dtype,
     percentiles: Sequence[float],
+    total: int | None = None,
 ) -> tuple[float, ...]:
     """Compute percentiles of finite floats.
 
     Args:
-        blocks: Iterates over the floats in blocks of any shape; called once to count them, and once
-            for every 16 bits of the type.
+        blocks: Iterates over the floats in blocks of any shape; called once for every 16 bits of
+            the type, and once to count them unless `total` is given.
+        dtype: Type of the blocks.
+        percentiles: Percentiles, each in [0, 100].
+        total: The number of floats.
+
+    Returns:
+        A value for each percentile.
+    """
+    if total is None:
+        total = sum(block.size for block in blocks())
+    ranks = sorted({rank for q in percentiles for rank in _ranks(total, q)})
+    values = dict(zip(ranks, _values_at(blocks, dtype, ranks), strict=True))
+    return tuple(_interpolate(values.__getitem__, total, q) for q in percentiles)
+
+
+def percentiles_of_any(
+    blocks: Callable[[], Iterable[Real[np.ndarray, "..."]]],
+    dtype: np.dtype,
+    percentiles: Sequence[float],
+) -> tuple[float, ...]:
+    """Compute percentiles of unsigned integers of up to 16 bits, or of finite floats.
+
+    Args:
+        blocks: See `percentiles_of`.
         dtype: Type of the blocks.
         percentiles: Percentiles, each in [0, 100].
 
     Returns:
         A value for each percentile.
     """
-    total = sum(block.size for block in blocks())
-    ranks = sorted({rank for q in percentiles for rank in _ranks(total, q)})
-    values = dict(zip(ranks, _values_at(blocks, dtype, ranks), strict=True))
-    return tuple(_interpolate(values.__getitem__, total, q) for q in percentiles)
+    if dtype.kind == "f":
+        return percentiles_of(blocks, dtype, percentiles)
+    levels = np.arange(np.iinfo(dtype).max + 1)
+    counts = sum(np.bincount(block.ravel(), minlength=len(levels)) for block in blocks())
+    return counted_percentiles(levels.astype(np.float64), np.asarray(counts), percentiles)
 
 
 def _values_at(

@@ -17,6 +17,8 @@ from haqagen_jax.ops.checks import Like
 
 # Below this, the rounding error of a flat box's variance in float32 would count as structure.
 LEAST_EPS = 1e-6
+# A box whose weights add up to less holds no pixel: what is left is rounding of cumulative sums.
+_LEAST_SHARE = 1e-6
 
 
 class AffineCoefficients(NamedTuple):
@@ -110,6 +112,7 @@ def guided_coefficients(
     radius: int,
     eps: float,
     tolerance: float | None = None,
+    weight: Like | None = None,
 ) -> AffineCoefficients:
     """Fit a local affine model of colors on a NIR image.
 
@@ -126,9 +129,12 @@ def guided_coefficients(
             guide's structure.
         tolerance: Mean squared residual of a box's fit at which the box has half the weight of one
             that is fitted exactly; positive. None: all boxes have the same weight.
+        weight: Weight of each pixel, shape (b, h, w, 1), in [0, 1]: pixels of weight 0 take no part
+            in any sum, whatever they hold. None: 1 everywhere.
 
     Returns:
-        Coefficients, shape (b, h, w, c) each.
+        Coefficients, shape (b, h, w, c) each; a = 0 and the mean color where no box around a pixel
+        has any weight.
 
     Raises:
         ValueError: `radius`, `eps` or `tolerance` is out of range, or the sizes differ.
@@ -155,33 +161,48 @@ def guided_coefficients(
             f"nir has shape {nir.shape} and color {color.shape}; must be (b, h, w, 1) and "
             "(b, h, w, c) of the same b, h and w"
         )
-    nir, color = nir.astype(jnp.float32), color.astype(jnp.float32)
+    nir, color = jnp.asarray(nir, jnp.float32), jnp.asarray(color, jnp.float32)
+    weights = None if weight is None else jnp.asarray(weight, jnp.float32)
     # Moments are taken about the image's mean, so that little cancels in float32.
-    center = nir.mean(axis=(1, 2), keepdims=True)
-    tone = color.mean(axis=(1, 2), keepdims=True)
+    center, tone = _image_mean(nir, weights), _image_mean(color, weights)
     x, y = nir - center, color - tone
     channels = color.shape[-1]
     power = jnp.square(y).mean(-1, keepdims=True)
-    moments = box_mean(jnp.concatenate([x, x * x, power, y, x * y], axis=-1), radius)
+    share = None if weights is None else box_mean(weights, radius)
+    moments = jnp.concatenate([x, x * x, power, y, x * y], axis=-1)
+    if weights is None or share is None:
+        moments = box_mean(moments, radius)
+    else:
+        moments = box_mean(moments * weights, radius) / jnp.maximum(share, _LEAST_SHARE)
     mean_x, mean_xx, mean_power = moments[..., :1], moments[..., 1:2], moments[..., 2:3]
     mean_y, mean_xy = moments[..., 3 : 3 + channels], moments[..., 3 + channels :]
     variance = jnp.maximum(mean_xx - mean_x * mean_x, 0)
     covariance = mean_xy - mean_x * mean_y
     a = covariance / (variance + eps)
     b = mean_y - a * mean_x
-    if tolerance is None:
-        smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
-    else:
+    trust = None if share is None else (share > _LEAST_SHARE).astype(jnp.float32)
+    if tolerance is not None:
         # Of all channels together, as the mean of their squares is.
         explained = (mean_y * mean_y + 2 * a * covariance - a * a * variance).mean(
             -1, keepdims=True
         )
         residual = jnp.maximum(mean_power - explained, 0)
-        weight = tolerance / (residual + tolerance)
-        sums = box_mean(jnp.concatenate([weight * a, weight * b, weight], axis=-1), radius)
-        smooth = sums[..., :-1] / sums[..., -1:]
+        fit = tolerance / (residual + tolerance)
+        trust = fit if trust is None else fit * trust
+    if trust is None:
+        smooth = box_mean(jnp.concatenate([a, b], axis=-1), radius)
+    else:
+        sums = box_mean(jnp.concatenate([trust * a, trust * b, trust], axis=-1), radius)
+        smooth = sums[..., :-1] / jnp.maximum(sums[..., -1:], _LEAST_SHARE)
     a, b = smooth[..., :channels], smooth[..., channels:]
     return AffineCoefficients(a, b + tone - a * center)
+
+
+def _image_mean(image: Array, weights: Array | None) -> Array:
+    if weights is None:
+        return image.mean(axis=(1, 2), keepdims=True)
+    total = weights.sum(axis=(1, 2), keepdims=True)
+    return (image * weights).sum(axis=(1, 2), keepdims=True) / jnp.maximum(total, 1)
 
 
 def guided_filter(

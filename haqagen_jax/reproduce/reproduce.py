@@ -18,7 +18,7 @@ from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import results as files
 from haqagen_jax.evaluation import scoring
 from haqagen_jax.evaluation.measure import Perceptual
-from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.settings import MINMAX, Settings
 from haqagen_jax.losses.objective import needs_texture
 from haqagen_jax.reproduce import layout
 from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
@@ -28,7 +28,7 @@ from haqagen_jax.run.texture import pretrain_texture
 from haqagen_jax.system.console import complain
 from haqagen_jax.system.files import prepare_folder, write_bytes
 
-_PAPER = Settings(mode="sliding")  # Algorithm 1: stride 222, every tile by itself
+_PAPER = Settings(mode="sliding", stretch=MINMAX)  # Algorithm 1: stride 222, every tile by itself
 
 
 @dataclasses.dataclass(frozen=True)

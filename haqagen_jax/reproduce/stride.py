@@ -16,7 +16,7 @@ from haqagen_jax.evaluation.measure import Perceptual, Row, measure
 from haqagen_jax.evaluation.seams import seam_energy
 from haqagen_jax.evaluation.tables import aligned, number
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.settings import MINMAX, Settings
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.system import strict_json
 from haqagen_jax.system.console import bars, complain
@@ -61,7 +61,7 @@ def sweep(
     """
     pairs, problems = usable_pairs(data, "test")
     distance = scoring.load_perceptual(lpips)
-    settings = [Settings(mode="sliding", stride=stride) for stride in strides]
+    settings = [Settings(mode="sliding", stretch=MINMAX, stride=stride) for stride in strides]
     name = api.load(model, settings[0]).name
     prepare_folder(Path(workdir))
     failed = dict.fromkeys(problems)

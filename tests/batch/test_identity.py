@@ -39,7 +39,7 @@ class Identity:
 @pytest.fixture(scope="module", params=[(16, 13), (24, 24)], ids=["overlapping", "side by side"])
 def model(request):
     tile, stride = request.param
-    plain = Settings(tile=tile, stride=stride, batch=8, mode="sliding")
+    plain = Settings(tile=tile, stride=stride, batch=8, mode="sliding", stretch=(0.0, 100.0))
     return Colorizer(Identity(), {}, PLAIN, settings=plain)
 
 

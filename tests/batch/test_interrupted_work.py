@@ -124,13 +124,13 @@ def test_an_interrupt_keeps_what_is_finished_and_reports_the_rest(pictures, tmp_
     out, report = tmp_path / "out", tmp_path / "r.json"
     ask, asked = module.open_nir, []
 
-    def interrupted(path, limit):
+    def interrupted(path, *args):
         asked.append(path)
         if len(asked) == 4:
             while not (out / "a_rgb.png").exists():
                 time.sleep(0.01)
             raise KeyboardInterrupt
-        return ask(path, limit)
+        return ask(path, *args)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "open_nir", interrupted)

@@ -13,6 +13,7 @@ from haqagen_jax.batch import run as module
 from haqagen_jax.batch.run import colorize_files
 from haqagen_jax.batch.select import Rules
 from haqagen_jax.errors import InputError
+from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system import files
 
 
@@ -26,7 +27,8 @@ def color(*inputs, out, report=None, progress=True, **rules):
     names = [str(i) for i in inputs]
     report = None if report is None else str(report)
     rules = Rules(**rules)
-    return colorize_files(names, str(out), "grey", rules=rules, report=report, progress=progress)
+    plain = Settings(stretch=(0.0, 100.0))
+    return colorize_files(names, str(out), "grey", plain, rules, report=report, progress=progress)
 
 
 def names(folder):
@@ -101,10 +103,8 @@ def bad_files(folder):
     (folder / "text.png").write_text("not a picture")
     Image.fromarray(np.stack([image, image // 2, image], -1)).save(folder / "colour.png")
     Image.fromarray(np.full((4, 4), 9, np.uint8)).save(folder / "flat.png")  # with --strict
-    hole = full_range("float32")
-    hole[0, :3] = np.nan
-    tifffile.imwrite(folder / "hole.tif", hole)
-    tifffile.imwrite(folder / "signed.tif", full_range("uint8").astype(np.int16) - 100)
+    tifffile.imwrite(folder / "nothing.tif", np.full((4, 5), np.nan, np.float32))
+    tifffile.imwrite(folder / "complex.tif", full_range("float32").astype(np.complex64))
     return {
         "cut.png": "truncated",
         "cut.jpg": "truncated",
@@ -112,8 +112,8 @@ def bad_files(folder):
         "text.png": "not a PNG, JPEG or TIFF",
         "colour.png": "colour photograph",
         "flat.png": "all 16 pixels have the value 9",
-        "hole.tif": "3 of 600 pixels are NaN",
-        "signed.tif": "from -100 to 155",
+        "nothing.tif": "no pixels with data",
+        "complex.tif": "unsupported TIFF (MINISBLACK, complex64",
     }
 
 

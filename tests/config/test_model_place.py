@@ -38,7 +38,7 @@ def test_a_file_that_can_be_imported(tmp_path, name):
     assert refusal(path) == said.replace(".*", "ColorMamba's generator,")
     save_file(save, path)
     assert refusal(path).startswith("is a safetensors file, not a model directory; if it holds")
-    np.savez(tmp_path / "a.npz", **save)
+    np.savez(tmp_path / "a.npz", **save)  # pyright: ignore[reportArgumentType]
     assert refusal(tmp_path / "a.npz").startswith("is a NumPy archive (.npz), not a model")
 
 

@@ -31,7 +31,7 @@ class Square:
 
 
 def model(batch=3, network=Square, config=PLAIN):
-    settings = Settings(tile=16, stride=12, batch=batch, mode="sliding")
+    settings = Settings(tile=16, stride=12, batch=batch, mode="sliding", stretch=(0.0, 100.0))
     return Colorizer(network(), {}, config, settings=settings)
 
 

@@ -146,19 +146,22 @@ def test_a_truncated_file_is_refused(tmp_path, kind, fraction, capfd):
 
 def test_a_color_photograph_is_refused_as_nir(tmp_path):
     image = np.stack([GRAY8 // 2] * 3, -1)
-    image[2, 3, 0] += 100
+    image[1:4, 3, 0] += 100  # 3 of 35 pixels
     Image.fromarray(image).save(tmp_path / "a.png")
     message = refused(tmp_path / "a.png")
     assert (
-        "colour photograph (its channels differ by up to 100, 2.86 on average, of 255)" in message
+        "colour photograph (8.57 % of its pixels are coloured; its channels differ by up to 100, "
+        "8.57 on average, of 255)" in message
     )
 
 
-def test_transparent_pixels_are_refused(tmp_path):
+def test_transparent_pixels_hold_no_data(tmp_path):
     image = np.stack([GRAY8, np.full_like(GRAY8, 255)], -1)
     image[0, :2, 1] = 0
     Image.fromarray(image).save(tmp_path / "a.png")
-    assert "2 of 35 pixels are not opaque" in refused(tmp_path / "a.png")
+    got = image_files.read_nir(tmp_path / "a.png")
+    np.testing.assert_array_equal(np.ma.getmaskarray(got), image[..., 1] == 0)
+    np.testing.assert_array_equal(got.data, GRAY8)
 
 
 def test_unsupported_layouts_are_refused(tmp_path):
@@ -166,7 +169,9 @@ def test_unsupported_layouts_are_refused(tmp_path):
     assert "holds 3 images" in refused(tmp_path / "stack.tif")
     bands = np.stack([GRAY8] * 6, -1)
     tifffile.imwrite(tmp_path / "bands.tif", bands, photometric="minisblack", planarconfig="contig")
-    assert "has 6 channels" in refused(tmp_path / "bands.tif")
+    assert "has 6 bands (1, 2, 3, 4, 5, 6); extract the NIR band first, or name it" in refused(
+        tmp_path / "bands.tif"
+    )
 
 
 def test_a_thumbnail_after_the_image_is_skipped(tmp_path):

@@ -57,7 +57,7 @@ class Planes:
 
 
 def sliding(tile, stride, batch):
-    return Settings(tile=tile, stride=stride, batch=batch, mode="sliding")
+    return Settings(tile=tile, stride=stride, batch=batch, mode="sliding", stretch=(0.0, 100.0))
 
 
 @functools.cache
@@ -220,7 +220,7 @@ def test_progress_counts_tiles():
         (np.zeros((0, 4), np.uint8), "no pixels"),
         ([[1, 2], [3]], "nir is not an array .*; give rows of equal length"),
         ([["a"]], "pixels are <U1; give integers or floats"),
-        (np.full((4, 5), np.nan, np.float32), "20 of 20 pixels are NaN or infinite"),
+        (np.full((4, 5), np.nan, np.float32), "no pixels with data"),
     ],
 )
 def test_bad_arrays_are_refused(nir, message):

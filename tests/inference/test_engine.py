@@ -79,8 +79,14 @@ def random_image(height, width, seed=0):
 
 
 def colorizer(**options):
-    options = {"tile": 8, "stride": 6, "batch": 4, "mode": "sliding"} | options
+    plain = {"tile": 8, "stride": 6, "batch": 4, "mode": "sliding", "stretch": (0.0, 100.0)}
+    options = plain | options
     return Colorizer(Identity(), {}, PLAIN, settings=Settings(**options))
+
+
+def stored_image(height, width):
+    """Return a random image of 16 bits, which is read once to prepare it."""
+    return (random_image(height, width) * 65_535).astype(np.uint16)
 
 
 def record_batches(model, monkeypatch):
@@ -120,7 +126,7 @@ def test_all_sizes_share_one_compilation(monkeypatch):
 @pytest.mark.parametrize("mode", ["sliding", "whole"])
 def test_an_image_that_fails_does_not_stop_the_others(mode):
     model = colorizer(mode=mode, size=16, radius=2)
-    image = random_image(300, 30)  # larger than `clamp`
+    image = stored_image(300, 30)  # larger than `clamp`
     sources = [ArraySource(image), BrokenSource(image, 20), ArraySource(image)]
     if mode == "whole":  # read one more time, to reduce it
         sources[1].readings[0] = -1
@@ -156,7 +162,7 @@ def test_a_sink_that_fails_to_close_gets_the_error():
 def test_no_thread_is_left_running():
     before = threading.active_count()
     model = colorizer()
-    model.run([model.job(BrokenSource(random_image(40, 30), 20), RecordingSink())])
+    model.run([model.job(BrokenSource(stored_image(40, 30), 20), RecordingSink())])
     assert threading.active_count() == before
 
 
@@ -270,7 +276,7 @@ def test_any_exception_of_a_source_fails_its_image_alone():
                 raise TypeError("unhashable type")
             return super().rows(start, stop)
 
-    model, image = colorizer(), random_image(40, 30)
+    model, image = colorizer(), stored_image(40, 30)
     sinks = [RecordingSink(), RecordingSink()]
     sources = [FailingSource(image), ArraySource(image)]
     model.run(model.job(source, sink) for source, sink in zip(sources, sinks, strict=True))

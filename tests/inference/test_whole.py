@@ -98,7 +98,7 @@ def test_an_image_of_the_working_size_gets_the_guided_filter():
             return Output(jax.random.uniform(jax.random.key(0), (*nir.shape[:3], 3)))
 
     nir = smooth_image(32, 32)
-    rgb = colorizer(Noise(), eps=1e-2).colorize(nir)
+    rgb = colorizer(Noise(), eps=1e-2, stretch=(0.0, 100.0)).colorize(nir)
     noise = Noise().apply({}, nir[None, ..., None]).rgb
     guide = jnp.asarray(nir)[None, ..., None]
     fitted = guided_coefficients(guide, noise, radius=3, eps=1e-2, tolerance=TOLERANCE)

@@ -149,7 +149,7 @@ def test_safetensors_and_numpy_archives(tmp_path, prefix):
     tensors = prefixed(prefix, net(6)) | {f"d.{name}": x for name, x in OTHER.items()}
     save_file(tensors if prefix else net(6), tmp_path / "a.pth")  # whatever the name says
     assert find(tmp_path / "a.pth")[0] == 6
-    np.savez(tmp_path / "a.npz", **(tensors if prefix else net(6)))
+    np.savez(tmp_path / "a.npz", **(tensors if prefix else net(6)))  # pyright: ignore[reportArgumentType]
     assert find(tmp_path / "a.npz")[0] == 6
 
 
@@ -210,7 +210,7 @@ def test_nothing_is_executed(torch_save, tmp_path):
     path.write_bytes(pickle.dumps({"G": net(2), "evil": Evil()}))
     with pytest.raises(InputError, match=r"is a Python pickle that torch\.save did not write"):
         find(path)
-    np.savez(path.with_suffix(".npz"), evil=np.array([Evil()], object), **net(2))
+    np.savez(path.with_suffix(".npz"), evil=np.array([Evil()], object), **net(2))  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"\(.npz\) that is truncated or damaged"):
         find(path.with_suffix(".npz"))
     assert not trace.exists()
@@ -223,7 +223,7 @@ def test_damage_is_one_line(torch_save, tmp_path, kind):
         case "safetensors":
             save_file(net(), path)
         case "npz":
-            np.savez(path.with_suffix(".npz"), **net())
+            np.savez(path.with_suffix(".npz"), **net())  # pyright: ignore[reportArgumentType]
             path.with_suffix(".npz").rename(path)
         case _:
             torch_save(path, {"G": net()}, sequence=kind == "sequence")

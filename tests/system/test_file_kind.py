@@ -50,7 +50,7 @@ def _arrays(compressed: bool):
     for count in range(1, 11):
         file = io.BytesIO()
         write = np.savez_compressed if compressed else np.savez
-        write(file, **{f"a{i}": np.ones(i) for i in range(count)})
+        write(file, **{f"a{i}": np.ones(i) for i in range(count)})  # pyright: ignore[reportArgumentType]
         made.append(file.getvalue())
     return made
 
@@ -76,7 +76,7 @@ def _tar(mode: str):
     made = []
     for size in range(10):
         file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode=mode) as archive:
+        with tarfile.open(fileobj=file, mode=mode) as archive:  # pyright: ignore
             entry = tarfile.TarInfo(f"weights{size}.pth")
             entry.size = size * 100
             archive.addfile(entry, io.BytesIO(bytes(entry.size)))
