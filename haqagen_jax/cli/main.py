@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax.cli import dataset, evaluate, train, weights
+from haqagen_jax.cli import dataset, evaluate, given, train, weights
 from haqagen_jax.cli.ending import Ending
 from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import DEFAULT, SIZES
@@ -88,6 +88,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
 
         rules = Rules(args.overwrite, args.resume, args.max_pixels, share)
         resolve_model(args.model)
+        if args.report is None and given.nothing_to_color(args.input, args.out, rules):
+            return 1
         # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.batch.run import colorize_files
         from haqagen_jax.system.cache import keep_programs
