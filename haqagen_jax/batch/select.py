@@ -127,7 +127,7 @@ def plan_outputs(files: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
         if resolved in targets:
             raise InputError(
                 f"{targets[resolved]} and {source} would both become {target}; "
-                "colour them into separate folders"
+                "color them into separate folders"
             )
         targets[resolved] = source
     return jobs

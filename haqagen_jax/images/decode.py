@@ -82,7 +82,7 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
     """
     image = _opaque(decode(data, place), place)
     if image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(f"{place}: has shape {image.shape}; give a colour image of 3 channels")
+        raise InputError(f"{place}: has shape {image.shape}; give a color image of 3 channels")
     if image.dtype in (np.uint8, np.uint16):
         return image
     if image.dtype.kind == "f":
@@ -123,7 +123,7 @@ def _refuse_color(image: np.ndarray, place: str | Path) -> None:
     full = np.abs(image).max() if image.dtype.kind == "f" else np.iinfo(image.dtype).max
     if spread.max() > GRAY_TOLERANCE * full:
         raise InputError(
-            f"{place}: is a colour photograph (its channels differ by up to {spread.max():.3g}, "
+            f"{place}: is a color photograph (its channels differ by up to {spread.max():.3g}, "
             f"{spread.mean():.3g} on average, of {full:.5g}); give a near-infrared image"
         )
 
@@ -147,7 +147,7 @@ def _jpeg_pixels(data: bytes, scan: int) -> np.ndarray:
         raise InputError("truncated (a JPEG without its end); copy or export it again")
     image = imagecodecs.jpeg8_decode(data)
     if image.ndim == 3 and image.shape[2] == 4:  # CMYK, not alpha
-        raise InputError("is a CMYK image; convert it to grey or RGB")
+        raise InputError("is a CMYK image; convert it to gray or RGB")
     return image
 
 
@@ -173,7 +173,7 @@ def _tiff_pixels(page: tifffile.TiffPage, length: int) -> np.ndarray:
     if image.ndim > 3 or photometric not in (0, 1, 2) or image.dtype.kind not in "uif":
         raise InputError(
             f"unsupported TIFF ({photometric.name}, {image.dtype}, shape {image.shape}); save it "
-            "as grey or RGB"
+            "as gray or RGB"
         )
     if photometric == 0 and image.dtype.kind == "u":  # white is zero
         image = np.iinfo(image.dtype).max - image

@@ -57,7 +57,7 @@ class Header:
         except OSError:
             unchanged = False
         if not unchanged:
-            raise InputError("has changed while it was read; colour it again")
+            raise InputError("has changed while it was read; color it again")
 
 
 class Stored(NamedTuple):
@@ -280,7 +280,7 @@ def _only_page(content: tifffile.TiffFile) -> tifffile.TiffPage:
     pages = [page for page in content.pages if isinstance(page, tifffile.TiffPage)]
     images = [page for page in pages if not page.is_reduced]  # thumbnails do not count
     if len(images) != 1:
-        raise InputError(f"holds {len(images)} images; save the one to colour as its own file")
+        raise InputError(f"holds {len(images)} images; save the one to color as its own file")
     return images[0]
 
 

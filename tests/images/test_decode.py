@@ -48,7 +48,7 @@ def test_color_files_of_extreme_floats(tmp_path):
     assert "35 of 35 pixels are NaN or infinite" in refused(tmp_path / "a.tif")
     bands[2, 2] = 1e308, -1e308, 0
     tifffile.imwrite(tmp_path / "a.tif", bands, photometric="rgb")
-    assert "colour photograph" in refused(tmp_path / "a.tif")
+    assert "color photograph" in refused(tmp_path / "a.tif")
     below = -1 - np.abs(np.stack([GRAY32] * 3, -1))
     tifffile.imwrite(tmp_path / "a.tif", below, photometric="rgb")
     np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), below[..., 0])

@@ -100,7 +100,7 @@ def test_rgb_is_scaled_by_its_depth(tmp_path):
 
 def test_rgb_of_another_kind(tmp_path):
     Image.fromarray(GRAY8).save(tmp_path / "grey.png")
-    assert "give a colour image" in refused(tmp_path / "grey.png", image_files.read_rgb)
+    assert "give a color image" in refused(tmp_path / "grey.png", image_files.read_rgb)
     tifffile.imwrite(tmp_path / "f.tif", RGB8.astype(np.float32), photometric="rgb")
     assert "float in [0, 1]" in refused(tmp_path / "f.tif", image_files.read_rgb)
 
@@ -149,9 +149,7 @@ def test_color_photograph(tmp_path):
     image[2, 3, 0] += 100
     Image.fromarray(image).save(tmp_path / "a.png")
     message = refused(tmp_path / "a.png")
-    assert (
-        "colour photograph (its channels differ by up to 100, 2.86 on average, of 255)" in message
-    )
+    assert "color photograph (its channels differ by up to 100, 2.86 on average, of 255)" in message
 
 
 def test_transparent_pixels(tmp_path):
