@@ -10,7 +10,7 @@ BENCHES := startup scan layers losses colormamba train infer data scaling
 # Said before each bench: how long it took alone on two cores (x86-64), on 2026-11-29.
 TOOK = @echo "$@: $(1) on two cores, with nothing else running"
 
-.PHONY: help setup check test test-fast test-slow docs bench $(BENCHES:%=bench-%) bench-seams bench-topologies demo format clean
+.PHONY: help setup check test test-fast test-slow docs bench $(BENCHES:%=bench-%) bench-house bench-seams bench-topologies demo format clean
 
 help:
 	@echo "make demo             color rendered scenes with the bundled model"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench-scaling    what several devices add to it"
 	@echo "make bench-infer      what coloring costs beside the network, and its memory"
 	@echo "make bench-topologies whether several devices and processes compute the same"
+	@echo "make bench-house      rooms, walks through them, docstrings, lengths, first answers"
 	@echo "make bench-seams DATA=DIR  what tiles disagree about"
 	@echo "make format           put the code into shape"
 	@echo "make clean            remove .venv, demo/ and site/"
@@ -117,6 +118,9 @@ bench-infer: setup
 	$(BIN)/python benchmarks/infer.py --memory sliding
 	$(BIN)/python benchmarks/infer.py --memory photograph
 	$(BIN)/python benchmarks/infer.py --memory mosaic
+
+bench-house: setup
+	$(BIN)/python benchmarks/house.py
 
 bench-seams: setup
 	$(BIN)/python benchmarks/seams.py --data "$(DATA)"

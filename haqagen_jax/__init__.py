@@ -10,6 +10,7 @@ Names are imported when they are first used, so that `import haqagen_jax` itself
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from haqagen_jax.system import moved
 from haqagen_jax.version import __version__
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _MODULE_OF = {
     "load": "haqagen_jax.api",
 }
 _SUBMODULES = ("losses", "metrics", "ops", "weights")
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

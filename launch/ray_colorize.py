@@ -57,7 +57,7 @@ class Worker:
 
 def main() -> None:
     """Color files, and exit as `haqagen colorize` does."""
-    parser = argparse.ArgumentParser(description="Colours files on a Ray cluster.")
+    parser = argparse.ArgumentParser(description="Color files on a Ray cluster.")
     parser.add_argument("input", nargs="+", help="files, folders or globs")
     parser.add_argument("-o", "--out", required=True, help="folder")
     parser.add_argument("--model", help="as for haqagen colorize")

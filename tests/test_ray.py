@@ -29,7 +29,7 @@ def test_a_folder_on_one_node(tmp_path):
     words += ["--workers", "2", "--files", "2", "--report", report]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("7 coloured, 1 failed; ")
+    assert done.stdout.splitlines()[-1].startswith("7 colored, 1 failed; ")
     assert "bad.png: not a PNG, JPEG or TIFF" in done.stderr
     for name, picture in pictures.items():
         got = imagecodecs.imread(out / name.replace(".", "_rgb."))
@@ -39,4 +39,4 @@ def test_a_folder_on_one_node(tmp_path):
     again = subprocess.run(
         [*map(str, words[:-2]), "--resume"], capture_output=True, text=True, check=False
     )
-    assert "0 coloured, 7 complete before, 1 failed; " in again.stdout
+    assert "0 colored, 7 complete before, 1 failed; " in again.stdout

@@ -50,12 +50,25 @@ def test_help_loads_no_jax(words):
         ("demo", "--model", "nowhere"),
         ("export", "-o", "m.stablehlo", "--model", "nowhere"),
         ("info", "--config", "nowhere.py"),
+        ("info", "nowhere"),
+        ("evaluate", "--data", "nowhere"),
+        ("reproduce", "table2", "--data", "nowhere", "--workdir", "w"),
+        ("reproduce", "stride-sweep", "--data", "vcip2020=nowhere", "--workdir", "w"),
+        ("train", "--data", "nowhere", "--workdir", "w"),
+        ("train", "--data", "nowhere", "--workdir", "w", "--dry-run"),
+        ("pretrain-texture", "--data", "nowhere", "--workdir", "w"),
+        ("pretrain-prior", "--data", "nowhere", "--workdir", "w", "--photos", "p"),
         ("weights", "import", "nonsense", "file"),
         ("weights", "download", "nonsense"),
     ],
 )
 def test_a_refusal_loads_no_jax(words):
     assert python(COMMAND, *words) == ["2", "[]"]
+
+
+@pytest.mark.parametrize("names", [["nowhere.png"], ["nowhere.png", "*.none", "no/where.tif"]])
+def test_missing_inputs_load_no_jax(names):
+    assert python(COMMAND, "colorize", *names, "-o", "out") == ["1", "[]"]
 
 
 def test_an_image_file_is_opened_without_jax(tmp_path):

@@ -126,7 +126,7 @@ class Record:
         megapixels = self._pixels() / 1e6
         complete = self.count("complete")
         text = (
-            f"{self.count('coloured')} coloured, "
+            f"{self.count('coloured')} colored, "
             + (f"{complete} complete before, " if complete else "")
             + f"{self.count('failed')} failed; {megapixels:.2f} megapixels in {seconds:.1f} s "
             f"({megapixels / max(seconds, 1e-9):.3f} megapixels/s); {printable(out)}"

@@ -215,7 +215,7 @@ def _line(file: Outcome, error: BaseException) -> str:
         size = f"{file.height}x{file.width} pixels do" if file.height else "does"
         return f"{printable(file.input)}: {size} not fit into memory; cut it up"
     cause = f"{type(error).__name__}: {reason(error)}"
-    return f"{printable(file.input)}: cannot be coloured ({cause}); please report it"
+    return f"{printable(file.input)}: cannot be colored ({cause}); please report it"
 
 
 def _own_report(path: Path, rules: Rules) -> Path:

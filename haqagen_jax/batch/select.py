@@ -170,7 +170,7 @@ def conflicts(jobs: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
         elif others:
             lines[source] = (
                 f"{source}: it and {others[0]} would both become {target}; "
-                "colour them into separate folders"
+                "color them into separate folders"
             )
     return lines
 

@@ -22,7 +22,7 @@ COLUMNS = (
     "tile",
 )
 LEGEND = """
-Parameters of the generator's branches G_A (colour) and G_B (HSV), the two critics, the texture
+Parameters of the generator's branches G_A (color) and G_B (HSV), the two critics, the texture
 autoencoder f, and the VGG of the loss up to relu4_2 (g).
 GMAC      1e9 multiply-accumulates of the generator on one 256 x 256 tile
 file      MB of the generator's float16 weights on disk

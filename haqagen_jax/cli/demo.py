@@ -71,7 +71,7 @@ def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> i
     sheet = out / "sheet.png"
     image_files.write(sheet, draw_sheet(rows))
     for _, target in jobs:
-        print(f"coloured: {target}")
+        print(f"colored: {target}")
     print(f"before and after: {sheet}")
     return 0
 

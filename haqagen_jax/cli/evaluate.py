@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Callable
 
+from haqagen_jax.cli import given
 from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import SIZES
 from haqagen_jax.config.model_name import resolve_model
 from haqagen_jax.data.split import SPLITS
 from haqagen_jax.errors import InputError
 from haqagen_jax.evaluation.choices import check_choices
-from haqagen_jax.reproduce.experiments import TABLES
+from haqagen_jax.reproduce.experiments import TABLES, named
 
 Command = Callable[..., argparse.ArgumentParser]
 EPILOG = """\
@@ -45,6 +46,7 @@ def _evaluate(commands: argparse._SubParsersAction, command: Command) -> None:
         check_choices(models, modes)
         for model in models:
             resolve_model(model)
+        given.require_data([args.data])
         # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.evaluation.evaluate import evaluate
         from haqagen_jax.system.cache import keep_programs
@@ -98,13 +100,15 @@ def _reproduce(commands: argparse._SubParsersAction, command: Command) -> None:
         if args.model is not None and args.table != _STRIDE_SWEEP:
             raise InputError(f"model = {args.model}: is for stride-sweep; {args.table} trains")
         resolve_model(args.model)
-        from haqagen_jax.reproduce.reproduce import Recipe, named, reproduce
+        sets = named(args.data)
+        given.require_data(sets.values())
+        # Imported here: what is refused so far should not wait seconds for jax.
+        from haqagen_jax.reproduce.reproduce import Recipe, reproduce
         from haqagen_jax.reproduce.stride import sweep
         from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
         if args.table == _STRIDE_SWEEP:
-            sets = named(args.data)
             if len(sets) > 1:
                 raise InputError(f"data = {' '.join(args.data)}: {args.table} takes one directory")
             [data] = sets.values()

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from haqagen_jax.config.load import load_config
+from haqagen_jax.run.found import find_checkpoint
 
 WIDTH = 110  # characters
 
@@ -44,6 +45,8 @@ def checkpoint_info(directory: str) -> None:
     Raises:
         InputError: If there is no checkpoint, or it cannot be read.
     """
+    find_checkpoint(directory)
+    # Imported here: a directory that is refused should not wait seconds for jax.
     from haqagen_jax.run.checkpoint import read
     from haqagen_jax.run.identity import fingerprint
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax.cli import dataset, evaluate, train, weights
+from haqagen_jax.cli import dataset, evaluate, given, train, weights
 from haqagen_jax.cli.ending import Ending
 from haqagen_jax.cli.settings import add_settings, chosen_settings
 from haqagen_jax.config.load import DEFAULT, SIZES
@@ -51,7 +51,7 @@ def _quiet() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haqagen",
-        description="Natural colour from near-infrared pictures (HAQAGen in JAX).",
+        description="Natural color from near-infrared images (HAQAGen in JAX).",
         epilog="`haqagen COMMAND --help` explains one; begin with: haqagen colorize PHOTO -o OUT",
     )
     parser.add_argument("--version", action="version", version=f"haqagen {__version__}")
@@ -91,6 +91,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         limit = args.max_pixels
         rules = Rules(args.overwrite, args.resume, limit, share, args.strict, choice)
         resolve_model(args.model)
+        if args.report is None and given.nothing_to_color(args.input, args.out, rules):
+            return 1
         # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.batch.run import colorize_files
         from haqagen_jax.system.cache import keep_programs
@@ -98,7 +100,7 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         keep_programs()
         return colorize_files(args.input, args.out, args.model, settings, rules, report=args.report)
 
-    parser = _command(commands, "colorize", "colour NIR photographs of any size", run)
+    parser = _command(commands, "colorize", "color NIR photographs of any size", run)
     parser.add_argument(
         "input",
         nargs="+",
@@ -201,9 +203,7 @@ def _demo(commands: argparse._SubParsersAction) -> None:
             Path(args.out), image=Path(args.image) if args.image else None, model=args.model
         )
 
-    parser = _command(
-        commands, "demo", "render NIR scenes, colour them, lay them side by side", run
-    )
+    parser = _command(commands, "demo", "render NIR scenes, color them, lay them side by side", run)
     parser.add_argument("-o", "--out", default="demo", metavar="OUT", help="folder (default: demo)")
-    parser.add_argument("--image", metavar="FILE", help="colour this photograph instead")
+    parser.add_argument("--image", metavar="FILE", help="color this photograph instead")
     parser.add_argument("--model", metavar="NAME|DIR", help="as for colorize")

@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable
 
+from haqagen_jax.cli import given
 from haqagen_jax.config.load import DEFAULT, load_config
 from haqagen_jax.errors import InputError
 
@@ -53,6 +54,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def _pretrain_texture(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)
+        given.require_data(args.data)
         # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.run.texture import pretrain_texture
 
@@ -68,6 +70,7 @@ def _pretrain_texture(commands: argparse._SubParsersAction, command: Command) ->
 def _pretrain_prior(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)
+        given.require_data(args.data)
         from haqagen_jax.run.prior import pretrain_prior
 
         made = pretrain_prior(args.data, args.photos, args.workdir, config)
@@ -143,18 +146,22 @@ def _train(commands: argparse._SubParsersAction, command: Command) -> None:
     def run(args: argparse.Namespace) -> int:
         config = load_config(args.config, args.set)
         _require_complete(args)
+        if not has_others(
+            args
+        ):  # they would wait for this one, which tells them when it has joined
+            given.require_data(args.data)
         # Imported here: what is refused so far should not wait seconds for jax.
         from haqagen_jax.run.dry_run import plan
         from haqagen_jax.run.loop import train
         from haqagen_jax.run.processes import is_first
 
         _join(args)
-        given = {"vgg": args.vgg, "init_from": args.init_from}
+        start = {"vgg": args.vgg, "init_from": args.init_from}
         if args.dry_run:
-            plan(args.data, args.workdir, config, **given)
+            plan(args.data, args.workdir, config, **start)
             return 0
         command = shlex.join(["haqagen", *sys.argv[1:]])
-        model = train(args.data, args.workdir, config, command=command, **given)
+        model = train(args.data, args.workdir, config, command=command, **start)
         if is_first():
             words = ["haqagen", "colorize", "PHOTO", "-o", "colored", "--model", str(model)]
             print(f"the best model is {model}; color with: {shlex.join(words)}")

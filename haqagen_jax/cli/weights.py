@@ -37,7 +37,7 @@ def _list(commands: argparse._SubParsersAction, command: Command) -> None:
         print(store.listing())
         return 0
 
-    command(commands, "list", "what there is, its licence, and whether it is in the cache", run)
+    command(commands, "list", "what there is, its license, and whether it is in the cache", run)
 
 
 def _import(commands: argparse._SubParsersAction, command: Command) -> None:
@@ -79,7 +79,7 @@ def _import_colormamba(args: argparse.Namespace) -> int:
 
     parameters = import_checkpoint(args.file, args.out)
     print(
-        f"{args.out}: {parameters:,} parameters; colour with: haqagen colorize PHOTO -o OUT "
+        f"{args.out}: {parameters:,} parameters; color with: haqagen colorize PHOTO -o OUT "
         f"--model {args.out}"
     )
     found = facts(args.out)

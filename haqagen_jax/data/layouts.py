@@ -33,9 +33,9 @@ def find(directory: Path) -> dict[str, list[Half]]:
             be read, or a split that does not exist.
         OSError: The folder cannot be listed.
     """
-    if directory.is_file() and directory.suffix.lower() == ".csv":
+    require_data(directory)
+    if directory.is_file():
         return read_table(directory)
-    _require_directory(directory)
     folders = _split_folders(directory)
     if (directory / TABLE).is_file() and not folders:
         return read_table(directory / TABLE)
@@ -56,8 +56,18 @@ def find(directory: Path) -> dict[str, list[Half]]:
     return {"": halves}
 
 
-def _require_directory(directory: Path) -> None:
-    if not directory.is_dir():
+def require_data(directory: str | Path) -> None:
+    """Refuse what cannot hold pairs, without a look into it.
+
+    Args:
+        directory: A folder, or a CSV file.
+
+    Raises:
+        InputError: It does not exist, or is another file.
+    """
+    directory = Path(directory)
+    table = directory.is_file() and directory.suffix.lower() == ".csv"
+    if not (table or directory.is_dir()):
         fault = "is a file" if directory.exists() else "does not exist"
         raise InputError(f"{directory}: {fault}; give a folder of pairs")
 

@@ -192,7 +192,7 @@ def require_gray(pixels: Real[np.ndarray, "h w 3"]) -> None:
     colored = np.count_nonzero(spread > _SPREAD * full) / len(data)
     if colored > _SHARE:
         raise InputError(
-            f"is a colour photograph ({100 * colored:.3g} % of its pixels are coloured; its "
+            f"is a color photograph ({100 * colored:.3g} % of its pixels are colored; its "
             f"channels differ by up to {spread.max():.3g}, {spread.mean():.3g} on average, of "
             f"{full:.5g}); give a near-infrared image, or if this is one say what to take of it: "
             "--gray luma, or --band N"

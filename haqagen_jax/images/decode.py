@@ -154,7 +154,7 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
     image, alpha = samples.pixels[..., bands], samples.alpha
     if len(bands) != 3:
         shape = image.shape[:2] if len(bands) == 1 else image.shape
-        raise InputError(f"{place}: has shape {shape}; give a colour image of 3 channels")
+        raise InputError(f"{place}: has shape {shape}; give a color image of 3 channels")
     missing = np.asarray(np.ma.getmaskarray(image).all(-1))
     if image.dtype.kind == "f":
         missing |= ~np.isfinite(np.ma.getdata(image)).all(-1)
@@ -194,7 +194,7 @@ def _jpeg_pixels(data: bytes, scan: int) -> np.ndarray:
         raise InputError("truncated (a JPEG without its end); copy or export it again")
     image = imagecodecs.jpeg8_decode(data)
     if image.ndim == 3 and image.shape[2] == 4:  # CMYK, not alpha
-        raise InputError("is a CMYK image; convert it to grey or RGB")
+        raise InputError("is a CMYK image; convert it to gray or RGB")
     return image
 
 
@@ -227,7 +227,7 @@ def _tiff_samples(
     if image.ndim > 3 or photometric not in (0, 1, 2) or image.dtype.kind not in "uif":
         raise InputError(
             f"unsupported TIFF ({photometric.name}, {image.dtype}, shape {image.shape}); save it "
-            "as grey or RGB"
+            "as gray or RGB"
         )
     if photometric == 0 and image.dtype.kind == "u":  # white is zero
         image = np.iinfo(image.dtype).max - image

@@ -61,7 +61,7 @@ class Header:
         except OSError:
             unchanged = False
         if not unchanged:
-            raise InputError("has changed while it was read; colour it again")
+            raise InputError("has changed while it was read; color it again")
 
 
 @contextlib.contextmanager

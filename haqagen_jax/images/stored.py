@@ -148,7 +148,7 @@ def only_image(
     if count == 1 and content.is_imagej:  # a stack of theirs may have one directory for all
         count = (content.imagej_metadata or {}).get("images", 1)
     if count != 1:
-        raise InputError(f"holds {count} images; save the one to colour as its own file")
+        raise InputError(f"holds {count} images; save the one to color as its own file")
     masks = [page for page in pages if page.is_mask and page.shape[:2] == images[0].shape[:2]]
     return images[0], masks[0] if masks else None
 

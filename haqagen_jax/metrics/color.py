@@ -34,7 +34,7 @@ def ciede2000(prediction: Images, target: Like) -> Float[Array, " b"]:
         1.91
     """
     prediction, target = paired(prediction, target)
-    _require_colors(prediction, "a colour difference")
+    _require_colors(prediction, "a color difference")
     return delta_e_2000(rgb_to_lab(prediction), rgb_to_lab(target)).mean((1, 2))
 
 
@@ -112,7 +112,7 @@ def colorfulness(image: Images) -> Float[Array, " b"]:
         [0.0]
     """
     image = at_least_float32(image)
-    _require_colors(image, "colourfulness")
+    _require_colors(image, "colorfulness")
     r, g, b = jnp.moveaxis(255 * image, -1, 0)
     opponents = jnp.stack([r - g, (r + g) / 2 - b])
     spread = jnp.sqrt(opponents.var((2, 3)).sum(0))

@@ -57,9 +57,7 @@ def angular_error(prediction: Images, target: Like) -> Float[Array, " b"]:
     """
     prediction, target = paired(prediction, target)
     if prediction.shape[-1] != 3:
-        raise ValueError(
-            f"images have {prediction.shape[-1]} channels; an angle of colours needs 3"
-        )
+        raise ValueError(f"images have {prediction.shape[-1]} channels; an angle of colors needs 3")
     prediction, lit = _unit_peak(prediction)
     target, target_lit = _unit_peak(target)
     dot = (prediction * target).sum(-1)

@@ -176,7 +176,23 @@ class EfficientNetLite0(nn.Module):
         Returns:
             Maps of `FEATURES` channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size.
         """
-        x = (255 * image - 127) / 128  # as the published weights were trained
+        x = self._stem((255 * image - 127) / 128)  # as the published weights were trained
+        outputs, number = [], 0
+        for index, stage in enumerate(STAGES):
+            for i in range(stage.blocks):
+                stride = 1 if i else stage.stride
+                x = InvertedBottleneck(
+                    *(stage.kernel, stride, stage.expansion, stage.features),
+                    dtype=self.dtype,
+                    name=f"block_{number}",
+                )(x)
+                number += 1
+            if index in _OUTPUTS:
+                outputs.append(x)
+        return outputs
+
+    def _stem(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b H W c"]:
+        """Apply the first convolution, which halves the size."""
         kernel = self.param("stem", _INIT, (3, 3, 3, STEM))
         x = lax.conv_general_dilated(
             x.astype(self.dtype),
@@ -185,19 +201,4 @@ class EfficientNetLite0(nn.Module):
             "SAME",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
-        x = jax.nn.relu6(Norm(name="stem_norm")(x))
-        outputs, number = [], 0
-        for index, (side, stride, expansion, features, blocks) in enumerate(STAGES):
-            for i in range(blocks):
-                block = InvertedBottleneck(
-                    side,
-                    1 if i else stride,
-                    expansion,
-                    features,
-                    dtype=self.dtype,
-                    name=f"block_{number}",
-                )
-                x, number = block(x), number + 1
-            if index in _OUTPUTS:
-                outputs.append(x)
-        return outputs
+        return jax.nn.relu6(Norm(name="stem_norm")(x))

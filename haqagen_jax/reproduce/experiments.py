@@ -4,6 +4,7 @@ What several rows share is trained once: rows of one set with the same run are t
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from haqagen_jax.errors import InputError
 from haqagen_jax.reproduce import published
@@ -65,6 +66,28 @@ def rows(table: str) -> tuple[Row, ...]:
     if table not in _ROWS:
         raise InputError(f"table = {table!r}: must be one of {', '.join(TABLES)}, stride-sweep")
     return _ROWS[table]
+
+
+def named(data: Sequence[str]) -> dict[str, str]:
+    """Parse "SET=DIR" arguments; without a set, VCIP 2020 is meant, the set of most tables.
+
+    Args:
+        data: "SET=DIR" or "DIR" each.
+
+    Returns:
+        Directory by set.
+
+    Raises:
+        InputError: If two directories are given for one set.
+    """
+    sets: dict[str, str] = {}
+    for word in data:
+        name, equals, directory = word.partition("=")
+        name, directory = (name, directory) if equals else (VCIP, word)
+        if name in sets:
+            raise InputError(f"data = {word}: {name} is given already, as {sets[name]}; give one")
+        sets[name] = directory
+    return sets
 
 
 def _ablation(row: str) -> Run:

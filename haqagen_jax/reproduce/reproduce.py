@@ -21,7 +21,7 @@ from haqagen_jax.evaluation.measure import Perceptual
 from haqagen_jax.inference.settings import MINMAX, Settings
 from haqagen_jax.losses.objective import needs_texture
 from haqagen_jax.reproduce import layout
-from haqagen_jax.reproduce.experiments import VCIP, Row, Run, rows
+from haqagen_jax.reproduce.experiments import Row, Run, named, rows
 from haqagen_jax.reproduce.layout import Result
 from haqagen_jax.run.loop import train
 from haqagen_jax.run.texture import pretrain_texture
@@ -99,28 +99,6 @@ def reproduce(
     if work.distance is None and recipe.lpips is None:
         print(scoring.missing_lpips_message())
     return 1 if any(result.missing for result in results) else 0
-
-
-def named(data: Sequence[str]) -> dict[str, str]:
-    """Parse "SET=DIR" arguments; without a set, VCIP 2020 is meant, the set of most tables.
-
-    Args:
-        data: "SET=DIR" or "DIR" each.
-
-    Returns:
-        Directory by set.
-
-    Raises:
-        InputError: If two directories are given for one set.
-    """
-    sets: dict[str, str] = {}
-    for word in data:
-        name, equals, directory = word.partition("=")
-        name, directory = (name, directory) if equals else (VCIP, word)
-        if name in sets:
-            raise InputError(f"data = {word}: {name} is given already, as {sets[name]}; give one")
-        sets[name] = directory
-    return sets
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from haqagen_jax.errors import InputError, reason
+from haqagen_jax.run.found import find_checkpoint, no_checkpoint
 from haqagen_jax.system import strict_json
 from haqagen_jax.train.finite import not_finite
 from haqagen_jax.version import __version__
@@ -52,17 +53,12 @@ def read(directory: str | Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
     Raises:
         InputError: No checkpoint there, or one that cannot be read.
     """
-    directory = Path(directory).resolve()
-    root, steps = directory / "checkpoints", []
-    if root.is_dir():
+    root, step = find_checkpoint(directory)
+    if step is None:
         steps = ocp.utils.checkpoint_steps(root)
-    elif directory.name.isdecimal() and directory.is_dir():
-        root, steps = directory.parent, [directory.name]
-    if not steps:
-        raise InputError(
-            f"{directory}: holds no checkpoint; give a run's --workdir, or one of its checkpoints"
-        )
-    step = max(map(int, steps))
+        if not steps:
+            raise no_checkpoint(root.parent)
+        step = max(map(int, steps))
     with _quiet():
         try:
             return step, *_read(root, step)

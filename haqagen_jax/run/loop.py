@@ -112,11 +112,7 @@ def _run(
             _validate(setup, record, checkpoints, begun, state, display, show=show)
         task = display.add_task("training", total=steps, completed=begun)
         for step in range(begun + 1, steps + 1):
-            since = time.monotonic()
-            batch = next(setup.batches)
-            waited = time.monotonic() - since
-            state, metrics = setup.step(state, place_batch(batch, setup.mesh))
-            record.add(step, metrics, waited=waited)
+            state = _step(setup, record, step, state)
             last = step == steps
             if step % rhythm.log_every == 0 or last:
                 line = record.log(step)
@@ -125,14 +121,7 @@ def _run(
             stopping = stop.requested(step)
             # Saved before the validation, so that a failure there loses no steps.
             if step % rhythm.checkpoint_every == 0 or stopping or _is_due(setup, step):
-                position = {"batches": setup.batches.get_state(), **record.position()}
-                checkpoints.save(
-                    step,
-                    state,
-                    settings=setup.settings,
-                    position=position,
-                    config=setup.config.to_dict(),
-                )
+                _save(setup, record, checkpoints, step, state)
             display.update(task, completed=step)
             if stopping and not last:
                 break
@@ -146,6 +135,29 @@ def _run(
             f"stopped after step {done} of {steps}, which is saved; run the same command to go on",
             number=stop.number or signal.SIGTERM,
         )
+
+
+def _step(setup: Setup, record: Record, step: int, state: TrainState) -> TrainState:
+    """Take a batch and train on it; the state is donated."""
+    since = time.monotonic()
+    batch = next(setup.batches)
+    waited = time.monotonic() - since
+    state, metrics = setup.step(state, place_batch(batch, setup.mesh))
+    record.add(step, metrics, waited=waited)
+    return state
+
+
+def _save(
+    setup: Setup, record: Record, checkpoints: Checkpoints, step: int, state: TrainState
+) -> None:
+    """Save the state, and the position in the data and in the record."""
+    checkpoints.save(
+        step,
+        state,
+        settings=setup.settings,
+        position={"batches": setup.batches.get_state(), **record.position()},
+        config=setup.config.to_dict(),
+    )
 
 
 def _continue(setup: Setup, checkpoints: Checkpoints) -> tuple[TrainState, dict[str, Any]] | None:

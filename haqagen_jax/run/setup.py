@@ -134,14 +134,8 @@ def prepare(
     create = functools.partial(create_state, config=config, steps=steps, dtype=dtype)
     shapes = jax.eval_shape(create, jax.random.key(0))
     require_room(workdir, shapes, copies=KEPT + 2)  # with the best, and one that is being written
-    shardings = state_shardings(shapes, mesh)
-    settings = run_settings(
-        config,
-        steps=steps,
-        pairs=pairs,
-        texture=texture_directory if texture else None,
-        dtype=dtype,
-    )
+    shardings, whole = state_shardings(shapes, mesh), replicated(mesh)
+    texture_of_run = texture_directory if texture else None
     step = make_train_step(config, steps=steps, texture=texture, vgg=perceptual, dtype=dtype)
     return Setup(
         config=config,
@@ -150,14 +144,16 @@ def prepare(
         mesh=mesh,
         pairs=pairs,
         held_out=held_out,
-        settings=settings,
+        settings=run_settings(
+            config, steps=steps, pairs=pairs, texture=texture_of_run, dtype=dtype
+        ),
         batches=train_iterator(pairs, config.data, batch_size=train.batch_size, seed=train.seed),
-        step=jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh))),
+        step=jax.jit(step, donate_argnums=0, out_shardings=(shardings, whole)),
         validate=make_validation(config, held_out, mesh, dtype=dtype),
         create=jax.jit(create, out_shardings=shardings),
         shapes=_placed(shapes, shardings),
         initial=initial,
-        gather=jax.jit(lambda tree: tree, out_shardings=replicated(mesh)),
+        gather=jax.jit(lambda tree: tree, out_shardings=whole),
     )
 
 

@@ -4,7 +4,6 @@ Each image takes one forward pass, so that validation is cheap; `haqagen evaluat
 images through the inference engine.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,14 +14,14 @@ from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from haqagen_jax import metrics
-from haqagen_jax.config.schema import Config
+from haqagen_jax.config.schema import Config, ModelConfig
 from haqagen_jax.data.pair import Pair
 from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.models.factory import make_generator
 from haqagen_jax.ops.color import srgb_encoded, srgb_to_linear
 from haqagen_jax.train.guided import guided
 from haqagen_jax.train.sharding import place_batch, replicated
-from haqagen_jax.types import Batch
+from haqagen_jax.types import Batch, Rgb
 
 
 class Samples(NamedTuple):
@@ -34,6 +33,8 @@ class Samples(NamedTuple):
     rgb: Any
 
 
+# (variables, batch, mask) -> scores and predictions of each image, and the mask
+Predict = Callable[[Any, Batch, jax.Array], tuple[dict[str, jax.Array], Samples, jax.Array]]
 Validate = Callable[[Any], tuple[dict[str, float], Samples]]
 
 
@@ -52,26 +53,10 @@ def make_validation(
         A function of the generator's variables: mean PSNR (dB), SSIM and angular error (degrees)
         in sRGB, PSNR and angular error in linear light, and the first samples.
     """
-    generator = make_generator(config.model, dtype=dtype)
-
-    @functools.partial(jax.jit, out_shardings=replicated(mesh))
-    def predict(
-        variables: Any, batch: Batch, real: jax.Array
-    ) -> tuple[dict[str, jax.Array], Samples, jax.Array]:
-        output: Any = generator.apply(variables, batch.nir)
-        prediction = guided(config.model, batch.nir, output)
-        rgb_pred, hsv_pred = jnp.clip(prediction.rgb, 0, 1), prediction.hsv
-        rgb_pred, rgb = (srgb_encoded(x, linear=config.data.linear) for x in (rgb_pred, batch.rgb))
-        linear = srgb_to_linear(rgb_pred), srgb_to_linear(rgb)
-        scores = {
-            "psnr": metrics.psnr(rgb_pred, rgb),
-            "ssim": metrics.ssim(rgb_pred, rgb),
-            "angular_error": metrics.angular_error(rgb_pred, rgb),
-            "psnr_linear": metrics.psnr(*linear),
-            "angular_error_linear": metrics.angular_error(*linear),
-        }
-        return scores, Samples(batch.nir[..., :1], rgb_pred, hsv_pred, rgb), real
-
+    predict = jax.jit(
+        _predictor(config.model, linear=config.data.linear, dtype=dtype),
+        out_shardings=replicated(mesh),
+    )
     batches = EvaluationBatches(pairs, config.data, batch_size=config.train.batch_size)
     limit = config.train.validation_samples
 
@@ -93,3 +78,33 @@ def make_validation(
         return means, Samples(*(x[:limit] for x in shown_images))
 
     return validate
+
+
+def _predictor(model: ModelConfig, *, linear: bool, dtype: DTypeLike) -> Predict:
+    """Build the function that predicts a batch and scores each of its images."""
+    generator = make_generator(model, dtype=dtype)
+
+    def predict(
+        variables: Any, batch: Batch, real: jax.Array
+    ) -> tuple[dict[str, jax.Array], Samples, jax.Array]:
+        output: Any = generator.apply(variables, batch.nir)
+        prediction = guided(model, batch.nir, output)
+        rgb_pred, hsv_pred = jnp.clip(prediction.rgb, 0, 1), prediction.hsv
+        rgb_pred, rgb = (srgb_encoded(x, linear=linear) for x in (rgb_pred, batch.rgb))
+        scores = _scores(rgb_pred, rgb)
+        # The mask passes through, so that every process has all of it.
+        return scores, Samples(batch.nir[..., :1], rgb_pred, hsv_pred, rgb), real
+
+    return predict
+
+
+def _scores(prediction: Rgb, truth: Rgb) -> dict[str, jax.Array]:
+    """Score each image; both are sRGB-encoded."""
+    linear = srgb_to_linear(prediction), srgb_to_linear(truth)
+    return {
+        "psnr": metrics.psnr(prediction, truth),
+        "ssim": metrics.ssim(prediction, truth),
+        "angular_error": metrics.angular_error(prediction, truth),
+        "psnr_linear": metrics.psnr(*linear),
+        "angular_error_linear": metrics.angular_error(*linear),
+    }

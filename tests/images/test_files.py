@@ -100,7 +100,7 @@ def test_rgb_is_scaled_by_its_depth(tmp_path):
 
 def test_gray_and_floats_out_of_range_are_refused_as_color(tmp_path):
     Image.fromarray(GRAY8).save(tmp_path / "gray.png")
-    assert "give a colour image" in refused(tmp_path / "gray.png", image_files.read_rgb)
+    assert "give a color image" in refused(tmp_path / "gray.png", image_files.read_rgb)
     tifffile.imwrite(tmp_path / "f.tif", RGB8.astype(np.float32), photometric="rgb")
     assert "float in [0, 1]" in refused(tmp_path / "f.tif", image_files.read_rgb)
 
@@ -150,7 +150,7 @@ def test_a_color_photograph_is_refused_as_nir(tmp_path):
     Image.fromarray(image).save(tmp_path / "a.png")
     message = refused(tmp_path / "a.png")
     assert (
-        "colour photograph (8.57 % of its pixels are coloured; its channels differ by up to 100, "
+        "color photograph (8.57 % of its pixels are colored; its channels differ by up to 100, "
         "8.57 on average, of 255)" in message
     )
 

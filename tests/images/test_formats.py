@@ -117,8 +117,8 @@ def test_a_gray_palette_in_a_tiff_is_read_as_nir(tmp_path, unit):
 @pytest.mark.parametrize(
     ("name", "mode", "problem"),
     [
-        ("a.jpg", "CMYK", "is a CMYK image; convert it to grey or RGB"),
-        ("a.tif", "CMYK", r"unsupported TIFF \(SEPARATED, uint8, .*; save it as grey or RGB"),
+        ("a.jpg", "CMYK", "is a CMYK image; convert it to gray or RGB"),
+        ("a.tif", "CMYK", r"unsupported TIFF \(SEPARATED, uint8, .*; save it as gray or RGB"),
         ("a.tif", "YCbCr", r"unsupported TIFF \(YCBCR, uint8"),
         ("a.tif", "LAB", r"unsupported TIFF \(CIELAB, uint8"),
     ],

@@ -85,7 +85,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, large, change
     tifffile.imwrite(path, IMAGE)
     opened = open_nir(path)
     change(path)
-    with pytest.raises(InputError, match=r"^has changed while it was read; colour it again$"):
+    with pytest.raises(InputError, match=r"^has changed while it was read; color it again$"):
         opened.header.require_unchanged()
 
 

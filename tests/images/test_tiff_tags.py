@@ -82,6 +82,6 @@ def test_a_reference_system_that_is_not_ascii_is_carried_over(tmp_path, capfd):
     tifffile.imwrite(tmp_path / "in" / "b.tif", IMAGE)
     out = tmp_path / "out"
     assert colorize_files([str(tmp_path / "in")], str(out), "grey", progress=False) == 0
-    assert capfd.readouterr().out.startswith("2 coloured, 0 failed")
+    assert capfd.readouterr().out.startswith("2 colored, 0 failed")
     with tifffile.TiffFile(out / "a_rgb.tif") as file:
         assert file.pages.first.tags.valueof(34737) == "Gauß-Krüger|"

@@ -84,7 +84,7 @@ def test_the_commands(file, tmp_path, capsys):
     directory, out = tmp_path / "cm", tmp_path / "netG.pt"
     code, said, _ = run(capsys, "import", "colormamba", file, "-o", directory)
     assert code == 0
-    assert said.startswith(f"{directory}: 2,732,144 parameters; colour with: haqagen colorize")
+    assert said.startswith(f"{directory}: 2,732,144 parameters; color with: haqagen colorize")
     assert run(capsys, "export-torch", directory, "-o", out)[:2] == (0, f"{out}: 642 tensors\n")
     before = out.read_bytes()
     assert "add --overwrite" in run(capsys, "export-torch", directory, "-o", out)[2]

