@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.progress import Progress, TaskID
 
@@ -21,7 +22,9 @@ from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, plan_outputs, select
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
+from haqagen_jax.images.header import Header
 from haqagen_jax.images.levels import output_dtype
+from haqagen_jax.images.metadata import EMPTY, Metadata, stated
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 from haqagen_jax.images.source import open_nir
 from haqagen_jax.inference.colorizer import Colorizer
@@ -30,8 +33,25 @@ from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder, remove_parts
 from haqagen_jax.system.prefetch import prefetch
+from haqagen_jax.version import __version__
 
 _PLAIN = Rules()
+_STATEMENT = "HAQAGen-JAX {} (colors estimated from near infrared by the model {})"
+
+
+class Keep(NamedTuple):
+    """What outputs take over from their inputs besides pixels.
+
+    Attributes:
+        metadata: Keep metadata, and state what made the colors; else nothing but the sRGB profile.
+        verbose: Name what cannot be kept, a line for each file.
+    """
+
+    metadata: bool = True
+    verbose: bool = False
+
+
+_ALL = Keep()
 
 
 def colorize_files(
@@ -43,6 +63,7 @@ def colorize_files(
     *,
     report: str | None = None,
     progress: bool = True,
+    keep: Keep = _ALL,
 ) -> int:
     """Color files and print a summary.
 
@@ -54,6 +75,7 @@ def colorize_files(
         rules: Which files are read, and which outputs overwritten.
         report: A JSON file that lists every file; written also when the run is interrupted.
         progress: Whether to show bars on stderr.
+        keep: What the outputs take over besides pixels.
 
     Returns:
         The exit status: 0 when every file was colored, else 1.
@@ -77,7 +99,7 @@ def colorize_files(
     for refused in record.refused:
         complain(refused.message or "")
     try:
-        color(colorizer, record.files, rules, progress=progress)
+        color(colorizer, record.files, rules, progress=progress, keep=keep)
     finally:
         if report_path is not None:
             record.write(report_path, chosen)
@@ -87,7 +109,12 @@ def colorize_files(
 
 
 def color(
-    model: Colorizer, files: list[Outcome], rules: Rules = _PLAIN, *, progress: bool = True
+    model: Colorizer,
+    files: list[Outcome],
+    rules: Rules = _PLAIN,
+    *,
+    progress: bool = True,
+    keep: Keep = _ALL,
 ) -> None:
     """Color files with a model that is loaded already.
 
@@ -96,9 +123,10 @@ def color(
         files: One outcome for each file, updated in place; the output folders exist.
         rules: Which files are read, and which outputs overwritten; `share` is not used.
         progress: Whether to show bars on stderr.
+        keep: What the outputs take over besides pixels.
     """
     with bars(progress) as display:
-        run = _Run(model, rules, display, len(files))
+        run = _Run(model, rules, keep, display, len(files))
         try:
             run.color(files)
         finally:
@@ -111,8 +139,10 @@ class _Run:
     Errors of a file end in its `Outcome`, and stop no other.
     """
 
-    def __init__(self, model: Colorizer, rules: Rules, display: Progress, total: int) -> None:
-        self._model, self._rules, self._display = model, rules, display
+    def __init__(
+        self, model: Colorizer, rules: Rules, keep: Keep, display: Progress, total: int
+    ) -> None:
+        self._model, self._rules, self._keep, self._display = model, rules, keep, display
         self._total = display.add_task("files", total=total)
         self._bars: dict[int, TaskID] = {}
         self._lock = threading.Lock()
@@ -151,18 +181,29 @@ class _Run:
         size, dtype = (nir.height, nir.width), output_dtype(nir.dtype)
         file.height, file.width = size
         image_files.check_depth(target, dtype)
-        sink = FileSink(header, target, size, dtype, self._writers)
-        for name in header.carried.dropped:
-            complain(
-                f"{source}: its tags of {name} are damaged; its colors go without them",
-                self._display.console,
-            )
+        metadata = self._metadata(header, target)
+        sink = FileSink(header, target, size, dtype, self._writers, metadata)
         with located(source):
             mosaic = header.carried.georeferenced
             job = self._model.job(nir, sink, self._bar(file), mosaic=mosaic)
         self._sinks = [*(sink for sink in self._sinks if not sink.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
         return job
+
+    def _metadata(self, header: Header, target: Path) -> Metadata:
+        """Return what the colors take over, and tell what they do not."""
+        if not self._keep.metadata:
+            return EMPTY
+        metadata, console = header.metadata, self._display.console
+        for name in metadata.carried.dropped:
+            complain(
+                f"{header.path}: its tags of {name} are damaged; its colors go without them",
+                console,
+            )
+        left = image_files.left_out(target, metadata) if self._keep.verbose else ()
+        if left:
+            complain(f"{header.path}: its colors go without: {', '.join(left)}", console)
+        return stated(metadata, _STATEMENT.format(__version__, self._model.name))
 
     def _is_complete(self, source: Path, target: Path) -> bool:
         """Tell whether a complete output is kept; refuse one that may not be overwritten."""

@@ -89,11 +89,14 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         rules = Rules(args.overwrite, args.resume, args.max_pixels, share)
         resolve_model(args.model)
         # Imported here: what is refused so far should not wait seconds for jax.
-        from haqagen_jax.batch.run import colorize_files
+        from haqagen_jax.batch.run import Keep, colorize_files
         from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
-        return colorize_files(args.input, args.out, args.model, settings, rules, report=args.report)
+        keep = Keep(metadata=not args.no_metadata, verbose=args.verbose)
+        return colorize_files(
+            args.input, args.out, args.model, settings, rules, report=args.report, keep=keep
+        )
 
     parser = _command(commands, "colorize", "colour NIR photographs of any size", run)
     parser.add_argument(
@@ -132,6 +135,14 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         default="0/1",
         metavar="I/N",
         help="of N processes that share the files this is number I, from 0",
+    )
+    parser.add_argument(
+        "--no-metadata",
+        action="store_true",
+        help="write pixels and the sRGB profile alone: no EXIF, XMP, place or resolution",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="tell which metadata an output cannot keep"
     )
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import io
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +18,11 @@ from typing import NamedTuple
 import tifffile
 
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.images import tiff
-from haqagen_jax.images.tiff_tags import NOTHING, ORIENTATION, Carried, carried_tags
+from haqagen_jax.images import jpeg, png, tiff, tiff_metadata
+from haqagen_jax.images.metadata import EMPTY, Metadata
+from haqagen_jax.images.tiff_tags import ORIENTATION, Carried, carried_tags
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = png.SIGNATURE
 _JPEG = b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG segments that state the size
@@ -36,7 +38,7 @@ class Header:
         state: Length, time of the last change (ns) and inode of the file that was read.
         page: The image of a TIFF that `haqagen_jax.images.tiff.TiffSource` can read by parts; None
             for all other files.
-        carried: The place on the ground and the resolution, which a TIFF of the colors keeps.
+        metadata: What a file of the colors says besides its pixels.
     """
 
     path: Path
@@ -44,7 +46,12 @@ class Header:
     width: int
     state: tuple[int, ...]
     page: tifffile.TiffPage | None = None
-    carried: Carried = NOTHING
+    metadata: Metadata = EMPTY
+
+    @property
+    def carried(self) -> Carried:
+        """The place on the ground and the resolution, which a TIFF of the colors keeps."""
+        return self.metadata.carried
 
     def require_unchanged(self) -> None:
         """Refuse a file that is no longer the one whose header was read.
@@ -119,8 +126,8 @@ def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
         path: The file.
 
     Yields:
-        The header, and the file at its start. Tags of a TIFF that are damaged leave `page` and
-        `carried` empty: decoding the pixels says what is wrong.
+        The header, and the file at its start. Tags of a TIFF that are damaged leave `page` empty:
+        decoding the pixels says what is wrong.
 
     Raises:
         InputError: Not an image, a header that cannot be read, and all of `opened`.
@@ -128,14 +135,13 @@ def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
     with opened(path) as file:
         state = _state(os.fstat(file.fileno()))
         stored, size = _read_named(file, path)
-        page, carried = None, NOTHING
+        page = None
         if stored.page is not None:
             with contextlib.suppress(Exception):
-                by_parts = tiff.windowed(stored.page)
-                carried = carried_tags(stored.page)
-                page = stored.page if by_parts else None
+                page = stored.page if tiff.windowed(stored.page) else None
+        metadata = _metadata(file, stored, size)
         file.seek(0)
-        yield Header(path, *size, state, page, carried), file
+        yield Header(path, *size, state, page, metadata), file
 
 
 def upright_size(file: io.BufferedIOBase, path: str | Path) -> tuple[int, int]:
@@ -220,6 +226,19 @@ def _read_named(file: io.BufferedIOBase, path: str | Path) -> tuple[Stored, tupl
         ) from None
 
 
+def _metadata(file: io.BufferedReader, stored: Stored, size: tuple[int, int]) -> Metadata:
+    """Read the metadata; what is damaged beyond reading costs all of it, but not the image."""
+    try:
+        if stored.page is not None:
+            carried = carried_tags(stored.page)
+            return tiff_metadata.read_metadata(file, stored.page, carried, size, stored.orientation)
+        file.seek(0)
+        reader = png if file.read(len(PNG)) == PNG else jpeg
+        return reader.read_metadata(file, size, stored.orientation)
+    except Exception:  # untrusted data fails in any way
+        return Metadata(left=("metadata",))
+
+
 def _upright_size(stored: Stored) -> tuple[int, int]:
     h, w = stored.height, stored.width
     return (w, h) if 5 <= stored.orientation <= 8 else (h, w)
@@ -227,16 +246,11 @@ def _upright_size(stored: Stored) -> tuple[int, int]:
 
 def _png_header(file: io.BufferedIOBase) -> Stored:
     h, w, turned = 0, 0, 1
-    file.seek(len(PNG))
-    while len(start := file.read(8)) == 8:
-        length, kind = int.from_bytes(start[:4], "big"), start[4:]
-        if kind == b"IHDR":
-            w, h = (int.from_bytes(file.read(4), "big") for _ in range(2))
-            length -= 8
+    for kind, content in png.chunks(file, (b"IHDR", b"eXIf")):
+        if kind == b"IHDR" and len(content) >= 8:
+            w, h = struct.unpack_from(">II", content)
         elif kind == b"eXIf":
-            turned = _exif_orientation(file.read(length))
-            length = 0
-        file.seek(length + 4, io.SEEK_CUR)  # over the rest and its checksum
+            turned = _exif_orientation(content)
     if not h * w:
         raise InputError("truncated (a PNG without its size); copy or export it again")
     return Stored(h, w, turned)
@@ -244,7 +258,7 @@ def _png_header(file: io.BufferedIOBase) -> Stored:
 
 def _jpeg_header(file: io.BufferedIOBase) -> Stored:
     size, turned = None, 1
-    for marker, segment in _segments(file):
+    for marker, segment in jpeg.segments(file):
         if marker in _FRAMES and len(segment) >= 5:  # bits, height, width
             size = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
         if segment.startswith(b"Exif\0\0"):
@@ -252,19 +266,6 @@ def _jpeg_header(file: io.BufferedIOBase) -> Stored:
     if size is None:
         raise InputError("truncated (a JPEG without its size); copy or export it again")
     return Stored(*size, turned)
-
-
-def _segments(file: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and content of a JPEG's segments; leave the file at the first scan."""
-    file.seek(2)
-    while True:
-        marker = file.read(1)
-        while marker == b"\xff":  # any number of fill bytes may precede a marker
-            marker = file.read(1)
-        if marker in (b"", b"\xda"):
-            return
-        length = int.from_bytes(file.read(2), "big")
-        yield marker[0], file.read(max(length - 2, 0))
 
 
 def _exif_orientation(exif: bytes) -> int:

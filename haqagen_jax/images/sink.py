@@ -19,6 +19,7 @@ from haqagen_jax.errors import InputError, located
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.header import Header
 from haqagen_jax.images.levels import quantize
+from haqagen_jax.images.metadata import EMPTY, Metadata
 
 _ROWS = 64  # rows of an item of the queue
 _WAITING = 4  # items that may wait for the encoder
@@ -79,20 +80,22 @@ class FileSink:
         size: tuple[int, int],
         dtype: np.dtype,
         writers: Writers,
+        metadata: Metadata = EMPTY,
     ) -> None:
         """Begin; nothing is written before the first rows.
 
         Args:
             header: Of the NIR file. It must be unchanged when the last row has come: else the
-                target does not get its name. A TIFF carries its tags.
+                target does not get its name.
             target: The file; one of that name is replaced.
             size: (h, w) of the colors, pixels.
             dtype: uint8, uint16 or float32.
             writers: The threads that encode it.
+            metadata: What the file says besides its pixels.
         """
         self.saved: Future[None] = Future()
         self._header, self._target, self._size, self._dtype = header, target, size, dtype
-        self._writers = writers
+        self._writers, self._metadata = writers, metadata
         self._rows: queue.Queue[Any] = queue.Queue(_WAITING)
         self._started = False
 
@@ -134,8 +137,9 @@ class FileSink:
 
     def _save(self) -> None:
         try:
-            tags = self._header.carried.tags
-            image_files.write_rows(self._target, self._size, self._dtype, self._arriving(), tags)
+            image_files.write_rows(
+                self._target, self._size, self._dtype, self._arriving(), self._metadata
+            )
         except BaseException as error:  # a thread has nobody else to tell
             self.saved.set_exception(error)
         else:
