@@ -9,7 +9,7 @@ Reference: Exif 3.0 (CIPA DC-008), Sec. 4.6.
 import io
 import struct
 from collections.abc import Mapping
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from haqagen_jax.images.ifd import (
     ASCII,
@@ -94,7 +94,7 @@ def read_block(block: bytes, size: tuple[int, int], *, turned: bool) -> tuple[Ex
 
 
 def read_directory(
-    file: BinaryIO, offset: int, form: Form, size: tuple[int, int], *, turned: bool
+    file: io.BufferedIOBase, offset: int, form: Form, size: tuple[int, int], *, turned: bool
 ) -> tuple[Exif, list[str]]:
     """Read the EXIF that lies in a directory of a file.
 
@@ -181,7 +181,7 @@ def packed(exif: Exif, most: int) -> tuple[bytes, list[str]]:
 class _Reader:
     """Values of one file; `left` names the tags that could not be read."""
 
-    def __init__(self, file: BinaryIO, form: Form) -> None:
+    def __init__(self, file: io.BufferedIOBase, form: Form) -> None:
         self._file, self._form, self._room = file, form, _LARGEST
         self.left: list[str] = []
 

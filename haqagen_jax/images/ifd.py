@@ -10,7 +10,7 @@ Reference: TIFF 6.0, Sec. 2; Exif 3.0 (CIPA DC-008), Sec. 4.6.2.
 import io
 import struct
 from collections.abc import Mapping
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def form_of(start: bytes) -> tuple[Form, int]:
     return form, struct.unpack_from(form.pointer, start, 8 if form.big else 4)[0]
 
 
-def listing(file: BinaryIO, offset: int, form: Form) -> Listing:
+def listing(file: io.BufferedIOBase, offset: int, form: Form) -> Listing:
     """Find the tags of a directory.
 
     Args:

@@ -7,7 +7,7 @@ resolution, which the pixels are written with, are of `haqagen_jax.images.tiff_t
 
 import io
 import struct
-from typing import Any, BinaryIO
+from typing import Any
 from xml.etree import ElementTree
 
 import tifffile
@@ -37,7 +37,7 @@ _LARGEST = 1 << 24  # bytes of a packet
 
 
 def read_metadata(
-    file: BinaryIO,
+    file: io.BufferedIOBase,
     page: tifffile.TiffPage,
     carried: Carried,
     size: tuple[int, int],
@@ -119,7 +119,7 @@ def written_tags(metadata: Metadata) -> dict[str, Any]:
     return tags
 
 
-def add_metadata(file: io.BufferedRandom | io.BytesIO, metadata: Metadata) -> None:
+def add_metadata(file: io.BufferedIOBase, metadata: Metadata) -> None:
     """Add metadata to a TIFF.
 
     Args:
