@@ -77,8 +77,14 @@ PURE_FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 # it, and neither does reading data, whose worker processes must not open an accelerator.
 LIGHT = (
     *("", "__main__", "errors", "paper", "version", "system", "config", "images", "nir"),
-    *("synthetic", "data", "artifact", "batch.select", "batch.report", "weights.catalog"),
-    *("interop.packages", "evaluation.choices", "reproduce.experiments", "reproduce.published"),
+    *("synthetic", "data", "artifact", "batch.select", "batch.report", "batch.keep"),
+    *(
+        "weights.catalog",
+        "interop.packages",
+        "evaluation.choices",
+        "reproduce.experiments",
+        "reproduce.published",
+    ),
     *("inference.tiling", "inference.settings"),
     *(f"cli.{name}" for name in ("main", "train", "evaluate", "dataset", "weights")),
     *("cli.settings", "cli.ending", "cli.info"),

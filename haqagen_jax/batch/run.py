@@ -13,18 +13,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.progress import Progress, TaskID
 
 from haqagen_jax import api
+from haqagen_jax.batch.keep import Keep
 from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, plan_outputs, select
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
-from haqagen_jax.images.header import Header
 from haqagen_jax.images.levels import output_dtype
-from haqagen_jax.images.metadata import EMPTY, Metadata, stated
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 from haqagen_jax.images.source import open_nir
 from haqagen_jax.inference.colorizer import Colorizer
@@ -33,24 +31,8 @@ from haqagen_jax.inference.settings import Settings
 from haqagen_jax.system.console import bars, complain
 from haqagen_jax.system.files import prepare_folder, remove_parts
 from haqagen_jax.system.prefetch import prefetch
-from haqagen_jax.version import __version__
 
 _PLAIN = Rules()
-_STATEMENT = "HAQAGen-JAX {} (colors estimated from near infrared by the model {})"
-
-
-class Keep(NamedTuple):
-    """What outputs take over from their inputs besides pixels.
-
-    Attributes:
-        metadata: Keep metadata, and state what made the colors; else nothing but the sRGB profile.
-        verbose: Name what cannot be kept, a line for each file.
-    """
-
-    metadata: bool = True
-    verbose: bool = False
-
-
 _ALL = Keep()
 
 
@@ -181,7 +163,7 @@ class _Run:
         size, dtype = (nir.height, nir.width), output_dtype(nir.dtype)
         file.height, file.width = size
         image_files.check_depth(target, dtype)
-        metadata = self._metadata(header, target)
+        metadata = self._keep.from_header(header, target, self._model.name, self._display.console)
         sink = FileSink(header, target, size, dtype, self._writers, metadata)
         with located(source):
             mosaic = header.carried.georeferenced
@@ -189,21 +171,6 @@ class _Run:
         self._sinks = [*(sink for sink in self._sinks if not sink.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
         return job
-
-    def _metadata(self, header: Header, target: Path) -> Metadata:
-        """Return what the colors take over, and tell what they do not."""
-        if not self._keep.metadata:
-            return EMPTY
-        metadata, console = header.metadata, self._display.console
-        for name in metadata.carried.dropped:
-            complain(
-                f"{header.path}: its tags of {name} are damaged; its colors go without them",
-                console,
-            )
-        left = image_files.left_out(target, metadata) if self._keep.verbose else ()
-        if left:
-            complain(f"{header.path}: its colors go without: {', '.join(left)}", console)
-        return stated(metadata, _STATEMENT.format(__version__, self._model.name))
 
     def _is_complete(self, source: Path, target: Path) -> bool:
         """Tell whether a complete output is kept; refuse one that may not be overwritten."""

@@ -84,12 +84,13 @@ def _share(text: str) -> tuple[int, int]:
 def _colorize(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         settings, share = chosen_settings(args), _share(args.share)
+        from haqagen_jax.batch.keep import Keep
         from haqagen_jax.batch.select import Rules
 
         rules = Rules(args.overwrite, args.resume, args.max_pixels, share)
         resolve_model(args.model)
         # Imported here: what is refused so far should not wait seconds for jax.
-        from haqagen_jax.batch.run import Keep, colorize_files
+        from haqagen_jax.batch.run import colorize_files
         from haqagen_jax.system.cache import keep_programs
 
         keep_programs()

@@ -205,7 +205,8 @@ def has_end(file: io.BufferedIOBase) -> bool:
     file.seek(0)
     if start.startswith(_TIFF):
         with tifffile.TiffFile(file) as content:  # pyright: ignore
-            return tiff.last_byte(_only_page(content)) <= size
+            pixels = tiff.last_byte(_only_page(content)) <= size
+        return pixels and tiff_metadata.has_directory(file)
     return end[4:8] == b"IEND" if start == PNG else end.endswith(b"\xff\xd9")
 
 

@@ -90,12 +90,12 @@ class Listing(NamedTuple):
     Attributes:
         tags: Where they lie, by code; the first of those with the same.
         lost: Codes of those that do not lie in the file.
-        following: The bytes of the offset of the next directory.
+        complete: Whether the directory lies in the file up to its end.
     """
 
     tags: dict[int, Place]
     lost: list[int]
-    following: bytes
+    complete: bool
 
 
 def form_of(start: bytes) -> tuple[Form, int]:
@@ -135,14 +135,14 @@ def listing(file: io.BufferedIOBase, offset: int, form: Form) -> Listing:
     file.seek(min(offset, end))
     start = file.read(struct.calcsize(form.counter))
     if len(start) < struct.calcsize(form.counter):
-        return Listing({}, [], bytes(slot))
+        return Listing({}, [], False)
     count = min(struct.unpack(form.counter, start)[0], _MOST)
     found: dict[int, Place] = {}
     lost = []
-    table = file.read(count * (head + slot))
-    following = file.read(slot).ljust(slot, b"\0")
-    for at in range(0, len(table) - head - slot + 1, head + slot):
-        raw = table[at : at + head + slot]
+    rows = file.read(count * (head + slot))
+    complete = len(file.read(slot)) == slot  # where the next directory is
+    for at in range(0, len(rows) - head - slot + 1, head + slot):
+        raw = rows[at : at + head + slot]
         code, dtype, length = struct.unpack_from(form.entry, raw)
         size = length * _bytes(dtype)
         here = offset + len(start) + at + head
@@ -151,7 +151,7 @@ def listing(file: io.BufferedIOBase, offset: int, form: Form) -> Listing:
             found.setdefault(code, Place(dtype, size, there, raw))
         else:
             lost.append(code)
-    return Listing(found, lost, following)
+    return Listing(found, lost, complete)
 
 
 def pointed(place: Place, form: Form) -> int | None:
@@ -170,6 +170,48 @@ def pointed(place: Place, form: Form) -> int | None:
     return struct.unpack_from(form.order + code, place.raw, struct.calcsize(form.entry))[0]
 
 
+def store(directory: Directory, offset: int, form: Form) -> tuple[dict[int, bytes], bytes]:
+    """Lay out the values of tags, and the directories that they point to.
+
+    Args:
+        directory: The tags; their values in the byte order of `form`.
+        offset: Where the values are to begin in the file; even.
+        form: How they are written.
+
+    Returns:
+        The entries that point to the values, by code; and the values.
+    """
+    slot = struct.calcsize(form.pointer)
+    entries, values = {}, b""
+    for code in sorted(directory):
+        dtype, value, below, entry = directory[code]
+        there = offset + len(values)
+        place = struct.pack(form.pointer, there)
+        if below:
+            dtype, count, value = (_LONG8 if form.big else LONG), 1, pack(below, there, form)
+        else:
+            count = len(value) // (_bytes(dtype) or 1)
+            if len(value) <= slot:
+                place, value = value.ljust(slot, b"\0"), b""
+        entries[code] = entry or struct.pack(form.entry, code, dtype, count) + place
+        values += value + bytes(len(value) % 2)
+    return entries, values
+
+
+def table(entries: Mapping[int, bytes], form: Form) -> bytes:
+    """Write a directory whose values lie somewhere already.
+
+    Args:
+        entries: By code.
+        form: How they are written.
+
+    Returns:
+        The bytes of a directory that is the last of its chain.
+    """
+    rows = b"".join(entries[code] for code in sorted(entries))
+    return struct.pack(form.counter, len(entries)) + rows + bytes(struct.calcsize(form.pointer))
+
+
 def pack(directory: Directory, offset: int, form: Form) -> bytes:
     """Write a directory, followed by its values and by the directories that it points to.
 
@@ -179,25 +221,13 @@ def pack(directory: Directory, offset: int, form: Form) -> bytes:
         form: How it is written.
 
     Returns:
-        The bytes. The directory is the last of its chain.
+        The bytes.
     """
     slot = struct.calcsize(form.pointer)
     width = struct.calcsize(form.entry) + slot
     above = struct.calcsize(form.counter) + len(directory) * width + slot
-    table, values = struct.pack(form.counter, len(directory)), b""
-    for code in sorted(directory):
-        dtype, value, below, entry = directory[code]
-        there = offset + above + len(values)
-        place = struct.pack(form.pointer, there)
-        if below:
-            dtype, count, value = (_LONG8 if form.big else LONG), 1, pack(below, there, form)
-        else:
-            count = len(value) // (_bytes(dtype) or 1)
-            if len(value) <= slot:
-                place, value = value.ljust(slot, b"\0"), b""
-        table += entry or struct.pack(form.entry, code, dtype, count) + place
-        values += value + bytes(len(value) % 2)
-    return table + bytes(slot) + values
+    entries, values = store(directory, offset + above, form)
+    return table(entries, form) + values
 
 
 def reordered(directory: Directory, before: str, after: str) -> Directory:

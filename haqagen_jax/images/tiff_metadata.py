@@ -22,8 +22,9 @@ from haqagen_jax.images.ifd import (
     Tag,
     form_of,
     listing,
-    pack,
     reordered,
+    store,
+    table,
 )
 from haqagen_jax.images.metadata import Metadata, is_xmp
 from haqagen_jax.images.tiff_tags import Carried
@@ -134,15 +135,29 @@ def add_metadata(file: io.BufferedIOBase, metadata: Metadata) -> None:
         return
     file.seek(0)
     form, offset = form_of(file.read(16))
-    found = listing(file, offset, form).tags
-    there = {code: Tag(place.dtype, entry=place.raw) for code, place in found.items()}
+    entries = {code: place.raw for code, place in listing(file, offset, form).tags.items()}
     end = file.seek(0, io.SEEK_END)
     start = end + end % 2
-    file.write(bytes(start - end))
-    file.write(pack({**there, **reordered(tags, "<", form.order)}, start, form))
+    added, values = store(reordered(tags, "<", form.order), start, form)
+    # The directory comes last: without its end, the file cannot be taken for complete.
+    file.write(bytes(start - end) + values + table({**entries, **added}, form))
     file.seek(8 if form.big else 4)
-    file.write(struct.pack(form.pointer, start))
+    file.write(struct.pack(form.pointer, start + len(values)))
     file.seek(0, io.SEEK_END)
+
+
+def has_directory(file: io.BufferedIOBase) -> bool:
+    """Tell whether the first directory of a TIFF lies in the file up to its end.
+
+    Args:
+        file: A TIFF.
+
+    Returns:
+        False for a file that was cut in it.
+    """
+    file.seek(0)
+    form, offset = form_of(file.read(16))
+    return listing(file, offset, form).complete
 
 
 def _of_all_bands(text: bytes) -> bytes | None:

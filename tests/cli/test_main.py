@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import haqagen_jax.run.dry_run  # noqa: F401 - before a test replaces a part of it
+from haqagen_jax.batch.keep import Keep
 from haqagen_jax.batch.select import Rules
 from haqagen_jax.cli import main
 from haqagen_jax.config.load import load_config
@@ -116,7 +117,7 @@ def calls(monkeypatch):
 def test_colorize(calls):
     assert run("colorize", "a.png", "b", "-o", "out") == 0
     assert run("colorize", "a.png", "--out", "c.tif", "--model", "grey", "--tile", "512") == 0
-    plain = {"report": None}
+    plain = {"report": None, "keep": Keep()}
     assert calls == [
         ((["a.png", "b"], "out", None, Settings(), Rules()), plain),
         ((["a.png"], "c.tif", "grey", Settings(tile=512), Rules()), plain),
@@ -126,10 +127,15 @@ def test_colorize(calls):
     assert run("colorize", "a.png", "-o", "out", *more) == 0
     settings = Settings(stride=240, batch=3, mode="sliding", window="flat", precision="bfloat16")
     rules = Rules(overwrite=True, max_pixels=9)
-    assert calls[-1] == ((["a.png"], "out", None, settings, rules), {"report": "r.json"})
+    assert calls[-1] == (
+        (["a.png"], "out", None, settings, rules),
+        {"report": "r.json", "keep": Keep()},
+    )
     share = ("--resume", "--share", "3/4")
     assert run("colorize", "a.png", "-o", "out", *share) == 0
     assert calls[-1][0][-1] == Rules(resume=True, share=(3, 4))
+    assert run("colorize", "a.png", "-o", "out", "--no-metadata", "--verbose") == 0
+    assert calls[-1][1]["keep"] == Keep(metadata=False, verbose=True)
 
 
 @pytest.mark.parametrize(

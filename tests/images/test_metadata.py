@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image, TiffImagePlugin
 
-from haqagen_jax.batch.run import Keep, colorize_files
+from haqagen_jax.batch.keep import Keep
+from haqagen_jax.batch.run import colorize_files
 from haqagen_jax.batch.select import Rules
 from haqagen_jax.version import __version__
 
