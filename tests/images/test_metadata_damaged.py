@@ -1,6 +1,7 @@
 """Damaged or meaningless metadata costs the tag, never the image and never the run."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import imagecodecs
@@ -64,7 +65,7 @@ BROKEN = {
     "thumbnail is wild": (block(following=HUGE), True),
     "resolution of 0/0": (block(entry(282, 5, 1, 0x30), entry(283, 5, 1, 0x30)), True),
     "twice": (block(MAKE), True),
-    "65535 entries": (b"II*\0\x08\0\0\0\xff\xff" + MAKE + bytes(44) + SOUND, True),
+    "65535 entries": (b"II*\0\x08\0\0\0\xff\xff" + MAKE + bytes(42) + SOUND, True),
     "of a BigTIFF": (b"II+\0\x08\0\0\0" + bytes(60), False),
 }
 
@@ -74,7 +75,6 @@ def save(path, exif):
     if path.suffix == ".png":
         data = bytes(imagecodecs.png_encode(GRAY))
         chunk = b"eXIf" + exif
-        import zlib
 
         crc = struct.pack(">I", zlib.crc32(chunk))
         path.write_bytes(data[:33] + struct.pack(">I", len(exif)) + chunk + crc + data[33:])
@@ -193,7 +193,6 @@ def test_what_is_too_large_for_a_jpeg_gives_way(tmp_path):
         (b"<a/>", True),
         (b"<a/>\n\0\0", True),
         ('<?xpacket begin=""?><a b="ü"/>'.encode(), True),
-        ("\ufeff<a/>".encode("utf-16"), True),
         (b"", False),
         (b"<a>", False),
         (b"<a/>garbage", False),
