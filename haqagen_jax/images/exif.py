@@ -28,6 +28,7 @@ from haqagen_jax.images.ifd import (
     pointed,
 )
 
+MARK = b"Exif\0\0"  # of a JPEG's segment, before the block
 ORIENTATION, SOFTWARE, _DESCRIPTION = 274, 305, 270
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 PHOTO, GPS, _INTEROPERABILITY = 34665, 34853, 40965  # directories below the first
@@ -72,11 +73,30 @@ class Exif(NamedTuple):
     maker: int = 0
 
 
+def read_orientation(block: bytes) -> int:
+    """Read the orientation that an EXIF block gives.
+
+    Args:
+        block: A small TIFF, as PNG holds it; or with the mark of EXIF before it, as JPEG does.
+
+    Returns:
+        The tag, 1 where there is none that can be read.
+    """
+    block = _bare(block)
+    try:
+        form, offset = form_of(block[:16].ljust(16, b"\0"))
+        place = listing(io.BytesIO(block), offset, form).tags[ORIENTATION]
+        kind = {BYTE: "B", SHORT: "H", LONG: "I"}[place.dtype]
+        return struct.unpack_from(form.order + kind, block, place.offset)[0]
+    except (ValueError, KeyError, struct.error):  # broken metadata must not stop a good image
+        return 1
+
+
 def read_block(block: bytes, size: tuple[int, int], *, turned: bool) -> tuple[Exif, list[str]]:
     """Read the EXIF block of a PNG or JPEG.
 
     Args:
-        block: A small TIFF.
+        block: See `read_orientation`.
         size: (h, w) of the upright image.
         turned: Whether the pixels were stored otherwise.
 
@@ -86,6 +106,7 @@ def read_block(block: bytes, size: tuple[int, int], *, turned: bool) -> tuple[Ex
     Raises:
         ValueError: The block cannot be read at all.
     """
+    block = _bare(block)
     form, offset = form_of(block[:16].ljust(16, b"\0"))
     exif, left = read_directory(io.BytesIO(block), offset, form, size, turned=turned)
     if not exif.tags:
@@ -214,6 +235,13 @@ class _Reader:
         if not tags:
             self.left.append(f"tag {parent}")
         return tags, found[_MAKER_NOTE].offset if _MAKER_NOTE in tags else 0
+
+
+def _bare(block: bytes) -> bytes:
+    """Remove the mark, which some programs write twice, or into a PNG."""
+    while block.startswith(MARK):
+        block = block[len(MARK) :]
+    return block
 
 
 def _true_of_colors(

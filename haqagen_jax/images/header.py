@@ -18,9 +18,9 @@ from typing import NamedTuple
 import tifffile
 
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.images import jpeg, png, tiff, tiff_metadata
+from haqagen_jax.images import exif, jpeg, png, tiff, tiff_metadata
 from haqagen_jax.images.metadata import EMPTY, Metadata
-from haqagen_jax.images.tiff_tags import ORIENTATION, Carried, carried_tags
+from haqagen_jax.images.tiff_tags import NOTHING, ORIENTATION, Carried, carried_tags
 
 PNG = png.SIGNATURE
 _JPEG = b"\xff\xd8\xff"
@@ -228,7 +228,8 @@ def _read_named(file: io.BufferedIOBase, path: str | Path) -> tuple[Stored, tupl
 
 
 def _metadata(file: io.BufferedReader, stored: Stored, size: tuple[int, int]) -> Metadata:
-    """Read the metadata; what is damaged beyond reading costs all of it, but not the image."""
+    """Read the metadata; what is damaged beyond reading costs the rest of it, not the image."""
+    carried = NOTHING
     try:
         if stored.page is not None:
             carried = carried_tags(stored.page)
@@ -237,7 +238,7 @@ def _metadata(file: io.BufferedReader, stored: Stored, size: tuple[int, int]) ->
         reader = png if file.read(len(PNG)) == PNG else jpeg
         return reader.read_metadata(file, size, stored.orientation)
     except Exception:  # untrusted data fails in any way
-        return Metadata(left=("metadata",))
+        return Metadata(carried=carried, left=("metadata",))
 
 
 def _upright_size(stored: Stored) -> tuple[int, int]:
@@ -251,7 +252,7 @@ def _png_header(file: io.BufferedIOBase) -> Stored:
         if kind == b"IHDR" and len(content) >= 8:
             w, h = struct.unpack_from(">II", content)
         elif kind == b"eXIf":
-            turned = _exif_orientation(content)
+            turned = exif.read_orientation(content)
     if not h * w:
         raise InputError("truncated (a PNG without its size); copy or export it again")
     return Stored(h, w, turned)
@@ -263,19 +264,10 @@ def _jpeg_header(file: io.BufferedIOBase) -> Stored:
         if marker in _FRAMES and len(segment) >= 5:  # bits, height, width
             size = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
         if segment.startswith(b"Exif\0\0"):
-            turned = _exif_orientation(segment[6:])
+            turned = exif.read_orientation(segment)
     if size is None:
         raise InputError("truncated (a JPEG without its size); copy or export it again")
     return Stored(*size, turned)
-
-
-def _exif_orientation(exif: bytes) -> int:
-    """Return the orientation tag of an EXIF block, which is a small TIFF; 1 when unreadable."""
-    try:
-        with tifffile.TiffFile(io.BytesIO(exif)) as content:
-            return _orientation(content.pages.first)
-    except Exception:  # broken camera metadata must not stop a good image
-        return 1
 
 
 def _only_page(content: tifffile.TiffFile) -> tifffile.TiffPage:

@@ -15,10 +15,10 @@ from haqagen_jax.images.density import (
     take_density,
     upright_density,
 )
-from haqagen_jax.images.exif import packed, read_block
+from haqagen_jax.images.exif import MARK, packed, read_block
 from haqagen_jax.images.metadata import Metadata, is_xmp
 
-_EXIF, _JFIF = b"Exif\0\0", b"JFIF\0"
+_JFIF = b"JFIF\0"
 _XMP, _XMP_MORE = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _MOST = 65533  # bytes of a segment
 _LONGEST = 1 << 24  # bytes of extended XMP
@@ -61,11 +61,11 @@ def read_metadata(file: io.BufferedIOBase, size: tuple[int, int], orientation: i
     """
     exif, density, from_exif, xmp, more, left = None, None, None, b"", [], []
     for marker, content in segments(file):
-        if marker == 0xE1 and content.startswith(_EXIF):
+        if marker == 0xE1 and content.startswith(MARK):
             if exif is not None:
                 continue
             try:
-                exif, lost = read_block(content[len(_EXIF) :], size, turned=orientation != 1)
+                exif, lost = read_block(content, size, turned=orientation != 1)
             except Exception:  # what is damaged fails in any way
                 left.append("EXIF")
             else:
@@ -102,8 +102,8 @@ def pack_metadata(metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     left = list(metadata.of_tiff)
     contents = []
     if (exif := metadata.complete_exif) is not None:
-        block, lost = packed(exif, _MOST - len(_EXIF))
-        contents.append(_EXIF + block)
+        block, lost = packed(exif, _MOST - len(MARK))
+        contents.append(MARK + block)
         left += [f"EXIF {name}" for name in lost]
     if len(metadata.xmp) > _MOST - len(_XMP):
         left.append("XMP (too large)")

@@ -60,8 +60,7 @@ def read_metadata(file: io.BufferedIOBase, size: tuple[int, int], orientation: i
     for kind, content in chunks(file, _WANTED):
         if kind == b"eXIf":
             try:
-                block = content.removeprefix(b"Exif\0\0")  # some programs write it
-                exif, lost = read_block(block, size, turned=orientation != 1)
+                exif, lost = read_block(content, size, turned=orientation != 1)
             except Exception:  # what is damaged fails in any way
                 left.append("EXIF")
             else:

@@ -112,6 +112,28 @@ def test_broken_exif_costs_the_tag(tmp_path, name, before, after):
         assert 34853 not in tags or len(tags.get_ifd(34853)) < 5
 
 
+@pytest.mark.parametrize("name", ["jpg", "png"])
+@pytest.mark.parametrize(
+    ("exif", "turned"),
+    [
+        (block(entry(274, 3, 1, 6)), True),
+        (b"Exif\0\0" + block(entry(274, 3, 1, 6)), True),
+        (block(entry(274, 3, 1, 6), entry(34665, 4, 1, 8), following=8), True),
+        (block(entry(274, 3, 1, 6), entry(272, 2, HUGE, HUGE)), True),
+        (block(entry(274, 5, 1, 0x40)), False),
+        (block(entry(274, 3, 1, 9)), False),
+    ],
+)
+def test_what_turns_the_pixels_is_what_is_reset(tmp_path, name, exif, turned):
+    path, out = save(tmp_path / f"a.{name}", exif), tmp_path / f"b.{name}"
+    assert image_files.read_size(path) == ((32, 8) if turned else (8, 32))
+    carry(path, out)
+    with Image.open(out) as image:
+        assert image.getexif()[274] == 1
+    if turned:
+        assert image_files.read_nir(path).shape == (32, 8)
+
+
 def test_a_folder_of_broken_exif_is_colored(tmp_path, capfd):
     folder = tmp_path / "in"
     folder.mkdir()
