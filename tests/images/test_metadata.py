@@ -237,6 +237,13 @@ def test_what_it_says_of_pixels_is_true_of_the_colors(tmp_path):
     assert photo == {40961: 1, 40962: 24, 40963: 40, 36867: "d"}
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_the_resolution_is_turned_with_the_pixels(tmp_path, name):
+    path = save(tmp_path / name, orientation=6, dpi=(100, 50))
+    with Image.open(color(path, tmp_path / f"b{path.suffix}")) as image:
+        assert image.info["dpi"] == pytest.approx((50, 100), abs=0.01)
+
+
 def test_the_same_input_gives_the_same_bytes(tmp_path):
     for name in ("a.jpg", "a.png", "a.tif"):
         path = save(tmp_path / name)
