@@ -268,6 +268,9 @@ def test_resolutions_of_a_jpeg(tmp_path, jfif, want, after):
         assert got[0] == pytest.approx(2 * got[1])
     else:
         assert got == (None if want is None else pytest.approx(want, rel=0.01))
+    if want is None and after == "tif":
+        with tifffile.TiffFile(out) as file:
+            assert file.pages.first.tags.valueof(282) == (1, 1)  # by default
 
 
 def resolution(path: Path):
