@@ -78,7 +78,7 @@ PURE_FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 LIGHT = (
     *("", "__main__", "errors", "paper", "version", "system", "config", "images", "nir"),
     *("synthetic", "data", "artifact", "batch.select", "batch.report", "batch.folders"),
-    *("batch.naming", "weights.catalog"),
+    *("batch.naming", "batch.keep", "weights.catalog"),
     *("interop.packages", "evaluation.choices", "reproduce.experiments", "reproduce.published"),
     *("inference.tiling", "inference.settings"),
     *(f"cli.{name}" for name in ("main", "train", "evaluate", "dataset", "weights")),

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from haqagen_jax import api
+from haqagen_jax.batch.keep import Keep
 from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, conflicts, plan_outputs, select
 from haqagen_jax.errors import InputError, located, printable, reason
@@ -30,6 +31,7 @@ from haqagen_jax.system.files import prepare_folder, remove_parts
 from haqagen_jax.system.prefetch import prefetch
 
 _PLAIN = Rules()
+_ALL = Keep()
 
 
 def colorize_files(
@@ -41,6 +43,7 @@ def colorize_files(
     *,
     report: str | None = None,
     progress: bool = True,
+    keep: Keep = _ALL,
 ) -> int:
     """Color files and print a summary.
 
@@ -52,6 +55,7 @@ def colorize_files(
         rules: Which files are read, and which outputs overwritten.
         report: A JSON file that lists every file; written also when the run is interrupted.
         progress: Whether to show bars on stderr.
+        keep: What the outputs take over besides pixels.
 
     Returns:
         The exit status: 0 when every file was colored, else 1.
@@ -73,7 +77,7 @@ def colorize_files(
     for line in record.failures:
         complain(line)
     try:
-        color(colorizer, record.left, rules, progress=progress)
+        color(colorizer, record.left, rules, progress=progress, keep=keep)
     finally:
         if report_path is not None:
             record.write(report_path, chosen)
@@ -83,7 +87,12 @@ def colorize_files(
 
 
 def color(
-    model: Colorizer, files: list[Outcome], rules: Rules = _PLAIN, *, progress: bool = True
+    model: Colorizer,
+    files: list[Outcome],
+    rules: Rules = _PLAIN,
+    *,
+    progress: bool = True,
+    keep: Keep = _ALL,
 ) -> None:
     """Color files with a model that is loaded already.
 
@@ -92,9 +101,10 @@ def color(
         files: One outcome for each file, updated in place; the output folders exist.
         rules: Which files are read, and which outputs overwritten; `share` is not used.
         progress: Whether to show bars on stderr.
+        keep: What the outputs take over besides pixels.
     """
     with bars(progress) as display:
-        run = _Run(model, rules, display, len(files))
+        run = _Run(model, rules, keep, display, len(files))
         try:
             run.color(files)
         finally:
@@ -107,8 +117,10 @@ class _Run:
     Errors of a file end in its `Outcome`, and stop no other.
     """
 
-    def __init__(self, model: Colorizer, rules: Rules, display: Progress, total: int) -> None:
-        self._model, self._rules, self._display = model, rules, display
+    def __init__(
+        self, model: Colorizer, rules: Rules, keep: Keep, display: Progress, total: int
+    ) -> None:
+        self._model, self._rules, self._keep, self._display = model, rules, keep, display
         self._total = display.add_task("files", total=total)
         self._bars: dict[int, TaskID] = {}
         self._lock = threading.Lock()
@@ -147,12 +159,8 @@ class _Run:
         size = nir.height, nir.width
         file.height, file.width = size
         image_files.check_depth(target, dtype)
-        sink = FileSink(header, target, size, dtype, self._writers, marking)
-        for name in header.carried.dropped:
-            complain(
-                f"{source}: its tags of {name} are damaged; its colors go without them",
-                self._display.console,
-            )
+        metadata = self._keep.from_header(header, target, self._model.name, self._display.console)
+        sink = FileSink(header, target, size, dtype, self._writers, marking, metadata)
         with located(source):
             mosaic = header.carried.georeferenced
             strict = self._rules.strict

@@ -84,6 +84,7 @@ def _share(text: str) -> tuple[int, int]:
 def _colorize(commands: argparse._SubParsersAction) -> None:
     def run(args: argparse.Namespace) -> int:
         settings, share = chosen_settings(args), _share(args.share)
+        from haqagen_jax.batch.keep import Keep
         from haqagen_jax.batch.select import Rules
         from haqagen_jax.images.bands import Choice
 
@@ -98,7 +99,10 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         from haqagen_jax.system.cache import keep_programs
 
         keep_programs()
-        return colorize_files(args.input, args.out, args.model, settings, rules, report=args.report)
+        keep = Keep(metadata=not args.no_metadata, verbose=args.verbose)
+        return colorize_files(
+            args.input, args.out, args.model, settings, rules, report=args.report, keep=keep
+        )
 
     parser = _command(commands, "colorize", "color NIR photographs of any size", run)
     parser.add_argument(
@@ -149,6 +153,14 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         default="0/1",
         metavar="I/N",
         help="of N processes that share the files this is number I, from 0",
+    )
+    parser.add_argument(
+        "--no-metadata",
+        action="store_true",
+        help="write pixels and the sRGB profile alone: no EXIF, XMP, place or resolution",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="tell which metadata an output cannot keep"
     )
 
 

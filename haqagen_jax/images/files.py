@@ -9,7 +9,7 @@ is an `InputError` of one line that names the file. Not handled: images larger t
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import imagecodecs
 import numpy as np
@@ -17,11 +17,12 @@ import tifffile
 from jaxtyping import Float, Real
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.images import icc, tiff
+from haqagen_jax.images import icc, jpeg, png, tiff, tiff_metadata
 from haqagen_jax.images.decode import decode_nir, decode_rgb
 from haqagen_jax.images.header import has_end, opened, upright_size
 from haqagen_jax.images.levels import from_levels
 from haqagen_jax.images.marking import NO_MARK, Marking
+from haqagen_jax.images.metadata import EMPTY, Metadata
 from haqagen_jax.system.files import replaced
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -130,8 +131,8 @@ def write_rows(
     size: tuple[int, int],
     dtype: np.dtype,
     rows: Iterable[Real[np.ndarray, "rows w c"]],
-    tags: dict[str, Any],
     marking: Marking = NO_MARK,
+    metadata: Metadata = EMPTY,
 ) -> None:
     """Write an sRGB image that comes by rows; atomic, as `write`.
 
@@ -140,21 +141,43 @@ def write_rows(
         size: (h, w), pixels.
         dtype: uint8, uint16 or float32; one that the format can hold.
         rows: From above; what they raise is raised, and there is no file.
-        tags: Tags of a TIFF; see `haqagen_jax.images.tiff_tags.carried_tags`.
         marking: How pixels without data are marked in the rows, in a way that the format can.
+        metadata: Of the colors; what the format cannot hold is left out.
 
     Raises:
         InputError: The file cannot be written.
     """
     with replaced(path) as file:
         if path.suffix.lower() in (".tif", ".tiff"):
+            tags = tiff_metadata.written_tags(metadata)
             tiff.write_rows(file, size, dtype, rows, tags, marking)
+            tiff_metadata.add_metadata(file, metadata)
         else:
             image, done = np.empty((*size, marking.channels), dtype), 0
             for band in rows:
                 image[done : done + len(band)] = band
                 done += len(band)
-            file.write(_encode(path.suffix.lower(), image))
+            container = _container(path)
+            file.write(container.add_metadata(_encode(path.suffix.lower(), image), metadata))
+
+
+def left_out(path: Path, metadata: Metadata) -> tuple[str, ...]:
+    """Name the metadata that a file will not have.
+
+    Args:
+        path: The file; its extension chooses the format.
+        metadata: Of the colors.
+
+    Returns:
+        What the NIR image has and the colors do not, and what the format cannot hold.
+    """
+    tiff_file = path.suffix.lower() in (".tif", ".tiff")
+    lost = (tiff_metadata if tiff_file else _container(path)).pack_metadata(metadata)[1]
+    return tuple(dict.fromkeys((*metadata.left, *lost)))
+
+
+def _container(path: Path) -> ModuleType:
+    return png if path.suffix.lower() == ".png" else jpeg
 
 
 def _encode(suffix: str, image: np.ndarray) -> bytes:

@@ -17,8 +17,9 @@ from pathlib import Path
 import tifffile
 
 from haqagen_jax.errors import InputError, reason
-from haqagen_jax.images import tiff_source
+from haqagen_jax.images import jpeg, png, tiff_metadata, tiff_source
 from haqagen_jax.images.bands import tiff_names
+from haqagen_jax.images.metadata import EMPTY, Metadata
 from haqagen_jax.images.nodata import Tag, mark_of
 from haqagen_jax.images.stored import PNG, TIFF, Stored, only_image, read_stored
 from haqagen_jax.images.tiff_tags import NOTHING, Carried, carried_tags
@@ -37,7 +38,7 @@ class Header:
         mask: The mask of that image; None if it has none.
         names: What the file calls the bands of `page`; see `haqagen_jax.images.bands`.
         tag: How a TIFF marks pixels without data by a value.
-        carried: The place on the ground and the resolution, which a TIFF of the colors keeps.
+        metadata: What a file of the colors says besides its pixels.
     """
 
     path: Path
@@ -48,7 +49,12 @@ class Header:
     mask: tifffile.TiffPage | None = None
     names: tuple[str, ...] = ()
     tag: Tag | None = None
-    carried: Carried = NOTHING
+    metadata: Metadata = EMPTY
+
+    @property
+    def carried(self) -> Carried:
+        """The place on the ground and the resolution, which a TIFF of the colors keeps."""
+        return self.metadata.carried
 
     def require_unchanged(self) -> None:
         """Refuse a file that is no longer the one whose header was read.
@@ -108,8 +114,8 @@ def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
         path: The file.
 
     Yields:
-        The header, and the file at its start. Tags of a TIFF that are damaged leave `page` and
-        `carried` empty: decoding the pixels says what is wrong.
+        The header, and the file at its start. Tags of a TIFF that are damaged leave `page` empty:
+        decoding the pixels says what is wrong.
 
     Raises:
         InputError: Not an image, a header that cannot be read, and all of `opened`.
@@ -117,15 +123,15 @@ def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
     with opened(path) as file:
         state = _state(os.fstat(file.fileno()))
         stored, size = _read_named(file, path)
-        page, names, tag, carried = None, (), None, NOTHING
+        page, names, tag = None, (), None
         if stored.page is not None:
             with contextlib.suppress(Exception):
                 by_parts = tiff_source.windowed(stored.page, stored.mask)
-                carried, names = carried_tags(stored.page), tiff_names(stored.page)
-                tag = mark_of(stored.page)
+                names, tag = tiff_names(stored.page), mark_of(stored.page)
                 page = stored.page if by_parts else None
+        metadata = _metadata(file, stored, size)
         file.seek(0)
-        yield Header(path, *size, state, page, stored.mask, names, tag, carried), file
+        yield Header(path, *size, state, page, stored.mask, names, tag, metadata), file
 
 
 def upright_size(file: io.BufferedIOBase, path: str | Path) -> tuple[int, int]:
@@ -161,7 +167,8 @@ def has_end(file: io.BufferedIOBase) -> bool:
     file.seek(0)
     if start.startswith(TIFF):
         with tifffile.TiffFile(file) as content:  # pyright: ignore
-            return tiff_source.last_byte(only_image(content)[0]) <= size
+            pixels = tiff_source.last_byte(only_image(content)[0]) <= size
+        return pixels and tiff_metadata.has_directory(file)
     return end[4:8] == b"IEND" if start == PNG else end.endswith(b"\xff\xd9")
 
 
@@ -180,6 +187,20 @@ def _read_named(file: io.BufferedIOBase, path: str | Path) -> tuple[Stored, tupl
         raise InputError(
             f"{path}: has a damaged header ({reason(error)}); copy or export it again"
         ) from None
+
+
+def _metadata(file: io.BufferedReader, stored: Stored, size: tuple[int, int]) -> Metadata:
+    """Read the metadata; what is damaged beyond reading costs the rest of it, not the image."""
+    carried = NOTHING
+    try:
+        if stored.page is not None:
+            carried = carried_tags(stored.page)
+            return tiff_metadata.read_metadata(file, stored.page, carried, size, stored.orientation)
+        file.seek(0)
+        reader = png if file.read(len(PNG)) == PNG else jpeg
+        return reader.read_metadata(file, size, stored.orientation)
+    except Exception:  # untrusted data fails in any way
+        return Metadata(carried=carried, left=("metadata",))
 
 
 def _upright_size(stored: Stored) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from haqagen_jax.errors import InputError, located
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.header import Header
 from haqagen_jax.images.marking import NO_MARK, Marking
+from haqagen_jax.images.metadata import EMPTY, Metadata
 
 _ROWS = 64  # rows of an item of the queue
 _WAITING = 4  # items that may wait for the encoder
@@ -80,21 +81,23 @@ class FileSink:
         dtype: np.dtype,
         writers: Writers,
         marking: Marking = NO_MARK,
+        metadata: Metadata = EMPTY,
     ) -> None:
         """Begin; nothing is written before the first rows.
 
         Args:
             header: Of the NIR file. It must be unchanged when the last row has come: else the
-                target does not get its name. A TIFF carries its tags.
+                target does not get its name.
             target: The file; one of that name is replaced.
             size: (h, w) of the colors, pixels.
             dtype: uint8, uint16 or float32.
             writers: The threads that encode it.
             marking: How pixels without data are marked, as far as the format can.
+            metadata: What the file says besides its pixels.
         """
         self.saved: Future[None] = Future()
         self._header, self._target, self._size, self._dtype = header, target, size, dtype
-        self._writers, self._next = writers, 0
+        self._writers, self._next, self._metadata = writers, 0, metadata
         self._marking = marking.in_format(target.suffix.lower())
         self._rows: queue.Queue[Any] = queue.Queue(_WAITING)
         self._started = False
@@ -144,8 +147,8 @@ class FileSink:
                 self._size,
                 self._dtype,
                 self._arriving(),
-                self._header.carried.tags,
                 self._marking,
+                self._metadata,
             )
         except BaseException as error:  # a thread has nobody else to tell
             self.saved.set_exception(error)

@@ -4,17 +4,19 @@ PNG, JPEG and TIFF, recognized by content, whatever the extension.
 """
 
 import io
-from collections.abc import Iterator
+import struct
 from typing import NamedTuple
 
 import tifffile
 
 from haqagen_jax.errors import InputError
+from haqagen_jax.images import exif, jpeg, png
 from haqagen_jax.images.tiff_tags import ORIENTATION
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = png.SIGNATURE
 _JPEG = b"\xff\xd8\xff"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_EXIF = b"Exif\0\0"
 _MODEL = 272  # of the camera
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG segments that state the size
 
@@ -67,64 +69,36 @@ def read_stored(file: io.BufferedIOBase) -> Stored:
 
 
 def _png_header(file: io.BufferedIOBase) -> Stored:
-    h, w, exif = 0, 0, _NO_EXIF
-    file.seek(len(PNG))
-    while len(start := file.read(8)) == 8:
-        length, kind = int.from_bytes(start[:4], "big"), start[4:]
-        if kind == b"IHDR":
-            w, h = (int.from_bytes(file.read(4), "big") for _ in range(2))
-            length -= 8
+    h, w, block = 0, 0, b""
+    for kind, content in png.chunks(file, (b"IHDR", b"eXIf")):
+        if kind == b"IHDR" and len(content) >= 8:
+            w, h = struct.unpack_from(">II", content)
         elif kind == b"eXIf":
-            exif = _read_exif(file.read(length))
-            length = 0
-        file.seek(length + 4, io.SEEK_CUR)  # over the rest and its checksum
+            block = content
     if not h * w:
         raise InputError("truncated (a PNG without its size); copy or export it again")
-    return Stored(h, w, exif.orientation, camera=exif.camera)
+    return Stored(h, w, exif.read_orientation(block), camera=_camera(block))
 
 
 def _jpeg_header(file: io.BufferedIOBase) -> Stored:
-    size, exif = None, _NO_EXIF
-    for marker, segment in _segments(file):
+    size, block = None, b""
+    for marker, segment in jpeg.segments(file):
         if marker in _FRAMES and len(segment) >= 5:  # bits, height, width
             size = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
-        if segment.startswith(b"Exif\0\0"):
-            exif = _read_exif(segment[6:])
+        if segment.startswith(_EXIF):
+            block = segment
     if size is None:
         raise InputError("truncated (a JPEG without its size); copy or export it again")
-    return Stored(*size, exif.orientation, camera=exif.camera)
+    return Stored(*size, exif.read_orientation(block), camera=_camera(block.removeprefix(_EXIF)))
 
 
-def _segments(file: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and content of a JPEG's segments; leave the file at the first scan."""
-    file.seek(2)
-    while True:
-        marker = file.read(1)
-        while marker == b"\xff":  # any number of fill bytes may precede a marker
-            marker = file.read(1)
-        if marker in (b"", b"\xda"):
-            return
-        length = int.from_bytes(file.read(2), "big")
-        yield marker[0], file.read(max(length - 2, 0))
-
-
-class _Exif(NamedTuple):
-    """What an EXIF block, which is a small TIFF, says of the pixels."""
-
-    orientation: int
-    camera: str
-
-
-_NO_EXIF = _Exif(1, "")
-
-
-def _read_exif(exif: bytes) -> _Exif:
+def _camera(block: bytes) -> str:
+    """Return the camera's model from an EXIF block, which is a small TIFF."""
     try:
-        with tifffile.TiffFile(io.BytesIO(exif)) as content:
-            page = content.pages.first
-            return _Exif(_orientation(page), str(page.tags.valueof(_MODEL, default="")))
+        with tifffile.TiffFile(io.BytesIO(block)) as content:
+            return str(content.pages.first.tags.valueof(_MODEL, default=""))
     except Exception:  # broken camera metadata must not stop a good image
-        return _NO_EXIF
+        return ""
 
 
 def only_image(

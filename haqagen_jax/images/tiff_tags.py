@@ -5,7 +5,6 @@ named: a damaged tag costs the tag, not the image.
 """
 
 import io
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,16 +51,18 @@ def carried_tags(page: tifffile.TiffPage) -> Carried:
     The geographic tags refer to each other, so they are carried together or not at all.
 
     Args:
-        page: The image of an open file. A turned one has no tags that hold for its upright pixels.
+        page: The image of an open file. The place of a turned one does not hold for its upright
+            pixels.
 
     Returns:
         The tags, each proven to be writable.
     """
-    if page.tags.valueof(ORIENTATION, default=1) != 1:
-        return Carried({})
     tags: dict[str, Any] = {}
     dropped = []
-    for name, read in (("place on the ground", _geographic), ("resolution", _resolution)):
+    readers = [("resolution", _resolution)]
+    if page.tags.valueof(ORIENTATION, default=1) == 1:
+        readers.insert(0, ("place on the ground", _geographic))
+    for name, read in readers:
         try:
             kept = read(page)
             _require_writable(kept)
@@ -97,9 +98,11 @@ def _resolution(page: tifffile.TiffPage) -> dict[str, Any]:
     if x is None or y is None:
         return {}
     for numerator, denominator in (x, y):
-        if not math.isfinite(numerator / denominator):
-            raise ValueError("the resolution is not finite")
-    return {"resolution": (x, y), "resolutionunit": _INCH if unit is None else unit}
+        if not (numerator > 0 and denominator > 0):
+            raise ValueError("the resolution is not a positive number")
+    if 5 <= page.tags.valueof(ORIENTATION, default=1) <= 8:
+        x, y = y, x
+    return {"resolution": (x, y), "resolutionunit": _INCH if unit is None else int(unit)}
 
 
 def _require_writable(tags: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Integer, Real
 
 from haqagen_jax.errors import InputError
 from haqagen_jax.nir.constant import ConstantError, FlatError
+from haqagen_jax.nir.equalization import count_levels, equalizing
 from haqagen_jax.nir.outliers import outlier_percentiles, outlier_shares
 from haqagen_jax.nir.quantiles import counted_percentiles, percentiles_of
 
@@ -123,7 +124,7 @@ def fit(
             f"pixels are {dtype}; give uint8, uint16 or float (convert with its scale)"
         )
     top = int(np.iinfo(dtype).max)
-    counts = _count(blocks(), top + 1)
+    counts = count_levels(blocks(), top + 1)
     levels = np.arange(top + 1, dtype=np.float64)
     present = np.flatnonzero(counts)
     _check_contrast(int(counts.sum()), levels[present[[0, -1]]] if len(present) else levels[:0])
@@ -160,27 +161,6 @@ def prepare_nir(
         raise InputError(f"the image has shape {image.shape}: no pixels; give at least one")
     preparation = fit(lambda: (image,), image.dtype, equalize=equalize, percentiles=percentiles)
     return preparation.apply(image)[..., None]
-
-
-def equalize(image: Integer[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """Spread the gray levels of an integer image so that their distribution is even.
-
-    Args:
-        image: uint8 (256 levels) or uint16 (65,536 levels), any shape with at least one pixel.
-
-    Returns:
-        float32 of the same shape, (cdf(v) - cdf_min) / (n - cdf_min): the darkest level present
-        becomes 0, the brightest 1. A constant image becomes 0.
-
-    Raises:
-        InputError: Another integer type.
-
-    Reference: Gonzalez and Woods, Digital Image Processing, Sec. 3.3.
-    """
-    if image.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"equalization is for uint8 and uint16, not {image.dtype}; convert first")
-    counts = _count((image,), np.iinfo(image.dtype).max + 1)
-    return np.take(_equalizing(counts), image, mode="clip")
 
 
 def to_unit(
@@ -229,7 +209,7 @@ def _fit_floats(
     if count == 1:
         return Preparation(0.0, 1.0, None)
     if equalize:
-        counts = _count((_levels(block, low, high) for block in blocks()), FLOAT_LEVELS)
+        counts = count_levels((_levels(block, low, high) for block in blocks()), FLOAT_LEVELS)
         levels = np.arange(FLOAT_LEVELS, dtype=np.float64)
         return Preparation(low, high, _table(levels, counts, equalize, percentiles))
     limits = percentiles_of(blocks, dtype, (*outlier_percentiles(count), *percentiles), count)
@@ -247,26 +227,10 @@ def _table(
 ) -> Float[np.ndarray, " n"]:
     """Return what each level becomes in an image with so many pixels of each."""
     if equalize:
-        levels = _equalizing(counts)
+        levels = equalizing(counts)
         if percentiles == WHOLE:  # equalization has spread the levels from 0 to 1 already
             return levels
     return _line(levels, *_contrast(counted_percentiles(levels, counts, percentiles), *percentiles))
-
-
-def _equalizing(counts: Integer[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    cdf = np.cumsum(counts)
-    darkest = cdf[np.flatnonzero(counts)[0]]
-    span = max(int(cdf[-1] - darkest), 1)
-    return np.clip((cdf - darkest) / span, 0.0, 1.0).astype(np.float32)
-
-
-def _count(
-    blocks: Iterable[Integer[np.ndarray, "..."]], levels: int
-) -> Integer[np.ndarray, " levels"]:
-    counts = np.zeros(levels, np.int64)
-    for block in blocks:
-        counts += np.bincount(block.ravel(), minlength=levels)
-    return counts
 
 
 def _line(

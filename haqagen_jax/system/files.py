@@ -71,7 +71,7 @@ def write_bytes(path: Path, data: bytes | bytearray) -> None:
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Iterator[io.BufferedWriter]:
+def replaced(path: Path) -> Iterator[io.BufferedRandom]:
     """Open a file for an atomic write: it gets its name when the block ends without an error.
 
     Args:
@@ -79,14 +79,14 @@ def replaced(path: Path) -> Iterator[io.BufferedWriter]:
             a long name is `shortened`.
 
     Yields:
-        The file, open for writing.
+        The file, open for writing and reading.
 
     Raises:
         InputError: It cannot be written; nothing has changed.
     """
     part = path.with_name(f".{_part_name(path)}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("w+b") as file:
             yield file
         os.replace(part, path)
     except OSError as error:

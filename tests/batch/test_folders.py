@@ -121,7 +121,7 @@ def test_a_second_run_colors_what_is_new_alone(out, name, capsys):
     capsys.readouterr()
     assert color(name, out=out, resume=True) == 0
     said = capsys.readouterr().out
-    assert said.startswith("2 coloured, 4 complete before, 0 failed; ")
+    assert said.startswith("2 colored, 4 complete before, 0 failed; ")
     assert ("\n4 images that an earlier run wrote were left alone" in said) == (out != "out")
     assert files(out)[-1] == "x/c_rgb.png"
     assert len(files()) == len(before) + 4
@@ -141,7 +141,7 @@ def test_resume_and_shares_over_a_tree(capsys):
     Path("out/z/b_rgb.TIF").unlink()
     capsys.readouterr()
     assert color("in", resume=True) == 0
-    assert capsys.readouterr().out.startswith("2 coloured, 2 complete before, 0 failed; ")
+    assert capsys.readouterr().out.startswith("2 colored, 2 complete before, 0 failed; ")
     assert files("out") == want
 
 
@@ -162,7 +162,7 @@ def test_names_of_255_bytes(letter, end, capsys):
     Path("out", f".{'s' * 226}_rgb{end}.7.part").touch()
     capsys.readouterr()
     assert color("in", resume=True) == 0
-    assert capsys.readouterr().out.startswith(f"0 coloured, {len(names)} complete before, ")
+    assert capsys.readouterr().out.startswith(f"0 colored, {len(names)} complete before, ")
     assert files("out") == written
     assert color("in", out="in") == 0
     assert color("in", out="in", resume=True) == 0

@@ -209,7 +209,7 @@ def test_a_black_frame_leaves_no_hole(tmp_path, capfd):
         Image.fromarray(frame).save(clip / f"frame_{number}.png")
     assert color(clip, out=tmp_path / "out", progress=False) == 0
     stdout, stderr = capfd.readouterr()
-    assert stdout.startswith("5 coloured, 0 failed; ")
+    assert stdout.startswith("5 colored, 0 failed; ")
     (line,) = stderr.splitlines()
     assert line.startswith(f"haqagen: {clip / 'frame_2.png'}: all pixels have the value 0; ")
     assert names(tmp_path / "out") == [f"frame_{number}_rgb.png" for number in range(5)]

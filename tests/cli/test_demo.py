@@ -58,7 +58,9 @@ def test_three_scenes_at_their_depths_beside_the_truth(
         sheet[GAP + CAPTION :, GAP + 412 * column :][:300, :400].astype(int) for column in range(3)
     )
     np.testing.assert_array_equal(nir[..., 0], nir[..., 2])
-    assert np.abs(nir - colored).max() <= 1, "the grey model repeats what it is given"
+    # The grey model repeats what it is given, but for a stretch that leaves outliers out.
+    np.testing.assert_array_equal(colored[..., 0], colored[..., 2])
+    assert np.corrcoef(nir.ravel(), colored.ravel())[0, 1] > 0.99
     file = np.asarray(Image.open(tmp_path / "input" / "scene_0046_rgb.png"))
     np.testing.assert_allclose(truth.mean((0, 1)), file.mean((0, 1)), atol=1)
     assert str(tmp_path / "sheet.png") in capsys.readouterr().out

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import haqagen_jax.run.dry_run  # noqa: F401 - before a test replaces a part of it
+from haqagen_jax.batch.keep import Keep
 from haqagen_jax.batch.select import Rules
 from haqagen_jax.cli import main
 from haqagen_jax.config.load import load_config
 from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError
-from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.settings import MINMAX, Settings
 from haqagen_jax.reproduce.reproduce import Recipe
 from haqagen_jax.version import __version__
 
@@ -116,7 +117,7 @@ def calls(monkeypatch):
 def test_colorize(calls):
     assert run("colorize", "a.png", "b", "-o", "out") == 0
     assert run("colorize", "a.png", "--out", "c.tif", "--model", "grey", "--tile", "512") == 0
-    plain = {"report": None}
+    plain = {"report": None, "keep": Keep()}
     assert calls == [
         ((["a.png", "b"], "out", None, Settings(), Rules()), plain),
         ((["a.png"], "c.tif", "grey", Settings(tile=512), Rules()), plain),
@@ -126,12 +127,17 @@ def test_colorize(calls):
     assert run("colorize", "a.png", "-o", "out", *more) == 0
     settings = Settings(stride=240, batch=3, mode="sliding", window="flat", precision="bfloat16")
     rules = Rules(overwrite=True, max_pixels=9)
-    assert calls[-1] == ((["a.png"], "out", None, settings, rules), {"report": "r.json"})
+    assert calls[-1] == (
+        (["a.png"], "out", None, settings, rules),
+        {"report": "r.json", "keep": Keep()},
+    )
     share = ("--resume", "--share", "3/4")
     assert run("colorize", "a.png", "-o", "out", *share) == 0
     assert calls[-1][0][-1] == Rules(resume=True, share=(3, 4))
     assert run("colorize", "a.png", "-o", "out", "--strict") == 0
     assert calls[-1][0][-1] == Rules(strict=True)
+    assert run("colorize", "a.png", "-o", "out", "--no-metadata", "--verbose") == 0
+    assert calls[-1][1]["keep"] == Keep(metadata=False, verbose=True)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,7 @@ def test_rules_that_cannot_be(calls, capsys, words, message):
 def test_evaluate(calls, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("m").mkdir()  # the command line looks whether a model is there
+    Path("m", "config.json").touch()
     assert run("evaluate", "--data", "d") == 0
     assert run("evaluate", "--data", "d", "--model", "m,grey", "--out", "o", "--batch", "2") == 0
     (args, options), (other, with_batch) = calls
@@ -166,11 +173,12 @@ def test_evaluate(calls, monkeypatch, tmp_path):
         "modes": ["whole"],
         "lpips": None,
         "out": None,
-        "settings": Settings(),
+        "settings": Settings(stretch=MINMAX),
         "overwrite": False,
     }
     assert other == ("d", ["m", "grey"])
-    assert (with_batch["out"], with_batch["settings"]) == ("o", Settings(batch=2))
+    settings = Settings(batch=2, stretch=MINMAX)
+    assert (with_batch["out"], with_batch["settings"]) == ("o", settings)
     assert run("evaluate", "--data", "d", "--mode", "sliding,resize", "--lpips", "vgg") == 0
     assert (calls[-1][1]["modes"], calls[-1][1]["lpips"]) == (["sliding", "resize"], "vgg")
 
@@ -178,6 +186,7 @@ def test_evaluate(calls, monkeypatch, tmp_path):
 def test_reproduce(calls, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("m").mkdir()  # the command line looks whether a model is there
+    Path("m", "config.json").touch()
     words = ("--data", "a=d", "--data", "b=e", "--workdir", "w")
     assert run("reproduce", "table3", *words) == 0
     more = ("--size", "tiny", "--set", "train.steps=3", "--vgg", "v", "--lpips", "none")

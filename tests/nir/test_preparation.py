@@ -5,7 +5,8 @@ import pytest
 from skimage import exposure
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.nir.preparation import equalize, prepare_nir, to_unit
+from haqagen_jax.nir.equalization import equalize
+from haqagen_jax.nir.preparation import prepare_nir, to_unit
 
 
 def equalize_slowly(image):
