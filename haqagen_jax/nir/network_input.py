@@ -11,6 +11,8 @@ from haqagen_jax.nir.constant import FlatError
 from haqagen_jax.nir.preparation import ROBUST, WHOLE, Blocks, Preparation, fit
 from haqagen_jax.nir.quantiles import percentiles_of_any
 
+_INNER = (1.0, 99.0)  # percentiles that replace 0.1 and 99.9 where the pixels between are few
+_FAR = 0.25  # of the range between those: beyond what the tail of a normal distribution reaches
 _GUARD = 1e-3 / 255  # share of the full scale that the published code adds to a divisor
 
 
@@ -66,8 +68,10 @@ def fit_for_coloring(
         dtype: uint8, uint16 or float.
         data: Says which way the image is prepared.
         stretch: Percentiles that become 0 and 1. None: those that the model was trained with if
-            they are not min-max; else 0.1 and 99.9, or min-max where those are equal, so that a few
-            stuck pixels do not darken the image.
+            they are not min-max; else 0.1 and 99.9, so that a few stuck pixels do not darken the
+            image. At an end where the outer percent reaches further than a quarter of the range
+            of all the others, as a stuck column does, it is 1 or 99. Where the two are equal,
+            min-max.
 
     Returns:
         The image's preparation.
@@ -79,9 +83,23 @@ def fit_for_coloring(
     if stretch is not None or published:
         return fit_input(blocks, dtype, data, stretch)
     try:
-        return fit_input(blocks, dtype, data, ROBUST)
+        return fit_input(blocks, dtype, data, _robust(blocks, dtype))
     except FlatError:
         return fit_input(blocks, dtype, data, WHOLE)
+
+
+def _robust(blocks: Blocks, dtype: np.dtype) -> tuple[float, float]:
+    """Choose percentiles that neither stuck pixels nor a stuck column move."""
+    if not any(block.size for block in blocks()):
+        return ROBUST  # which `fit` refuses with the reason
+    low, inner_low, inner_high, high = percentiles_of_any(
+        blocks, dtype, (ROBUST[0], *_INNER, ROBUST[1])
+    )
+    far = _FAR * inner_high - _FAR * inner_low
+    return (
+        _INNER[0] if inner_low - low > far else ROBUST[0],
+        _INNER[1] if high - inner_high > far else ROBUST[1],
+    )
 
 
 def prepare(image: Real[np.ndarray, "h w"], data: DataConfig) -> Float[np.ndarray, "h w c"]:
