@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from haqagen_jax import api
 from haqagen_jax.config.model_name import NAMES
 from haqagen_jax.data.folder import usable_pairs
 from haqagen_jax.errors import InputError, printable
@@ -27,7 +26,7 @@ def evaluate(
     modes: Sequence[str] = MODES[:1],
     lpips: str | None = None,
     out: str | None = None,
-    settings: Settings = api.DEFAULT,
+    settings: Settings = scoring.PROTOCOL,
     overwrite: bool = False,
     progress: bool = True,
 ) -> int:

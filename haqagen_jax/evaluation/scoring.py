@@ -15,9 +15,10 @@ from haqagen_jax.evaluation.extremes import Extremes
 from haqagen_jax.evaluation.measure import Perceptual, Row
 from haqagen_jax.evaluation.tables import Summaries
 from haqagen_jax.inference.colorizer import Colorizer
-from haqagen_jax.inference.settings import Settings
+from haqagen_jax.inference.settings import MINMAX, Settings
 from haqagen_jax.system.console import bars, complain
 
+PROTOCOL = Settings(stretch=MINMAX)  # as published figures are computed
 BACKBONES = ("alex", "vgg")
 RANK = "PSNR sRGB"  # the column that decides which images are the worst and the best
 
@@ -45,7 +46,7 @@ class Evaluation:
 
 
 def load_models(
-    models: Sequence[str], modes: Sequence[str], settings: Settings = api.DEFAULT
+    models: Sequence[str], modes: Sequence[str], settings: Settings = PROTOCOL
 ) -> dict[str, tuple[Colorizer, str]]:
     """Load every model in every mode, for `score`.
 

@@ -57,7 +57,7 @@ def test_a_table_of_ones_own_is_read(tmp_path):
 
 def test_gray_is_min_max_three_times():
     nir = np.array([[10, 20], [30, 60]], np.uint8)
-    colored = haqagen_jax.load("grey").colorize(nir, dtype=np.float32)
+    colored = haqagen_jax.load("grey", stretch=(0.0, 100.0)).colorize(nir, dtype=np.float32)
     expected = np.array([[0, 0.2], [0.4, 1]], np.float32)
     np.testing.assert_allclose(colored, expected[..., None].repeat(3, -1))
 
