@@ -28,12 +28,14 @@ class Opened(NamedTuple):
         source: Its pixels; their size and type are those of the pixels that were read.
         colors: uint8, uint16 or float32: the type of its colors.
         marking: How its colors mark pixels without data.
+        stored: Its pixels in the type of the file.
     """
 
     header: Header
     source: Source
     colors: np.dtype
     marking: Marking
+    stored: Source
 
 
 def open_nir(path: Path, max_pixels: int | None = None, choice: Choice = _ANY) -> Opened:
@@ -80,7 +82,7 @@ def _in_memory(
         source = ArraySource(depth.apply(nir))
         header.require_unchanged()
     opacity = None if alpha is None else ArraySource(alpha)
-    return _opened(header, source, depth.colors, opacity)
+    return _opened(header, source, depth.colors, opacity, ArraySource(nir))
 
 
 def _by_parts(header: Header, choice: Choice) -> Opened:
@@ -96,11 +98,11 @@ def _by_parts(header: Header, choice: Choice) -> Opened:
         source = MaskedSource(source, opacity, associated=ASSOCIATED in page.extrasamples)
     if header.mask is not None:
         source = MaskedSource(source, TiffSource(header.path, header.mask))
-    colors = output_dtype(source.dtype)
+    colors, stored = output_dtype(source.dtype), source
     if source.dtype.kind in "iu" and source.dtype not in (np.uint8, np.uint16):
         source = known = KnownSource(source)
         colors = known.depth.colors
-    return _opened(header, source, colors, opacity)
+    return _opened(header, source, colors, opacity, stored)
 
 
 def _alpha_itself(names: tuple[str, ...], choice: Choice) -> bool:
@@ -113,6 +115,9 @@ def _has_band(header: Header, choice: Choice) -> bool:
     return choice.gray is None and (choice.band is not None or only_band(header.names) is not None)
 
 
-def _opened(header: Header, source: Source, colors: np.dtype, opacity: Source | None) -> Opened:
+def _opened(
+    header: Header, source: Source, colors: np.dtype, opacity: Source | None, stored: Source
+) -> Opened:
     masked = None if header.mask is None else source
-    return Opened(header, source, colors, marking_of(header.tag, colors, opacity, masked))
+    marking = marking_of(header.tag, colors, opacity, masked)
+    return Opened(header, source, colors, marking, stored)

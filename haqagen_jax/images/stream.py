@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Real
 
 from haqagen_jax.images import nodata
-from haqagen_jax.images.levels import known_depth_of, quantize
+from haqagen_jax.images.levels import known_depth_of, quantize, values
 from haqagen_jax.images.opacity import unassociated
 from haqagen_jax.images.resize import reduce
 from haqagen_jax.nir.preparation import Preparation
@@ -153,6 +153,26 @@ class KnownSource:
     def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
         """See `Source`."""
         return self.depth.apply(self._source.rows(start, stop))
+
+
+class ValueSource:
+    """An image whose pixels have their own values in a type that does not depend on their range."""
+
+    def __init__(self, source: Source) -> None:
+        """Refer to an image; nothing is read.
+
+        Args:
+            source: Any integers or floats.
+        """
+        self.height, self.width, self._source = source.height, source.width, source
+        self.dtype = values(np.empty(0, source.dtype)).dtype
+
+    def __copy__(self) -> "ValueSource":
+        return ValueSource(copy.copy(self._source))
+
+    def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
+        """See `Source`."""
+        return values(self._source.rows(start, stop))
 
 
 class ReducedSource:

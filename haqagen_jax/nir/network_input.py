@@ -3,14 +3,18 @@
 See `haqagen_jax.nir.preparation` for what both ways share.
 """
 
+import dataclasses
+
 import numpy as np
 from jaxtyping import Float, Real
 
 from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.nir.constant import FlatError
+from haqagen_jax.nir.outliers import MOST_OF_RANGE, outlier_percentiles
 from haqagen_jax.nir.preparation import ROBUST, WHOLE, Blocks, Preparation, fit
 from haqagen_jax.nir.quantiles import percentiles_of_any
 
+_FEW = 5.0  # percent of the pixels, the most that may count as outliers at one end
 _GUARD = 1e-3 / 255  # share of the full scale that the published code adds to a divisor
 
 
@@ -50,10 +54,12 @@ def fit_input(
     preparation = fit(blocks, dtype, equalize=data.equalize, percentiles=percentiles)
     if data.preparation != "colormamba":
         return preparation
-    if percentiles == WHOLE:
-        return _colormamba(blocks, dtype)
-    low, high = percentiles_of_any(blocks, dtype, percentiles)
-    return _colormamba(lambda: (np.clip(block, low, high) for block in blocks()), dtype)
+    clipped = blocks
+    if percentiles != WHOLE:
+        low, high = percentiles_of_any(blocks, dtype, percentiles)
+        clipped = lambda: (np.clip(block, low, high) for block in blocks())  # noqa: E731
+    published = _colormamba(clipped, dtype)
+    return dataclasses.replace(published, tails=preparation.tails, percentiles=percentiles)
 
 
 def fit_for_coloring(
@@ -75,13 +81,32 @@ def fit_for_coloring(
     Raises:
         InputError: See `haqagen_jax.nir.preparation.fit`.
     """
-    published = data.preparation == "colormamba" or data.nir_percentiles != WHOLE
-    if stretch is not None or published:
+    if not is_robust(data, stretch):
         return fit_input(blocks, dtype, data, stretch)
     try:
-        return fit_input(blocks, dtype, data, ROBUST)
+        preparation = fit_input(blocks, dtype, data, ROBUST)
+        if max(preparation.tails) <= MOST_OF_RANGE:
+            return preparation
+        # Of less than a thousand pixels, 0.1 % are less than one: it would still count by a part.
+        outer, inner = outlier_percentiles(sum(block.size for block in blocks()))
+        if not ROBUST[0] < outer < _FEW:
+            return preparation
+        return fit_input(blocks, dtype, data, (outer, inner))
     except FlatError:
         return fit_input(blocks, dtype, data, WHOLE)
+
+
+def is_robust(data: DataConfig, stretch: tuple[float, float] | None) -> bool:
+    """Tell whether outliers are clipped, unless the image has no contrast without them.
+
+    Args:
+        data: Of the model.
+        stretch: See `fit_for_coloring`.
+
+    Returns:
+        True where neither the user nor the model's training says otherwise.
+    """
+    return stretch is None and data.preparation != "colormamba" and data.nir_percentiles == WHOLE
 
 
 def prepare(image: Real[np.ndarray, "h w"], data: DataConfig) -> Float[np.ndarray, "h w c"]:
