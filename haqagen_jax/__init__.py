@@ -16,11 +16,13 @@ from haqagen_jax.version import __version__
 if TYPE_CHECKING:
     from haqagen_jax import losses, metrics, ops, weights
     from haqagen_jax.api import colorize, load
+    from haqagen_jax.errors import InputError
     from haqagen_jax.inference.colorizer import Colorizer
     from haqagen_jax.inference.settings import Settings
 
 __all__ = [
     "Colorizer",
+    "InputError",
     "Settings",
     "__version__",
     "colorize",
@@ -33,6 +35,7 @@ __all__ = [
 
 _MODULE_OF = {
     "Colorizer": "haqagen_jax.inference.colorizer",
+    "InputError": "haqagen_jax.errors",
     "Settings": "haqagen_jax.inference.settings",
     "colorize": "haqagen_jax.api",
     "load": "haqagen_jax.api",

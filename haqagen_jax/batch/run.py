@@ -19,6 +19,7 @@ from haqagen_jax import api
 from haqagen_jax.batch.keep import Keep
 from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, conflicts, plan_outputs, select
+from haqagen_jax.batch.stretch import Stretch, shared_stretch, stretch_line
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
@@ -67,9 +68,14 @@ def colorize_files(
     selection = select(inputs, out)
     which, of = rules.share
     jobs = plan_outputs(selection.files, Path(out), selection.roots)
+    if rules.stretch_from is not None:
+        image_files.read_size(rules.stretch_from)  # refused before the model is loaded
     colorizer = api.load(model, settings)
     record = Record(selection, jobs[which::of], conflicts(jobs))
     record.prepare_folders(Path(out))
+    stretch = shared_stretch(colorizer, selection.files, rules)
+    if stretch is not None and (line := stretch_line(colorizer, stretch.preparation)):
+        complain(f"{stretch.place}{' and others' if rules.shared_stretch else ''}: {line}")
     chosen = {"model": colorizer.name, "settings": dataclasses.asdict(settings)}
     report_path = None if report is None else _own_report(Path(report), rules)
     if report_path is not None:
@@ -77,7 +83,7 @@ def colorize_files(
     for line in record.failures:
         complain(line)
     try:
-        color(colorizer, record.left, rules, progress=progress, keep=keep)
+        color(colorizer, record.left, rules, progress=progress, keep=keep, stretch=stretch)
     finally:
         if report_path is not None:
             record.write(report_path, chosen)
@@ -93,18 +99,21 @@ def color(
     *,
     progress: bool = True,
     keep: Keep = _ALL,
+    stretch: Stretch | None = None,
 ) -> None:
     """Color files with a model that is loaded already.
 
     Args:
         model: A network or a baseline.
         files: One outcome for each file, updated in place; the output folders exist.
-        rules: Which files are read, and which outputs overwritten; `share` is not used.
+        rules: Which files are read, and which outputs overwritten; `share` and the stretches are
+            not used.
         progress: Whether to show bars on stderr.
         keep: What the outputs take over besides pixels.
+        stretch: The stretch of all files; None: each has its own.
     """
     with bars(progress) as display:
-        run = _Run(model, rules, keep, display, len(files))
+        run = _Run(model, rules, keep, display, len(files), stretch)
         try:
             run.color(files)
         finally:
@@ -118,8 +127,15 @@ class _Run:
     """
 
     def __init__(
-        self, model: Colorizer, rules: Rules, keep: Keep, display: Progress, total: int
+        self,
+        model: Colorizer,
+        rules: Rules,
+        keep: Keep,
+        display: Progress,
+        total: int,
+        stretch: Stretch | None,
     ) -> None:
+        self._stretch = stretch
         self._model, self._rules, self._keep, self._display = model, rules, keep, display
         self._total = display.add_task("files", total=total)
         self._bars: dict[int, TaskID] = {}
@@ -155,22 +171,33 @@ class _Run:
             file.status = "complete"
             self._display.advance(self._total)
             return None
-        header, nir, dtype, marking = open_nir(source, self._rules.max_pixels, self._rules.choice)
+        opened = open_nir(source, self._rules.max_pixels, self._rules.choice)
+        header, nir, dtype, marking, _ = opened
         size = nir.height, nir.width
         file.height, file.width = size
         image_files.check_depth(target, dtype)
         metadata = self._keep.from_header(header, target, self._model.name, self._display.console)
         sink = FileSink(header, target, size, dtype, self._writers, marking, metadata)
+        shared = None
         with located(source):
-            mosaic = header.carried.georeferenced
-            strict = self._rules.strict
-            job = self._model.job(nir, sink, self._bar(file), mosaic=mosaic, strict=strict)
-        if job.constant is not None:
-            complain(
-                f"{source}: all pixels have the value {job.constant:.9g}; its colors are one gray "
-                "(--strict refuses such images)",
-                self._display.console,
+            if self._stretch is not None:
+                nir, shared = self._stretch.source(opened), self._stretch.preparation
+            job = self._model.job(
+                nir,
+                sink,
+                self._bar(file),
+                mosaic=header.carried.georeferenced,
+                strict=self._rules.strict,
+                preparation=shared,
             )
+        line = stretch_line(self._model, job.preparation) if shared is None else None
+        if job.constant is not None:
+            line = (
+                f"all pixels have the value {job.constant:.9g}; its colors are one gray (--strict "
+                "refuses such images)"
+            )
+        if line is not None:
+            complain(f"{source}: {line}", self._display.console)
         self._sinks = [*(sink for sink in self._sinks if not sink.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
         return job

@@ -48,9 +48,11 @@ class Rules:
         share: (i, n): every n-th file from the i-th, i from 0; n calls together color all.
         strict: Refuse an image of one value, instead of a constant gray.
         choice: The band that is wanted of images with several.
+        stretch_from: The file whose stretch all images get; None: each has its own.
+        shared_stretch: All images get one stretch, that of all their pixels.
 
     Raises:
-        InputError: A value out of range, or both `overwrite` and `resume`.
+        InputError: A value out of range, both `overwrite` and `resume`, or two stretches.
     """
 
     overwrite: bool = False
@@ -59,10 +61,16 @@ class Rules:
     share: tuple[int, int] = (0, 1)
     strict: bool = False
     choice: Choice = _ANY
+    stretch_from: str | None = None
+    shared_stretch: bool = False
 
     def __post_init__(self) -> None:
         if self.overwrite and self.resume:
             raise InputError("--overwrite and --resume: give one, they contradict each other")
+        if self.stretch_from is not None and self.shared_stretch:
+            raise InputError(
+                "--stretch-from and --shared-stretch: give one, they contradict each other"
+            )
         if self.max_pixels is not None and self.max_pixels < 1:
             raise InputError(f"max-pixels = {self.max_pixels}: must be at least 1")
         if not 0 <= self.share[0] < self.share[1]:

@@ -90,7 +90,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
 
         choice = Choice(args.band, args.gray)
         limit = args.max_pixels
-        rules = Rules(args.overwrite, args.resume, limit, share, args.strict, choice)
+        stretches = args.stretch_from, args.shared_stretch
+        rules = Rules(args.overwrite, args.resume, limit, share, args.strict, choice, *stretches)
         resolve_model(args.model)
         if args.report is None and given.nothing_to_color(args.input, args.out, rules):
             return 1
@@ -135,6 +136,14 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         "--gray",
         metavar="G",
         help="what to take of a color file that shows near infrared: luma, red or max",
+    )
+    parser.add_argument(
+        "--stretch-from", metavar="FILE", help="stretch all images as this one is stretched"
+    )
+    parser.add_argument(
+        "--shared-stretch",
+        action="store_true",
+        help="stretch all images alike, by the pixels of all (a sequence, or a mosaic's files)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="go on: skip outputs that are there")

@@ -13,6 +13,7 @@ from haqagen_jax.images import nodata
 
 GRAYS = ("luma", "red", "max")
 ALPHA = "alpha"
+ASSOCIATED = 1  # in the tag ExtraSamples: an alpha that the other samples are multiplied by
 RGB = ("red", "green", "blue")
 _GDAL_METADATA = 42112
 _MODEL, _XMP = 272, 700
@@ -21,6 +22,7 @@ _LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601
 # photographs looked at, the grayest has 6.3 % of pixels beyond this spread, half have over 80 %.
 _SPREAD = 8 / 255  # of the full scale, between a pixel's largest and smallest channel
 _SHARE = 0.06
+_BRIGHT = 99.9  # percentile of the pixels that counts as white
 # The filter's letters of a MAPIR camera name its channels in order.
 _MAPIR = {"R": "red", "G": "green", "B": "blue", "N": "nir", "O": "orange", "C": "cyan"}
 
@@ -66,7 +68,7 @@ def tiff_names(page: tifffile.TiffPage) -> tuple[str, ...]:
     names += [""] * (count - len(names))
     extra = tuple(page.extrasamples)
     for i, kind in enumerate(extra[:count]):
-        if kind in (1, 2):
+        if kind in (ASSOCIATED, 2):
             names[count - len(extra[:count]) + i] = ALPHA
     if not color and names[1:] == [ALPHA]:
         names[0] = "gray"
@@ -131,14 +133,15 @@ def chosen_band(names: tuple[str, ...], band: str) -> int:
     Raises:
         InputError: There is none, or several have the name. The message does not name the file.
     """
-    if band.lstrip("+").isdigit():
+    if re.fullmatch(r"\+?[0-9]{1,9}", band):
         index = int(band) - 1
         if index >= len(names):
             raise InputError(
                 f"has no band {band}; it has {len(names)}: {listed(names)}; give --band one of them"
             )
         return index
-    matches = [i for i, name in enumerate(names) if _means(name, band)]
+    matches = [i for i, name in enumerate(names) if name == band.lower()]
+    matches = matches or [i for i, name in enumerate(names) if _is_nir(band) and _is_nir(name)]
     if not matches and _is_nir(band) and names == (*RGB, ""):
         return 3  # the order of aerial images with four bands, as NAIP's
     if not matches and names == ("gray",):
@@ -186,9 +189,11 @@ def require_gray(pixels: Real[np.ndarray, "h w 3"]) -> None:
     data = np.ma.getdata(pixels)[~np.ma.getmaskarray(pixels).any(-1)]
     if not data.size:
         return
+    brightest = np.abs(data).max(-1)
     with np.errstate(over="ignore"):  # of the extremes of float64
         spread = data.max(-1).astype(np.float64) - data.min(-1)
-    full = float(np.iinfo(data.dtype).max) if data.dtype == np.uint8 else float(np.abs(data).max())
+    # The brightest pixels may be stuck ones; 8 bits have a scale of their own.
+    full = 255.0 if data.dtype == np.uint8 else float(np.percentile(brightest, _BRIGHT))
     colored = np.count_nonzero(spread > _SPREAD * full) / len(data)
     if colored > _SHARE:
         raise InputError(
@@ -203,16 +208,18 @@ def _described(page: tifffile.TiffPage, count: int) -> list[str]:
     """Return what GDAL's metadata calls each band, "" where it says nothing."""
     names = [""] * count
     text = page.tags.valueof(_GDAL_METADATA, default="")
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     try:
-        items = ET.fromstring(str(text).strip("\0 \n")).iter("Item") if text else ()
-        for role in ("COLORINTERP", "DESCRIPTION"):  # the description counts more
-            for item in items if role == "COLORINTERP" else ET.fromstring(str(text)).iter("Item"):
-                sample = item.get("sample", "")
-                if item.get("name", "").upper() == role and sample.isdigit():
-                    names[int(sample)] = (item.text or "").strip().lower() or names[int(sample)]
-    except (ET.ParseError, IndexError):  # metadata that cannot be read names nothing
-        pass
-    return [{"undefined": "", "gray": ""}.get(name, name) for name in names]
+        items = list(ET.fromstring(text.strip("\0 \r\n\t")).iter("Item"))
+    except (ET.ParseError, ValueError, LookupError):  # what cannot be read names nothing
+        return names
+    for role in ("COLORINTERP", "DESCRIPTION"):  # the description counts more
+        for item in items:
+            sample, name = item.get("sample", ""), (item.text or "").strip().lower()
+            known = item.get("name", "").upper() == role and re.fullmatch("[0-9]{1,9}", sample)
+            if known and int(sample) < count and name not in ("", "undefined", "gray", "grey"):
+                names[int(sample)] = name
+    return names
 
 
 def _in_xmp(page: tifffile.TiffPage) -> str:
@@ -223,9 +230,7 @@ def _in_xmp(page: tifffile.TiffPage) -> str:
     return found[1].strip().lower() if found else ""
 
 
-def _means(name: str, band: str) -> bool:
-    return name == band.lower() or (_is_nir(band) and _is_nir(name))
-
-
 def _is_nir(name: str) -> bool:
-    return re.fullmatch(r"nir\d*|near[ -]?infra-?red( band)?|infra-?red", name.lower()) is not None
+    words = r"(nir\d*|near[ _-]?infra[ _-]?red)"  # not the end of "swir", nor of "lwir"
+    found = re.search(rf"(?<![a-z]){words}(?![a-z])|^infra[ _-]?red$", name.lower())
+    return found is not None

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import imagecodecs
 import numpy as np
 import tifffile
-from jaxtyping import Bool, Real
+from jaxtyping import Bool, Real, Shaped
 
 from haqagen_jax.errors import InputError, decodable, located
 from haqagen_jax.images import nodata
 from haqagen_jax.images.bands import (
     ALPHA,
+    ASSOCIATED,
     RGB,
     Choice,
     chosen_band,
@@ -27,6 +28,7 @@ from haqagen_jax.images.bands import (
     to_gray,
 )
 from haqagen_jax.images.levels import full_depth
+from haqagen_jax.images.opacity import unassociated
 from haqagen_jax.images.stored import PNG, read_stored
 from haqagen_jax.images.tiff_source import last_byte, missing_parts
 
@@ -170,8 +172,8 @@ def decode_rgb(data: bytes, place: str | Path) -> Real[np.ndarray, "h w 3"]:
     return image
 
 
-def _all(missing: Bool[np.ndarray, "h w"], count: int) -> Bool[np.ndarray, "h w c"]:
-    return np.broadcast_to(missing[..., None], (*missing.shape, count))
+def _all(plane: Shaped[np.ndarray, "h w"], count: int) -> Shaped[np.ndarray, "h w c"]:
+    return np.broadcast_to(plane[..., None], (*plane.shape, count))
 
 
 def _samples(data: bytes) -> Samples:
@@ -229,8 +231,14 @@ def _tiff_samples(
             f"unsupported TIFF ({photometric.name}, {image.dtype}, shape {image.shape}); save it "
             "as gray or RGB"
         )
-    if photometric == 0 and image.dtype.kind == "u":  # white is zero
-        image = np.iinfo(image.dtype).max - image
+    data = np.ma.getdata(image)
+    if photometric == 0 and image.dtype.kind == "u":  # white is zero, of the first band
+        first = data if image.ndim == 2 else data[..., 0]
+        np.invert(first, out=first)
+    if ASSOCIATED in page.extrasamples and ALPHA in names and image.ndim == 3:
+        bands = [i for i, name in enumerate(names) if name != ALPHA]
+        opacity = _all(data[..., names.index(ALPHA)], len(bands))
+        data[..., bands] = unassociated(data[..., bands], opacity)
     return image, names
 
 
@@ -238,13 +246,11 @@ def _missing(
     page: tifffile.TiffPage, mask: tifffile.TiffPage | None, shape: tuple[int, ...]
 ) -> Bool[np.ndarray, "..."] | None:
     """Return the pixels that a mask takes out, or whose part of a sparse file is not there."""
-    missing = missing_parts(page)
-    if mask is not None:
-        masked = mask.asarray() == 0
-        missing = masked if missing is None else missing | masked
-    if missing is None or len(shape) == 2:
-        return missing
-    return _all(missing, shape[2])
+    missing = np.zeros(shape, bool)
+    for part in (missing_parts(page), None if mask is None else mask.asarray() == 0):
+        if part is not None:
+            missing |= part if part.ndim == len(shape) else _all(part, shape[2])
+    return missing if missing.any() else None
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:

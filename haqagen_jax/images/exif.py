@@ -208,7 +208,7 @@ class _Reader:
 
     def listing(self, offset: int) -> dict[int, Place]:
         """Find the tags of a directory."""
-        tags, lost, _ = listing(self._file, offset, self._form)
+        tags, lost, *_ = listing(self._file, offset, self._form)
         self.left += [f"tag {code}" for code in lost]
         return tags
 

@@ -167,7 +167,8 @@ def has_end(file: io.BufferedIOBase) -> bool:
     file.seek(0)
     if start.startswith(TIFF):
         with tifffile.TiffFile(file) as content:  # pyright: ignore
-            pixels = tiff_source.last_byte(only_image(content)[0]) <= size
+            parts = [page for page in only_image(content) if page is not None]
+            pixels = max(map(tiff_source.last_byte, parts)) <= size
         return pixels and tiff_metadata.has_directory(file)
     return end[4:8] == b"IEND" if start == PNG else end.endswith(b"\xff\xd9")
 

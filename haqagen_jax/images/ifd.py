@@ -91,11 +91,13 @@ class Listing(NamedTuple):
         tags: Where they lie, by code; the first of those with the same.
         lost: Codes of those that do not lie in the file.
         complete: Whether the directory lies in the file up to its end.
+        following: Offset of the next directory; 0 where there is none.
     """
 
     tags: dict[int, Place]
     lost: list[int]
     complete: bool
+    following: int = 0
 
 
 def form_of(start: bytes) -> tuple[Form, int]:
@@ -140,7 +142,8 @@ def listing(file: io.BufferedIOBase, offset: int, form: Form) -> Listing:
     found: dict[int, Place] = {}
     lost = []
     rows = file.read(count * (head + slot))
-    complete = len(file.read(slot)) == slot  # where the next directory is
+    following = file.read(slot)
+    complete = len(following) == slot
     for at in range(0, len(rows) - head - slot + 1, head + slot):
         raw = rows[at : at + head + slot]
         code, dtype, length = struct.unpack_from(form.entry, raw)
@@ -151,7 +154,9 @@ def listing(file: io.BufferedIOBase, offset: int, form: Form) -> Listing:
             found.setdefault(code, Place(dtype, size, there, raw))
         else:
             lost.append(code)
-    return Listing(found, lost, complete)
+    return Listing(
+        found, lost, complete, struct.unpack(form.pointer, following)[0] if complete else 0
+    )
 
 
 def pointed(place: Place, form: Form) -> int | None:
@@ -198,18 +203,19 @@ def store(directory: Directory, offset: int, form: Form) -> tuple[dict[int, byte
     return entries, values
 
 
-def table(entries: Mapping[int, bytes], form: Form) -> bytes:
+def table(entries: Mapping[int, bytes], form: Form, following: int = 0) -> bytes:
     """Write a directory whose values lie somewhere already.
 
     Args:
         entries: By code.
         form: How they are written.
+        following: Offset of the next directory of its chain; 0 where it is the last.
 
     Returns:
-        The bytes of a directory that is the last of its chain.
+        The bytes of the directory.
     """
     rows = b"".join(entries[code] for code in sorted(entries))
-    return struct.pack(form.counter, len(entries)) + rows + bytes(struct.calcsize(form.pointer))
+    return struct.pack(form.counter, len(entries)) + rows + struct.pack(form.pointer, following)
 
 
 def pack(directory: Directory, offset: int, form: Form) -> bytes:

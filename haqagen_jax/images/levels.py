@@ -97,6 +97,21 @@ class Depth(NamedTuple):
         return (pixels.astype(np.int64) - self.zero).astype(self.dtype)
 
 
+def values(pixels: np.ndarray) -> Real[np.ndarray, "..."]:
+    """Bring pixels to a type that does not depend on their image's range, for several images.
+
+    Args:
+        pixels: Integers or floats, plain or masked.
+
+    Returns:
+        uint8, uint16 and floats as `Depth.apply` returns them; other integers as float64.
+    """
+    native = pixels.dtype.newbyteorder("=")
+    if native.kind in "iu" and native not in (np.uint8, np.uint16):
+        return pixels.astype(np.float64)
+    return known_depth_of(native, ()).apply(pixels)
+
+
 def known_depth_of(dtype: np.dtype, blocks: Iterable[np.ndarray]) -> Depth:
     """Find a type of known depth for the pixels of an image.
 

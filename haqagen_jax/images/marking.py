@@ -44,12 +44,14 @@ class Marking:
             suffix: Of the file, in lower case.
 
         Returns:
-            This one for TIFF; alpha, if anything, for PNG; none for others.
+            This one for TIFF; alpha, if anything, for PNG; none for others. It reads `rows` by
+            itself: a source keeps the rows it decoded last, which many calls of `stored` may need.
         """
+        rows = copy.copy(self.rows)
         if suffix in (".tif", ".tiff") or self.kind is None:
-            return self
+            return dataclasses.replace(self, rows=rows)
         if suffix == ".png":
-            return Marking("alpha", rows=self.rows if self.kind == "alpha" else None)
+            return Marking("alpha", rows=rows if self.kind == "alpha" else None)
         return Marking()
 
     def stored(
@@ -88,7 +90,7 @@ class Marking:
     def _alpha(self, gaps: np.ndarray, dtype: np.dtype, start: int) -> np.ndarray:
         full = quantize(np.ones(gaps.shape, np.float32), dtype)
         if self.rows is not None:
-            stored = np.ma.getdata(copy.copy(self.rows).rows(start, start + len(gaps)))
+            stored = np.ma.getdata(self.rows.rows(start, start + len(gaps)))
             full = stored if stored.dtype == dtype else quantize(from_levels(stored), dtype)
         return np.where(gaps, 0, full).astype(dtype)
 

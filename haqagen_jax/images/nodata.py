@@ -36,7 +36,8 @@ def read_tag(page: tifffile.TiffPage) -> Tag | None:
     for number in (int, float):
         try:
             value = number(words[0])
-        except (ValueError, IndexError, OverflowError):
+            float(value)
+        except (ValueError, IndexError, OverflowError):  # also integers beyond all floats
             continue
         return None if fitting(value, np.dtype(page.dtype)) is None else Tag(value, words[0])
     return None

@@ -8,7 +8,7 @@ from jaxtyping import Real
 
 from haqagen_jax.errors import InputError, decodable, located
 from haqagen_jax.images import nodata
-from haqagen_jax.images.bands import ALPHA, Choice, chosen_band, only_band
+from haqagen_jax.images.bands import ALPHA, ASSOCIATED, Choice, chosen_band, only_band
 from haqagen_jax.images.decode import decode, nir_of
 from haqagen_jax.images.header import Header, open_image
 from haqagen_jax.images.levels import known_depth_of, output_dtype
@@ -28,12 +28,14 @@ class Opened(NamedTuple):
         source: Its pixels; their size and type are those of the pixels that were read.
         colors: uint8, uint16 or float32: the type of its colors.
         marking: How its colors mark pixels without data.
+        stored: Its pixels in the type of the file.
     """
 
     header: Header
     source: Source
     colors: np.dtype
     marking: Marking
+    stored: Source
 
 
 def open_nir(path: Path, max_pixels: int | None = None, choice: Choice = _ANY) -> Opened:
@@ -67,7 +69,8 @@ def open_nir(path: Path, max_pixels: int | None = None, choice: Choice = _ANY) -
     samples = decode(data, path)
     del data  # the encoded image need not lie in memory beside a copy of the pixels
     with located(path):
-        nir, alpha = nir_of(samples, choice), samples.alpha
+        nir = nir_of(samples, choice)
+        alpha = None if _alpha_itself(samples.names, choice) else samples.alpha
     return _in_memory(header, nir, alpha)
 
 
@@ -79,7 +82,7 @@ def _in_memory(
         source = ArraySource(depth.apply(nir))
         header.require_unchanged()
     opacity = None if alpha is None else ArraySource(alpha)
-    return _opened(header, source, depth.colors, opacity)
+    return _opened(header, source, depth.colors, opacity, ArraySource(nir))
 
 
 def _by_parts(header: Header, choice: Choice) -> Opened:
@@ -92,14 +95,19 @@ def _by_parts(header: Header, choice: Choice) -> Opened:
     opacity = None
     if ALPHA in names and names[index] != ALPHA:
         opacity = TiffSource(header.path, page, names.index(ALPHA))
-        source = MaskedSource(source, opacity)
+        source = MaskedSource(source, opacity, associated=ASSOCIATED in page.extrasamples)
     if header.mask is not None:
         source = MaskedSource(source, TiffSource(header.path, header.mask))
-    colors = output_dtype(source.dtype)
+    colors, stored = output_dtype(source.dtype), source
     if source.dtype.kind in "iu" and source.dtype not in (np.uint8, np.uint16):
         source = known = KnownSource(source)
-        colors = known.colors
-    return _opened(header, source, colors, opacity)
+        colors = known.depth.colors
+    return _opened(header, source, colors, opacity, stored)
+
+
+def _alpha_itself(names: tuple[str, ...], choice: Choice) -> bool:
+    """Tell whether the band that is wanted is what the file calls alpha."""
+    return choice.band is not None and names[chosen_band(names, choice.band)] == ALPHA
 
 
 def _has_band(header: Header, choice: Choice) -> bool:
@@ -107,6 +115,9 @@ def _has_band(header: Header, choice: Choice) -> bool:
     return choice.gray is None and (choice.band is not None or only_band(header.names) is not None)
 
 
-def _opened(header: Header, source: Source, colors: np.dtype, opacity: Source | None) -> Opened:
+def _opened(
+    header: Header, source: Source, colors: np.dtype, opacity: Source | None, stored: Source
+) -> Opened:
     masked = None if header.mask is None else source
-    return Opened(header, source, colors, marking_of(header.tag, colors, opacity, masked))
+    marking = marking_of(header.tag, colors, opacity, masked)
+    return Opened(header, source, colors, marking, stored)

@@ -123,7 +123,8 @@ def only_image(
         count = (content.imagej_metadata or {}).get("images", 1)
     if count != 1:
         raise InputError(f"holds {count} images; save the one to color as its own file")
-    masks = [page for page in pages if page.is_mask and page.shape[:2] == images[0].shape[:2]]
+    size = images[0].imagelength, images[0].imagewidth
+    masks = [page for page in pages if page.is_mask and (page.imagelength, page.imagewidth) == size]
     return images[0], masks[0] if masks else None
 
 

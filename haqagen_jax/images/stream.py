@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float32, Real
 
 from haqagen_jax.images import nodata
-from haqagen_jax.images.levels import known_depth_of, quantize
+from haqagen_jax.images.levels import known_depth_of, quantize, values
+from haqagen_jax.images.opacity import unassociated
 from haqagen_jax.images.resize import reduce
 from haqagen_jax.nir.preparation import Preparation
 
@@ -100,25 +101,36 @@ class ArraySource:
 class MaskedSource:
     """An image that holds no data where another one, its mask or its alpha, is 0."""
 
-    def __init__(self, source: Source, opacity: Source) -> None:
+    def __init__(self, source: Source, opacity: Source, *, associated: bool = False) -> None:
         """Refer to both; nothing is read.
 
         Args:
             source: The NIR image.
             opacity: Of the same size.
+            associated: Whether the pixels are stored multiplied by their opacity.
         """
         self.height, self.width, self.dtype = source.height, source.width, source.dtype
         # Copies, because sources keep the last rows they decoded.
         self._source, self._opacity = copy.copy(source), copy.copy(opacity)
+        self._associated = associated
+
+    def __copy__(self) -> "MaskedSource":
+        return MaskedSource(self._source, self._opacity, associated=self._associated)
 
     def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
         """See `Source`."""
         opacity = np.ma.getdata(self._opacity.rows(start, stop))
-        return nodata.mask(self._source.rows(start, stop), None, opacity == 0)
+        pixels = self._source.rows(start, stop)
+        pixels = unassociated(pixels, opacity) if self._associated else pixels
+        return nodata.mask(pixels, None, opacity == 0)
 
 
 class KnownSource:
-    """An image of integers that have no depth of their own, in a type whose depth is known."""
+    """An image of integers that have no depth of their own, in a type whose depth is known.
+
+    Attributes:
+        depth: The mapping of its pixels to that type.
+    """
 
     def __init__(self, source: Source) -> None:
         """Read the image once, for its extremes.
@@ -130,13 +142,37 @@ class KnownSource:
             InputError: It cannot be read.
         """
         self.height, self.width = source.height, source.width
-        self._depth = known_depth_of(source.dtype, ValidBlocks(source)())
-        self.dtype, self.colors = self._depth.dtype, self._depth.colors
-        self._source = source
+        self.depth = known_depth_of(source.dtype, ValidBlocks(source)())
+        self.dtype, self._source = self.depth.dtype, source
+
+    def __copy__(self) -> "KnownSource":
+        other = object.__new__(KnownSource)
+        other.__dict__ |= self.__dict__ | {"_source": copy.copy(self._source)}
+        return other
 
     def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
         """See `Source`."""
-        return self._depth.apply(self._source.rows(start, stop))
+        return self.depth.apply(self._source.rows(start, stop))
+
+
+class ValueSource:
+    """An image whose pixels have their own values in a type that does not depend on their range."""
+
+    def __init__(self, source: Source) -> None:
+        """Refer to an image; nothing is read.
+
+        Args:
+            source: Any integers or floats.
+        """
+        self.height, self.width, self._source = source.height, source.width, source
+        self.dtype = values(np.empty(0, source.dtype)).dtype
+
+    def __copy__(self) -> "ValueSource":
+        return ValueSource(copy.copy(self._source))
+
+    def rows(self, start: int, stop: int) -> Real[np.ndarray, "rows width"]:
+        """See `Source`."""
+        return values(self._source.rows(start, stop))
 
 
 class ReducedSource:

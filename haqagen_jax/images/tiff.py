@@ -67,17 +67,16 @@ def write_rows(
 
 
 def _write_mask(writer: tifffile.TiffWriter, source: Source, tile: tuple[int, int]) -> None:
-    """Add an image that is 1 where there is data, as GDAL writes masks but for a bit a pixel."""
+    """Add an image of one bit a pixel that is 1 where there is data, as GDAL writes masks."""
     source, step = copy.copy(source), tile[0]
     rows = (
-        has_data(source.rows(start, min(start + step, source.height)))[..., None].astype(np.uint8)
-        * np.uint8(255)
+        has_data(source.rows(start, min(start + step, source.height)))[..., None]
         for start in range(0, source.height, step)
     )
     writer.write(
         _tiles(rows, source.width, tile),
-        shape=(source.height, source.width, 1),
-        dtype=np.uint8,
+        shape=(source.height, source.width),
+        dtype=np.bool_,
         tile=tile,
         photometric="mask",
         subfiletype=4,

@@ -124,7 +124,8 @@ def add_metadata(file: io.BufferedIOBase, metadata: Metadata) -> None:
     """Add metadata to a TIFF.
 
     Args:
-        file: A complete TIFF of one image, little- or big-endian, open for reading and writing.
+        file: A complete TIFF, little- or big-endian, open for reading and writing. The directories
+            after its first one, as that of a mask, stay as they are.
         metadata: Of the colors.
 
     Raises:
@@ -135,12 +136,14 @@ def add_metadata(file: io.BufferedIOBase, metadata: Metadata) -> None:
         return
     file.seek(0)
     form, offset = form_of(file.read(16))
-    entries = {code: place.raw for code, place in listing(file, offset, form).tags.items()}
+    first = listing(file, offset, form)
+    entries = {code: place.raw for code, place in first.tags.items()}
     end = file.seek(0, io.SEEK_END)
     start = end + end % 2
     added, values = store(reordered(tags, "<", form.order), start, form)
     # The directory comes last: without its end, the file cannot be taken for complete.
-    file.write(bytes(start - end) + values + table({**entries, **added}, form))
+    file.write(bytes(start - end) + values)
+    file.write(table({**entries, **added}, form, first.following))
     file.seek(8 if form.big else 4)
     file.write(struct.pack(form.pointer, start + len(values)))
     file.seek(0, io.SEEK_END)

@@ -43,13 +43,14 @@ class TiffSource:
         stored = np.dtype(page.dtype)
         self.dtype = np.dtype(np.uint8) if stored.kind == "b" else stored
         self._path, self._page, self._band = path, page, band
-        self._inverted = page.photometric == 0 and self.dtype.kind == "u"
+        self._inverted = page.photometric == 0 and self.dtype.kind == "u" and band == 0
         self._nodata = nodata.read_tag(page)
         planar = page.planarconfig == 2 and page.samplesperpixel > 1
         self._direct = (
             page.compression == 1
             and not page.is_tiled
             and page.is_contiguous
+            and all(page.databytecounts)
             and page.is_final
             and (planar or page.samplesperpixel == 1)
         )
@@ -156,14 +157,15 @@ def last_byte(page: tifffile.TiffPage) -> int:
     return max(map(operator.add, page.dataoffsets, page.databytecounts), default=0)
 
 
-def missing_parts(page: tifffile.TiffPage) -> Bool[np.ndarray, "h w"] | None:
-    """Find the pixels whose part of a sparse file is missing.
+def missing_parts(page: tifffile.TiffPage) -> Bool[np.ndarray, "..."] | None:
+    """Find the samples whose part of a sparse file is missing.
 
     Args:
         page: The image.
 
     Returns:
-        (h, w), True where no part holds the pixel in one plane or more; None where all are there.
+        True where no part holds the sample: (h, w), or (h, w, c) where bands lie in planes of their
+        own; None where all are there.
     """
     absent = np.asarray(page.databytecounts) == 0
     if not absent.any():
@@ -172,5 +174,6 @@ def missing_parts(page: tifffile.TiffPage) -> Bool[np.ndarray, "h w"] | None:
     wide = page.tilewidth if page.is_tiled else page.imagewidth
     grid = -(-page.imagelength // high), -(-page.imagewidth // wide)
     absent = absent[: absent.size // (grid[0] * grid[1]) * (grid[0] * grid[1])]
-    parts = absent.reshape(-1, *grid).any(0)
-    return parts.repeat(high, 0).repeat(wide, 1)[: page.imagelength, : page.imagewidth]
+    planes = np.moveaxis(absent.reshape(-1, *grid), 0, -1)
+    parts = planes.repeat(high, 0).repeat(wide, 1)[: page.imagelength, : page.imagewidth]
+    return parts if parts.shape[2] > 1 else parts[..., 0]

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from haqagen_jax import paper
 from haqagen_jax.config.schema import Config
-from haqagen_jax.errors import InputError, reason
+from haqagen_jax.errors import InputError
 from haqagen_jax.images import nodata
-from haqagen_jax.images.levels import known_depth_of
+from haqagen_jax.images.arrays import as_array
+from haqagen_jax.images.levels import known_depth_of, values
 from haqagen_jax.images.resize import clamp_size
 from haqagen_jax.images.stream import (
     ArraySink,
@@ -34,7 +35,7 @@ from haqagen_jax.inference.settings import MOSAIC, Settings
 from haqagen_jax.inference.tiling import TilePlan
 from haqagen_jax.nir.constant import ConstantError
 from haqagen_jax.nir.network_input import channels, fit_for_coloring
-from haqagen_jax.nir.preparation import Blocks, Preparation
+from haqagen_jax.nir.preparation import Blocks, Preparation, require_contrast
 
 _DEFAULT = Settings()
 
@@ -92,6 +93,7 @@ class Colorizer:
         dtype: DTypeLike | None = None,
         progress: Progress | None = None,
         strict: bool = False,
+        stretch_from: ArrayLike | None = None,
     ) -> Real[np.ndarray, "... 3"]:
         """Color one image, or each image of a batch by itself.
 
@@ -105,20 +107,27 @@ class Colorizer:
             progress: called as (tiles done, tiles in all) after each tile of an image.
             strict: refuse an image of one value only. Else it becomes one gray: integers over
                 their type's maximum, floats in [0, 1] as they are, other floats 0.5.
+            stretch_from: another image or batch of the same type, as all frames of a sequence, or
+                `nir` itself: its pixels together say what becomes black and white in each image.
+                None: each image has a stretch of its own.
 
         Returns:
             (h, w, 3) or (b, h, w, 3), sRGB-encoded; floats in [0, 1]. Where a pixel holds no data:
             masked, if `nir` is a masked array; NaN, and 0 in integers.
 
         Raises:
-            InputError: another shape or type, NaN or infinity, tiles that do not fit into memory;
-                with `strict`, an image of one value only (unless it is a single pixel).
+            InputError: what is no array, another shape or type, no pixel with data, tiles that do
+                not fit into memory; with `strict`, an image of one value only (unless it is a
+                single pixel).
 
         Reference: Sec. 3.3, Algorithm 1.
         """
-        images = _as_array(nir)
+        images = as_array(nir)
         depth = known_depth_of(images.dtype, (nodata.valid(images),))
-        images = depth.apply(images)
+        preparation = None
+        if stretch_from is not None:
+            preparation = self._fit_array(as_array(stretch_from), images.dtype)
+        images = depth.apply(images) if preparation is None else values(images)
         if images.ndim not in (2, 3, 4) or (images.ndim > 2 and images.shape[-1] != 1):
             raise InputError(
                 f"nir has shape {images.shape}; give (h, w), (h, w, 1) or (b, h, w, 1)"
@@ -129,7 +138,13 @@ class Colorizer:
             raise InputError(f"nir has shape {images.shape}: no images; give at least one")
         rgb = np.empty((*batch.shape, 3), out)
         self.run(
-            self.job(ArraySource(image), ArraySink(colors), progress, strict=strict)
+            self.job(
+                ArraySource(image),
+                ArraySink(colors),
+                progress,
+                strict=strict,
+                preparation=preparation,
+            )
             for image, colors in zip(batch, rgb, strict=True)
         )
         if isinstance(batch, np.ma.MaskedArray):
@@ -156,7 +171,8 @@ class Colorizer:
             mosaic: Whether it shows an area of land rather than a scene, and is seen in windows.
                 Images of more than `MOSAIC` times the working size always are.
             strict: See `colorize`.
-            preparation: One that was fitted to other images, see `fit`; None: fitted to this one.
+            preparation: One that was fitted to other images of the source's type, see `fit`; None:
+                fitted to this one. With one, an image of one value is colored as any other.
 
         Returns:
             The job, for `run`.
@@ -169,13 +185,13 @@ class Colorizer:
             raise InputError(
                 f"the image is {source.height}x{source.width}: no pixels; give at least one"
             )
-        pixels, fitted_elsewhere = ValidBlocks(source), preparation is not None
+        pixels = ValidBlocks(source)
         size, settings = (source.height, source.width), self.settings
         try:
             if preparation is None:
-                preparation = fit_for_coloring(
-                    pixels, source.dtype, self.config.data, settings.stretch
-                )
+                preparation = self.fit(pixels, source.dtype)
+            else:
+                require_contrast(pixels, constant=not strict)
         except ConstantError as error:
             if strict:
                 raise
@@ -184,7 +200,7 @@ class Colorizer:
             return Job(source, unused, whole, sink, progress=progress, constant=error.value)
         if settings.mode == "sliding":
             plan = TilePlan(*size, settings.tile, settings.stride)
-            sink = GapSink(source, sink) if pixels.gaps or fitted_elsewhere else sink
+            sink = GapSink(source, sink) if pixels.gaps else sink
             return Job(source, preparation, plan, sink, progress=progress)
         if mosaic or max(size) > MOSAIC * settings.size:
             low = clamp_size(size, max(1, round(max(size) * settings.scale)))
@@ -219,6 +235,14 @@ class Colorizer:
         """
         return fit_for_coloring(blocks, dtype, self.config.data, self.settings.stretch)
 
+    def _fit_array(self, images: np.ndarray, dtype: np.dtype) -> Preparation:
+        if images.dtype.newbyteorder("=") != dtype.newbyteorder("="):
+            raise InputError(
+                f"stretch_from is {images.dtype}, and nir is {dtype}; give both the same type"
+            )
+        pixels = nodata.valid(nodata.mask(values(images)))
+        return self.fit(lambda: (pixels,), pixels.dtype)
+
     def run(self, jobs: Iterable[Job]) -> None:
         """Color images; each sink is told how its image ended.
 
@@ -240,18 +264,6 @@ def _forward(network: Network, settings: Settings, config: Config) -> forward.Fo
         return forward.constant_model(colors)
     radius, eps = settings.radius, settings.eps
     return forward.affine_model(colors, channels=planes, radius=radius, eps=eps)
-
-
-def _as_array(nir: ArrayLike) -> np.ndarray:
-    if isinstance(nir, np.ma.MaskedArray):
-        return nir
-    try:
-        return np.asarray(nir)
-    except Exception as error:  # every library has its own
-        raise InputError(
-            f"nir is not an array ({reason(error)}); give rows of equal length, or an array in the "
-            "memory of the host"
-        ) from None
 
 
 def _as_dtype(dtype: DTypeLike) -> np.dtype:

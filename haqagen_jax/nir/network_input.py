@@ -3,16 +3,20 @@
 See `haqagen_jax.nir.preparation` for what both ways share.
 """
 
+import dataclasses
+
 import numpy as np
 from jaxtyping import Float, Real
 
 from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.nir.constant import FlatError
+from haqagen_jax.nir.outliers import outlier_percentiles
 from haqagen_jax.nir.preparation import ROBUST, WHOLE, Blocks, Preparation, fit
 from haqagen_jax.nir.quantiles import percentiles_of_any
 
-_INNER = (1.0, 99.0)  # percentiles that replace 0.1 and 99.9 where the pixels between are few
-_FAR = 0.25  # of the range between those: beyond what the tail of a normal distribution reaches
+_INNER = 1.0  # percent at an end that takes the place of 0.1 where the pixels between lie far out
+_FAR = 0.25  # of the range of the others: beyond what the tail of a normal distribution reaches
+_FEW = 5.0  # percent of the pixels, the most that may count as outliers at one end
 _GUARD = 1e-3 / 255  # share of the full scale that the published code adds to a divisor
 
 
@@ -52,10 +56,12 @@ def fit_input(
     preparation = fit(blocks, dtype, equalize=data.equalize, percentiles=percentiles)
     if data.preparation != "colormamba":
         return preparation
-    if percentiles == WHOLE:
-        return _colormamba(blocks, dtype)
-    low, high = percentiles_of_any(blocks, dtype, percentiles)
-    return _colormamba(lambda: (np.clip(block, low, high) for block in blocks()), dtype)
+    clipped = blocks
+    if percentiles != WHOLE:
+        low, high = percentiles_of_any(blocks, dtype, percentiles)
+        clipped = lambda: (np.clip(block, low, high) for block in blocks())  # noqa: E731
+    published = _colormamba(clipped, dtype)
+    return dataclasses.replace(published, tails=preparation.tails, percentiles=percentiles)
 
 
 def fit_for_coloring(
@@ -79,8 +85,7 @@ def fit_for_coloring(
     Raises:
         InputError: See `haqagen_jax.nir.preparation.fit`.
     """
-    published = data.preparation == "colormamba" or data.nir_percentiles != WHOLE
-    if stretch is not None or published:
+    if not is_robust(data, stretch):
         return fit_input(blocks, dtype, data, stretch)
     try:
         return fit_input(blocks, dtype, data, _robust(blocks, dtype))
@@ -90,16 +95,32 @@ def fit_for_coloring(
 
 def _robust(blocks: Blocks, dtype: np.dtype) -> tuple[float, float]:
     """Choose percentiles that neither stuck pixels nor a stuck column move."""
-    if not any(block.size for block in blocks()):
+    count = sum(block.size for block in blocks())
+    if not count:
         return ROBUST  # which `fit` refuses with the reason
-    low, inner_low, inner_high, high = percentiles_of_any(
-        blocks, dtype, (ROBUST[0], *_INNER, ROBUST[1])
-    )
+    # Of less than a hundred pixels, one percent is less than one: it would still count by a part.
+    one, _ = outlier_percentiles(count)
+    inner = max(_INNER, one) if one < _FEW else _INNER
+    percentiles = ROBUST[0], inner, 100 - inner, ROBUST[1]
+    low, inner_low, inner_high, high = percentiles_of_any(blocks, dtype, percentiles)
     far = _FAR * inner_high - _FAR * inner_low
     return (
-        _INNER[0] if inner_low - low > far else ROBUST[0],
-        _INNER[1] if high - inner_high > far else ROBUST[1],
+        inner if inner_low - low > far else ROBUST[0],
+        100 - inner if high - inner_high > far else ROBUST[1],
     )
+
+
+def is_robust(data: DataConfig, stretch: tuple[float, float] | None) -> bool:
+    """Tell whether outliers are clipped, unless the image has no contrast without them.
+
+    Args:
+        data: Of the model.
+        stretch: See `fit_for_coloring`.
+
+    Returns:
+        True where neither the user nor the model's training says otherwise.
+    """
+    return stretch is None and data.preparation != "colormamba" and data.nir_percentiles == WHOLE
 
 
 def prepare(image: Real[np.ndarray, "h w"], data: DataConfig) -> Float[np.ndarray, "h w c"]:

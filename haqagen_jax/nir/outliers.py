@@ -3,6 +3,7 @@
 import math
 
 _OUTER = 1e-4  # share of the pixels at either end
+MOST_OF_RANGE = 0.5  # more of the range is too much for outliers
 
 
 def outlier_percentiles(count: int) -> tuple[float, float]:
@@ -33,4 +34,31 @@ def outlier_shares(
         Two numbers in [0, 1].
     """
     span = high / 2 - low / 2  # halved, as the difference of the extremes of float64 overflows
-    return (inner_low / 2 - low / 2) / span, (high / 2 - inner_high / 2) / span
+    return float((inner_low / 2 - low / 2) / span), float((high / 2 - inner_high / 2) / span)
+
+
+def outlier_line(
+    tails: tuple[float, float], percentiles: tuple[float, float], *, robust: bool
+) -> str | None:
+    """Say what a few outliers do to an image's stretch.
+
+    Args:
+        tails: Of the image, see `haqagen_jax.nir.preparation.Preparation`.
+        percentiles: Of the pixels, those that became 0 and 1.
+        robust: Whether outliers are clipped wherever they can be.
+
+    Returns:
+        A line that does not name the image; None where no end takes more than half of the range.
+    """
+    share = max(tails)
+    if share <= MOST_OF_RANGE:
+        return None
+    bright = tails[1] == share
+    end, rest = ("brightest", "dark") if bright else ("darkest", "bright")
+    outer = 100 - percentiles[1] if bright else percentiles[0]
+    line = f"the {end} 0.01 % of its pixels take {100 * share:.3g} % of its range"
+    if outer >= 100 * _OUTER:
+        return f"{line}, and are clipped (--stretch minmax keeps them)"
+    if robust:
+        return f"{line}, and nearly all others have one value, so that the rest is {rest}"
+    return f"{line}, so that the rest is {rest}; give --stretch 0.1,99.9"

@@ -40,7 +40,9 @@ class Preparation:
         black: HSV value of what becomes 0, in [0, 1), for networks that take the value of the
             image, too; None for other networks.
         tails: The share of the range from the darkest to the brightest pixel that the darkest and
-            the brightest 0.01 % of the pixels take, in [0, 1] each.
+            the brightest 0.01 % of the pixels take, in [0, 1] each; 0 if the image was equalized,
+            where a range has no meaning.
+        percentiles: Of the pixels, those that become 0 and 1.
     """
 
     low: float
@@ -48,6 +50,7 @@ class Preparation:
     table: Float[np.ndarray, " levels"] | None
     black: float | None = None
     tails: tuple[float, float] = (0.0, 0.0)
+    percentiles: tuple[float, float] = WHOLE
 
     def apply(self, pixels: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Map pixels of the image to [0, 1].
@@ -73,7 +76,7 @@ class Preparation:
     @property
     def applied(self) -> "Preparation":
         """Preparation of pixels that have been through this one: nothing is left to map."""
-        return Preparation(0.0, 1.0, None, self.black)
+        return Preparation(0.0, 1.0, None, self.black, self.tails, self.percentiles)
 
     def planes(self, nir: Float[np.ndarray, "h w 1"]) -> Float[np.ndarray, "h w c"]:
         """Add the HSV value of the image, for networks that take it.
@@ -132,8 +135,9 @@ def fit(
         return Preparation(0.0, float(top), (levels / top).astype(np.float32))
     table = _table(levels, counts, equalize, percentiles)
     inner = counted_percentiles(levels, counts, outlier_percentiles(int(counts.sum())))
-    tails = outlier_shares(levels[present[0]], levels[present[-1]], *inner)
-    return Preparation(0.0, float(top), table, tails=tails)
+    shares = outlier_shares(levels[present[0]], levels[present[-1]], *inner)
+    tails = (0.0, 0.0) if equalize else shares
+    return Preparation(0.0, float(top), table, tails=tails, percentiles=percentiles)
 
 
 def prepare_nir(
@@ -209,14 +213,16 @@ def _fit_floats(
     if count == 1:
         return Preparation(0.0, 1.0, None)
     if equalize:
+        if percentiles != WHOLE:  # far outliers would leave all others a level or two
+            limits = percentiles_of(blocks, dtype, percentiles, count)
+            low, high = _contrast(limits, *percentiles)
         counts = count_levels((_levels(block, low, high) for block in blocks()), FLOAT_LEVELS)
-        levels = np.arange(FLOAT_LEVELS, dtype=np.float64)
-        return Preparation(low, high, _table(levels, counts, equalize, percentiles))
+        return Preparation(low, high, equalizing(counts), percentiles=percentiles)
     limits = percentiles_of(blocks, dtype, (*outlier_percentiles(count), *percentiles), count)
     tails = outlier_shares(low, high, limits[0], limits[1])
     if percentiles != WHOLE:
         low, high = _contrast(limits[2:], *percentiles)
-    return Preparation(low, high, None, tails=tails)
+    return Preparation(low, high, None, tails=tails, percentiles=percentiles)
 
 
 def _table(
@@ -260,6 +266,26 @@ def _check_contrast(count: int, extremes: Float[np.ndarray, " n"]) -> None:
         raise InputError("the image has no pixels with data; give at least one")
     if count > 1 and extremes[0] == extremes[-1]:
         raise ConstantError(count, float(extremes[0]))
+
+
+def require_contrast(blocks: Blocks, *, constant: bool = False) -> None:
+    """Refuse an image that holds nothing to color; its pixels are looked at once.
+
+    Args:
+        blocks: Iterates over the image's pixels.
+        constant: Whether an image of one value is taken.
+
+    Raises:
+        ConstantError: An image of one value only.
+        InputError: No pixels.
+    """
+    count, extremes = 0, []
+    for block in blocks():
+        count += block.size
+        if block.size:
+            extremes += [float(block.min()), float(block.max())]
+    limits = np.array([min(extremes), max(extremes)] if extremes else [])
+    _check_contrast(1 if constant and count else count, limits)
 
 
 def _contrast(limits: tuple[float, ...], low: float, high: float) -> tuple[float, float]:
