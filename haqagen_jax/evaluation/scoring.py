@@ -31,12 +31,14 @@ class Evaluation:
         extremes: Model -> its worst and best images.
         truth: Image -> colorfulness of the true image.
         refused: A line for each pair that counts for no model.
+        cropped: Image -> what was cropped of it, where one of the pair holds no data.
     """
 
     scores: Mapping[str, Mapping[str, Row]]
     extremes: Mapping[str, Extremes]
     truth: Mapping[str, float]
     refused: Sequence[str]
+    cropped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def summaries(self) -> Summaries:
@@ -128,6 +130,7 @@ def score(
     extremes = {label: Extremes() for label in entries}
     truth: dict[str, float] = {}
     refused: dict[str, str] = {}
+    cropped: dict[str, str] = {}
     with bars(progress) as display:
         for label, (model, mode) in entries.items():
             task = display.add_task(printable(label), total=len(pairs))
@@ -139,7 +142,10 @@ def score(
                     raise InputError(str(error)) from None
                 scores[label][colored.name] = row
                 truth.setdefault(colored.name, measure.colorfulness(colored.truth))
-                extremes[label].add(row[RANK], functools.partial(make_case, *colored))
+                if colored.cut is not None:
+                    cropped[colored.name] = str(colored.cut)
+                shown = colored.name, colored.nir, colored.prediction, colored.truth
+                extremes[label].add(row[RANK], functools.partial(make_case, *shown))
                 display.advance(task)
 
             def refuse(name: str, error: Exception, task=task) -> None:
@@ -155,4 +161,5 @@ def score(
         extremes,
         {name: truth[name] for name in kept},
         list(refused.values()),
+        {name: cropped[name] for name in kept if name in cropped},
     )
