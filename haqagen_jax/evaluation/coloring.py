@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Real
 
-from haqagen_jax.data.pair import Pair, decode_pair
+from haqagen_jax.data.pair import Decoded, Pair, decode_cropped
+from haqagen_jax.data.valid_area import Cut
 from haqagen_jax.errors import InputError, located, reason
+from haqagen_jax.images.levels import from_levels
 from haqagen_jax.images.resize import resize
 from haqagen_jax.images.stream import ArraySink, ArraySource
 from haqagen_jax.inference.colorizer import Colorizer
@@ -27,15 +29,17 @@ class Colored(NamedTuple):
 
     Attributes:
         name: Name of the pair.
-        nir: NIR image as stored.
+        nir: NIR image as stored, of the part where both images hold data.
         prediction: Predicted colors, sRGB-encoded, in [0, 1].
         truth: True colors, likewise.
+        cut: What was cropped of the pair, because one of its images holds no data there.
     """
 
     name: str
     nir: Real[np.ndarray, "h w"]
     prediction: Float32[np.ndarray, "h w 3"]
     truth: Float[np.ndarray, "h w 3"]
+    cut: Cut | None
 
 
 def color_pairs(
@@ -65,10 +69,10 @@ def color_pairs(
         for pair in pairs:
             try:
                 encoded = pair.encoded()
-                nir, truth = decode_pair(encoded)
+                decoded = decode_cropped(encoded)
                 with located(encoded.nir_source):
-                    canvas = _Canvas(pair.name, encoded.nir_source, nir, truth, judge, refuse)
-                    job = make_job(model, nir, canvas)
+                    canvas = _Canvas(pair.name, encoded.nir_source, decoded, judge, refuse)
+                    job = make_job(model, decoded.nir, canvas)
             except Exception as error:  # whatever it is belongs to this pair
                 refuse(pair.name, error)
             else:
@@ -85,14 +89,14 @@ class _Canvas:
         self,
         name: str,
         path: str,
-        nir: Real[np.ndarray, "h w"],
-        truth: Float[np.ndarray, "h w 3"],
+        decoded: Decoded,
         judge: Callable[[Colored], None],
         refuse: Callable[[str, Exception], None],
     ) -> None:
-        self._name, self._path, self._nir, self._truth = name, path, nir, truth
+        self._name, self._path = name, path
+        self._nir, self._truth, self._cut = decoded.nir, from_levels(decoded.rgb), decoded.cut
         self._judge, self._refuse = judge, refuse
-        self.begin(nir.shape)
+        self.begin(self._nir.shape)
 
     def begin(self, size: tuple[int, ...]) -> None:
         """Start an image of this size (h, w), which `close` resizes to that of the pair."""
@@ -107,7 +111,7 @@ class _Canvas:
         """See `Sink`."""
         size = self._nir.shape[0], self._nir.shape[1]
         prediction = resize(self._image, size)
-        self._judge(Colored(self._name, self._nir, prediction, self._truth))
+        self._judge(Colored(self._name, self._nir, prediction, self._truth, self._cut))
 
     def fail(self, error: Exception) -> None:
         """See `Sink`."""

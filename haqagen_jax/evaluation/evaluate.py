@@ -66,6 +66,9 @@ def evaluate(
     summaries = evaluation.summaries
     noun = "pair" if done == 1 else "pairs"
     print(f"{printable(data)}: means over {done} {noun}\n\n{tables.text(summaries)}")
+    if evaluation.cropped:
+        count = len(evaluation.cropped)
+        print(f"{count} of them cropped to the part where both images hold data.")
     truth = statistics.fmean(evaluation.truth.values())
     print(f"The true pictures have a colourfulness of {truth:.1f}.")
     if distance is None and lpips is None:

@@ -59,6 +59,7 @@ def facts(
         "split": split,
         "pairs": len(evaluation.truth),
         "refused": list(evaluation.refused),
+        "cropped": [f"{name}: {cut}" for name, cut in evaluation.cropped.items()],
         "colourfulness of the truth": round(statistics.fmean(evaluation.truth.values()), 2),
         "settings": dataclasses.asdict(settings),
         "version": __version__,
@@ -81,7 +82,7 @@ def write(directory: Path, evaluation: Evaluation, about: Mapping[str, Any]) -> 
     prepare_folder(directory)
     summaries, pairs = evaluation.summaries, len(evaluation.truth)
     contents = (
-        tables.scores_csv(evaluation.scores),
+        tables.scores_csv(evaluation.scores, evaluation.cropped),
         tables.summary_json(summaries, about),
         tables.markdown(summaries, pairs),
         tables.latex(summaries, pairs),
@@ -103,6 +104,8 @@ def _page(evaluation: Evaluation, summaries: Summaries, about: Mapping[str, Any]
         for model, extremes in evaluation.extremes.items()
     }
     words = {name: _word(value) for name, value in about.items()}
+    if note := tables.identical_note(summaries):
+        words["identical"] = note
     columns = list(next(iter(summaries.values())))
     rows = [["model", *columns]]
     for model, row in summaries.items():

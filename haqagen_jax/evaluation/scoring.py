@@ -32,12 +32,14 @@ class Evaluation:
         extremes: Model -> its worst and best images.
         truth: Image -> colorfulness of the true image.
         refused: A line for each pair that counts for no model.
+        cropped: Image -> what was cropped of it, where one of the pair holds no data.
     """
 
     scores: Mapping[str, Mapping[str, Row]]
     extremes: Mapping[str, Extremes]
     truth: Mapping[str, float]
     refused: Sequence[str]
+    cropped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def summaries(self) -> Summaries:
@@ -129,6 +131,7 @@ def score(
     extremes = {label: Extremes() for label in entries}
     truth: dict[str, float] = {}
     refused: dict[str, str] = {}
+    cropped: dict[str, str] = {}
     with bars(progress) as display:
         for label, (model, mode) in entries.items():
             task = display.add_task(printable(label), total=len(pairs))
@@ -140,7 +143,10 @@ def score(
                     raise InputError(str(error)) from None
                 scores[label][colored.name] = row
                 truth.setdefault(colored.name, measure.colorfulness(colored.truth))
-                extremes[label].add(row[RANK], functools.partial(make_case, *colored))
+                if colored.cut is not None:
+                    cropped[colored.name] = str(colored.cut)
+                shown = colored.name, colored.nir, colored.prediction, colored.truth
+                extremes[label].add(row[RANK], functools.partial(make_case, *shown))
                 display.advance(task)
 
             def refuse(name: str, error: Exception, task=task) -> None:
@@ -156,4 +162,5 @@ def score(
         extremes,
         {name: truth[name] for name in kept},
         list(refused.values()),
+        {name: cropped[name] for name in kept if name in cropped},
     )

@@ -70,7 +70,8 @@ def fit_table(
     """Fit the least-squares table: the mean color of the pixels of each NIR level.
 
     Args:
-        pairs: Images (nir, rgb) of equal size; NIR of any range, RGB sRGB-encoded in [0, 1].
+        pairs: Images (nir, rgb) of equal size; NIR of any range, RGB sRGB-encoded in [0, 1]. What
+            is masked in either counts for no level.
 
     Returns:
         The table, float32 [256, 3] in [0, 1]; levels that do not occur are interpolated.
@@ -80,11 +81,13 @@ def fit_table(
     """
     total, count = np.zeros((LEVELS, 3)), np.zeros(LEVELS)
     for nir, rgb in pairs:
-        unit = prepare_nir(nir, equalize=False)
-        levels = np.rint(unit * np.float32(LEVELS - 1)).astype(np.int64).ravel()
+        known = ~(np.ma.getmaskarray(nir) | np.ma.getmaskarray(rgb).any(-1))
+        unit = prepare_nir(nir, equalize=False)[..., 0][known]
+        colors = np.ma.getdata(rgb)[known]
+        levels = np.rint(unit * np.float32(LEVELS - 1)).astype(np.int64)
         count += np.bincount(levels, minlength=LEVELS)
         for channel in range(3):
-            total[:, channel] += np.bincount(levels, rgb[..., channel].ravel(), LEVELS)
+            total[:, channel] += np.bincount(levels, colors[:, channel], LEVELS)
     seen = np.flatnonzero(count)
     if not len(seen):
         raise InputError("a table needs at least one pair of images; give a folder of pairs")

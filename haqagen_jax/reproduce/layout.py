@@ -8,7 +8,7 @@ from typing import Any
 from haqagen_jax.errors import printable
 from haqagen_jax.evaluation.scoring import Evaluation
 from haqagen_jax.evaluation.statistics import Summary
-from haqagen_jax.evaluation.tables import aligned, number, plain
+from haqagen_jax.evaluation.tables import aligned, average, plain
 from haqagen_jax.reproduce.experiments import COLORMAMBA, Row, Run
 from haqagen_jax.system import strict_json
 from haqagen_jax.version import __version__
@@ -90,7 +90,7 @@ def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
                 continue
             head.append(column if len(columns) > 1 else f"{column}: ours")
             for line, row in zip(cells, ours, strict=True):
-                line.append(number(column, row[column].mean) if column in row else "")
+                line.append(average(column, row[column]) if column in row else "")
     notes = [f'"paper" is {SOURCE}; all others are ours.', _training(about)]
     notes += [f"{name}: {directory}" for name, directory in about["data"].items()]
     if any(result.row.subject is None for result in results):

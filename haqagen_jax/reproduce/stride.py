@@ -1,6 +1,5 @@
 """The effect of the sliding window's stride on scores, seams and time (HAQAGen Sec. 3.3(ii))."""
 
-import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from haqagen_jax.errors import InputError, printable
 from haqagen_jax.evaluation import scoring
 from haqagen_jax.evaluation.measure import Perceptual, Row, measure
 from haqagen_jax.evaluation.seams import seam_energy
+from haqagen_jax.evaluation.statistics import finite_mean
 from haqagen_jax.evaluation.tables import aligned, number
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.settings import MINMAX, Settings
@@ -139,7 +139,7 @@ def _score(model: Colorizer, pair: Pair, distance: Perceptual | None) -> Row:
 
 def _means(rows: Mapping[str, Row]) -> Row:
     columns = dict.fromkeys(name for row in rows.values() for name in row)
-    return {c: statistics.fmean(r[c] for r in rows.values() if c in r) for c in columns}
+    return {c: finite_mean([r[c] for r in rows.values() if c in r]) for c in columns}
 
 
 def _markdown(means: Mapping[int, Row], about: str) -> str:

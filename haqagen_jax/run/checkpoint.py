@@ -163,6 +163,11 @@ class Checkpoints:
         with self._written():
             self._manager.save(step, args=items)
 
+    @property
+    def latest(self) -> int:
+        """Step of the latest checkpoint; 0 without any."""
+        return self._manager.latest_step() or 0
+
     def wait(self) -> None:
         """Wait until the last checkpoint is written.
 

@@ -11,7 +11,7 @@ A run lives in its work directory:
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,16 @@ from haqagen_jax.config.schema import Config
 from haqagen_jax.errors import InputError, Stopped
 from haqagen_jax.losses.objective import term_weights
 from haqagen_jax.run.checkpoint import Checkpoints
+from haqagen_jax.run.data_check import DataCheck
 from haqagen_jax.run.identity import fingerprint
 from haqagen_jax.run.processes import is_first, reporting_lost_processes
 from haqagen_jax.run.record import Record
 from haqagen_jax.run.setup import KEPT, Setup, prepare, start
-from haqagen_jax.run.stopping import Stop
+from haqagen_jax.run.stopping import FAULTY, Stop
 from haqagen_jax.system.console import bars
 from haqagen_jax.train.sharding import place_batch
 from haqagen_jax.train.state import TrainState
+from haqagen_jax.types import Batch
 
 
 def train(
@@ -61,7 +63,7 @@ def train(
         InputError: An unusable work directory, too little disk space, unusable data, missing f or
             VGG weights, devices and a batch that do not fit, a run with other settings, a model to
             start with that is of another size, a term that is no longer finite, another process
-            that is lost, or no model in the end.
+            that is lost, or no model in the end. Faulty pairs, see `haqagen_jax.run.data_check`.
         Stopped: SIGTERM or Ctrl-C came; the state is saved.
 
     Reference: HAQAGen Sec. 4, "Training protocol".
@@ -77,8 +79,8 @@ def train(
             facts={"command": command, **_facts(setup)},
             names=setup.names,
         )
-        with record:
-            _run(setup, workdir, record, stop, show=progress and first)
+        with record, DataCheck([*setup.pairs, *setup.held_out]) as check:
+            _run(setup, workdir, record, stop, check, show=progress and first)
     model = workdir / "model"
     if first and not model.is_dir():  # the others may look before it is written
         raise InputError(
@@ -93,10 +95,11 @@ def _run(
     workdir: Path,
     record: Record,
     stop: Stop,
+    check: DataCheck,
     *,
     show: bool,
 ) -> None:
-    """Run from the last checkpoint to the end, or until a stop is requested."""
+    """Run from the last checkpoint to the end, or until a stop is requested or data are faulty."""
     rhythm, steps = setup.config.train, setup.steps
     with (
         Checkpoints(workdir / "checkpoints", keep=KEPT) as checkpoints,
@@ -112,24 +115,44 @@ def _run(
             _validate(setup, record, checkpoints, begun, state, display, show=show)
         task = display.add_task("training", total=steps, completed=begun)
         for step in range(begun + 1, steps + 1):
-            state = _step(setup, record, step, state)
+            position = setup.batches.get_state()
+            try:
+                batch, waited = _batch(setup)
+            except InputError as error:
+                # Several processes save together, and only this one has met the fault.
+                if jax.process_count() == 1 and checkpoints.latest < step - 1:
+                    _save(setup, record, checkpoints, step - 1, state, position)
+                    checkpoints.wait()
+                raise check.explain(error, checkpoints.latest) from None
+            state, metrics = setup.step(state, place_batch(batch, setup.mesh))
+            record.add(step, metrics, waited=waited)
             last = step == steps
             if step % rhythm.log_every == 0 or last:
                 line = record.log(step)
                 display.update(task, description=line)
                 _line(display, show, f"step {step}/{steps}: {line}")
+            if note := check.note():
+                _line(display, show, note)
+            if check.failed:
+                stop.ask(FAULTY)
             stopping = stop.requested(step)
             # Saved before the validation, so that a failure there loses no steps.
             if step % rhythm.checkpoint_every == 0 or stopping or _is_due(setup, step):
-                _save(setup, record, checkpoints, step, state)
+                _save(setup, record, checkpoints, step, state, setup.batches.get_state())
             display.update(task, completed=step)
             if stopping and not last:
                 break
             if _is_due(setup, step):
-                _validate(setup, record, checkpoints, step, state, display, show=show)
+                try:
+                    _validate(setup, record, checkpoints, step, state, display, show=show)
+                except InputError as error:
+                    raise check.explain(error, checkpoints.latest) from None
         checkpoints.wait()
         _end(setup, record, state, display, show=show)
     done = int(state.step)
+    if done < steps and stop.number == FAULTY:
+        raise check.failure(done)
+    check.tell()  # what was not met until the end
     if done < steps:
         raise Stopped(
             f"stopped after step {done} of {steps}, which is saved; run the same command to go on",
@@ -137,25 +160,27 @@ def _run(
         )
 
 
-def _step(setup: Setup, record: Record, step: int, state: TrainState) -> TrainState:
-    """Take a batch and train on it; the state is donated."""
+def _batch(setup: Setup) -> tuple[Batch, float]:
+    """Take a batch, and the seconds of waiting for it."""
     since = time.monotonic()
     batch = next(setup.batches)
-    waited = time.monotonic() - since
-    state, metrics = setup.step(state, place_batch(batch, setup.mesh))
-    record.add(step, metrics, waited=waited)
-    return state
+    return batch, time.monotonic() - since
 
 
 def _save(
-    setup: Setup, record: Record, checkpoints: Checkpoints, step: int, state: TrainState
+    setup: Setup,
+    record: Record,
+    checkpoints: Checkpoints,
+    step: int,
+    state: TrainState,
+    batches: Mapping[str, Any],
 ) -> None:
     """Save the state, and the position in the data and in the record."""
     checkpoints.save(
         step,
         state,
         settings=setup.settings,
-        position={"batches": setup.batches.get_state(), **record.position()},
+        position={"batches": batches, **record.position()},
         config=setup.config.to_dict(),
     )
 

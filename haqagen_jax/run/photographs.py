@@ -5,7 +5,7 @@ Photographs that teach nothing about color are named and left out.
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +15,11 @@ from jaxtyping import Float32
 from PIL import Image, ImageOps
 
 from haqagen_jax import artifact
+from haqagen_jax.data.valid_area import largest_rectangle
 from haqagen_jax.errors import InputError, reachable, reason
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.levels import quantize
-from haqagen_jax.images.resize import clamp_size, resize
+from haqagen_jax.images.resize import Window, clamp_size, resize
 from haqagen_jax.models.efficientnet import MULTIPLE
 from haqagen_jax.models.factory import generator_shapes, make_generator
 from haqagen_jax.system.console import bars, complain
@@ -87,10 +88,7 @@ def make_pairs(
             else:
                 pairs[path.stem] = path
     if not pairs:
-        raise InputError(
-            f"{photographs}: none of its {len(files)} files is a color photograph of at least "
-            f"{SHORTEST} pixels; give another folder"
-        )
+        raise InputError(_none_of(photographs, len(files)))
     return Made(len(pairs), tuple(left_out))
 
 
@@ -116,6 +114,32 @@ def list_photographs(folder: str | Path) -> list[Path]:
     return files
 
 
+def require_usable(files: Sequence[Path]) -> None:
+    """Refuse photographs of which none can be used, and name those before the first that can.
+
+    Args:
+        files: What `list_photographs` returned.
+
+    Raises:
+        InputError: None is a color photograph that is large enough.
+    """
+    for path in files:
+        try:
+            read_photograph(path)
+        except Unusable as error:
+            complain(str(error))
+        else:
+            return
+    raise InputError(_none_of(files[0].parent, len(files)))
+
+
+def _none_of(folder: object, count: int) -> str:
+    return (
+        f"{folder}: none of its {count} files is a color photograph of at least {SHORTEST} pixels; "
+        "give another folder"
+    )
+
+
 def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
     """Read a color photograph.
 
@@ -123,7 +147,8 @@ def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
         path: A file in any format that Pillow reads.
 
     Returns:
-        sRGB in [0, 1], upright, at most `LONGEST` pixels long.
+        sRGB in [0, 1], upright, at most `LONGEST` pixels long; of a transparent one the largest
+        part that can be seen.
 
     Raises:
         Unusable: It cannot be read, is tiny, or has no color.
@@ -131,11 +156,18 @@ def read_photograph(path: Path) -> Float32[np.ndarray, "h w 3"]:
     try:
         # Pillow warns of odd tags, and of sizes that are large but not refused.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image)
+            clear = upright.has_transparency_data
+            samples = np.asarray(upright.convert("RGBA" if clear else "RGB"))
+            pixels = samples[..., :3]
     except Exception as error:  # a damaged file can make a decoder raise anything
         raise Unusable(
             f"{path}: left out, as it cannot be read ({reason(error)}); convert it to PNG"
         ) from None
+    if clear and (seen := samples[..., 3] > 0).any() and not seen.all():
+        window = largest_rectangle(seen, min(SHORTEST, *seen.shape)) or Window(0, 0, 0, 0)
+        top, left, height, width = window
+        pixels = pixels[top : top + height, left : left + width]
     if min(pixels.shape[:2]) < SHORTEST:
         h, w, _ = pixels.shape
         few = f"{h}x{w} pixels are too few"

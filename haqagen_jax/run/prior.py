@@ -22,7 +22,7 @@ from haqagen_jax.data.pipeline import EvaluationBatches
 from haqagen_jax.errors import InputError
 from haqagen_jax.models.factory import generator_shapes, make_generator
 from haqagen_jax.run.loop import train
-from haqagen_jax.run.photographs import Made, list_photographs, make_pairs
+from haqagen_jax.run.photographs import Made, list_photographs, make_pairs, require_usable
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -70,7 +70,7 @@ def pretrain_prior(
             f"model.architecture = {config.model.architecture}: predicts no NIR; give --config "
             "configs/nir_from_color.py"
         )
-    list_photographs(photographs)  # before hours of training
+    require_usable(list_photographs(photographs))  # before hours of training
     workdir = Path(workdir)
     model = train(directories, workdir / "nir", config, progress=progress)
     ours, luma = agreement(model, split_pairs(directories, "val"))

@@ -15,6 +15,7 @@ from haqagen_jax.run.processes import is_first
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEARD = b"\nhaqagen: stopping: the step is finished and saved first; once more ends it at once\n"
+FAULTY = 1000  # in place of a signal's number: the data are faulty; above all signals
 AGREE_EVERY = 10  # steps between two exchanges among several processes
 
 
@@ -24,7 +25,7 @@ class Stop:
     An exception raised from the signal handler could be lost inside a library, or break a save.
 
     Attributes:
-        number: The last signal; None before any.
+        number: The last signal, or `FAULTY`; None before any.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,14 @@ class Stop:
         """Restore the handlers of before."""
         while self._before:
             signal.signal(*self._before.popitem())
+
+    def ask(self, number: int) -> None:
+        """Request a stop without a signal; one that has come stays.
+
+        Args:
+            number: In place of that of a signal.
+        """
+        self.number = self.number or number
 
     def requested(self, step: int) -> bool:
         """Say whether to stop after a step; every process gets the same answer.

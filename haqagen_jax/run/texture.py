@@ -27,6 +27,7 @@ from haqagen_jax.data.pipeline import TrainIterator, train_iterator
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.models.texture import TextureAutoencoder
 from haqagen_jax.run.checkpoint import Checkpoints
+from haqagen_jax.run.data_check import DataCheck
 from haqagen_jax.run.identity import data_settings
 from haqagen_jax.run.workdir import require_workdir
 from haqagen_jax.run.writer import MetricsFile
@@ -58,7 +59,8 @@ def pretrain_texture(
 
     Raises:
         InputError: An unusable work directory, unusable data, a started run with other settings, a
-            loss that is no longer finite, or files that cannot be written.
+            loss that is no longer finite, or files that cannot be written. Faulty pairs, see
+            `haqagen_jax.run.data_check`.
 
     Reference: Sec. 3.2, "Autoencoder pretraining".
     """
@@ -76,8 +78,9 @@ def pretrain_texture(
     batches = train_iterator(pairs, data, batch_size=patches, seed=config.train.seed)
     directory.mkdir(parents=True, exist_ok=True)
     settings = _settings(config) | data_settings(pairs)
-    with enough_memory("a step of the texture autoencoder", "lower texture.batch_size"):
-        state, loss = _run(directory, config, batches, settings, progress=progress)
+    memory = enough_memory("a step of the texture autoencoder", "lower texture.batch_size")
+    with memory, DataCheck(pairs) as check:
+        state, loss = _run(directory, config, batches, settings, check, progress=progress)
     facts = {"images": len(pairs), "steps": config.texture.steps, "loss": loss}
     _save(directory, state.params, config.texture, facts)
     shutil.rmtree(directory / CHECKPOINTS)
@@ -128,6 +131,7 @@ def _run(
     config: Config,
     batches: TrainIterator,
     settings: Mapping[str, Any],
+    check: DataCheck,
     *,
     progress: bool,
 ) -> tuple[TextureState, float]:
@@ -142,8 +146,21 @@ def _run(
         start, loss, since = int(state.step), float("nan"), time.monotonic()
         metrics = MetricsFile(directory / METRICS_FILE, start=start)
         task = bar.add_task("texture", total=steps, completed=start)
+
+        def save(step: int, position: Mapping[str, Any]) -> None:
+            facts = {"settings": settings, "position": {"batches": position}}
+            checkpoints.save(step, state, **facts, config=config.to_dict())
+
         for step in range(start + 1, steps + 1):
-            state, value = texture_step(state, jnp.asarray(next(batches).rgb))
+            position = batches.get_state()
+            try:
+                rgb = next(batches).rgb
+            except InputError as error:
+                if checkpoints.latest < step - 1:
+                    save(step - 1, position)
+                    checkpoints.wait()
+                raise check.explain(error, checkpoints.latest) from None
+            state, value = texture_step(state, jnp.asarray(rgb))
             if step % train.log_every == 0 or step == steps:
                 loss, now = float(value), time.monotonic()
                 _require_finite(step, loss, config.texture)
@@ -155,12 +172,16 @@ def _run(
                 if progress and not bar.console.is_terminal:
                     bar.console.print(f"step {step}/{steps}, {line}")
             # The last state is not saved here, because it becomes the result.
-            if step % train.checkpoint_every == 0 and step < steps:
-                position = {"batches": batches.get_state()}
-                checkpoints.save(
-                    step, state, settings=settings, position=position, config=config.to_dict()
-                )
+            failed = check.failed
+            if step < steps and (step % train.checkpoint_every == 0 or failed):
+                save(step, batches.get_state())
+            if step < steps and failed:
+                checkpoints.wait()
+                raise check.failure(checkpoints.latest)
+            if note := check.note():
+                bar.console.print(note, highlight=False, soft_wrap=True)
             bar.update(task, completed=step)
+    check.tell()  # what was not met until the end
     return state, loss
 
 

@@ -241,7 +241,7 @@ def test_a_corrupt_pair_stops_the_build_and_leaves_no_files(root):
     ("image", "problem"),
     [
         (np.full((9, 12), 7, np.uint8), "all 108 pixels have the value 7"),
-        (np.full((9, 12), np.nan, np.float32), "108 of 108 pixels are NaN"),
+        (np.full((9, 12), np.nan, np.float32), "108 of 108 pixels hold no data"),
     ],
 )
 def test_a_pair_that_cannot_be_prepared_is_refused(root, image, problem):

@@ -104,7 +104,7 @@ def test_every_row_has_its_numbers(read):
         ("0.25", "0.250"),
         ("30.25", "30.25"),
         ("0.5", "0.500"),
-        ("Infinity", "inf"),
+        ("Infinity", "identical"),
         ("NaN", "nan"),
         ("-Infinity", "-inf"),
         ("-1e-09", "-0.000"),

@@ -69,3 +69,16 @@ def test_the_shipped_table_goes_through_the_engine():
     assert 0 <= table.min() < table.max() <= 1
     colored = haqagen_jax.load("table").colorize(nir, dtype=np.float32)
     np.testing.assert_allclose(colored, table[nir], atol=1e-6)
+
+
+def test_masked_pixels_count_for_no_level():
+    nir, rgb = ramp_pair(0)
+    expected = baselines.fit_table([(nir[:60], rgb[:60])])
+    missing = np.zeros(nir.shape, bool)
+    missing[60:] = True
+    below = np.where(missing, np.uint8(77), nir)
+    masked = np.ma.masked_array(below, missing)
+    colors = np.ma.masked_array(np.where(missing[..., None], np.float32(9), rgb), False)
+    np.testing.assert_array_equal(baselines.fit_table([(masked, colors)]), expected)
+    colors[missing] = np.ma.masked
+    np.testing.assert_array_equal(baselines.fit_table([(below, colors)]), expected)

@@ -4,7 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import matplotlib as mpl
@@ -19,9 +19,23 @@ from haqagen_jax.images.levels import from_levels, quantize
 from haqagen_jax.nir.preparation import to_unit
 from haqagen_jax.system.files import write_bytes
 
+CROPPED = "cropped to the part where both images hold data"
 LOOSE = 1.0  # pixels of shift from which on a pair is badly registered
-Couples = Sequence[tuple[PairMeasure, PairMeasure]]
 Row = dict[str, Any]
+
+
+class Findings(NamedTuple):
+    """What is to be known of single pairs.
+
+    Attributes:
+        faults: A line for each fault.
+        cuts: A line for each pair that is cropped to the part where both images hold data.
+        couples: Pairs of two splits that look alike.
+    """
+
+    faults: Sequence[str]
+    cuts: Sequence[str]
+    couples: Sequence[tuple[PairMeasure, PairMeasure]]
 
 
 def summary(measures: Sequence[PairMeasure]) -> list[Row]:
@@ -53,16 +67,15 @@ def summary(measures: Sequence[PairMeasure]) -> list[Row]:
     return rows
 
 
-def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couples) -> str:
+def text(measures: Sequence[PairMeasure], findings: Findings) -> str:
     """Format the report for a terminal.
 
     Args:
         measures: Measurements of all readable pairs.
-        faults: A line for each fault.
-        couples: Pairs of two splits that look alike.
+        findings: What is to be known of single pairs.
 
     Returns:
-        A table of the splits, the faults and the couples, as lines.
+        A table of the splits, the faults, the cropped pairs and the couples, as lines.
     """
     head = (
         "split",
@@ -75,9 +88,11 @@ def text(measures: Sequence[PairMeasure], faults: Sequence[str], couples: Couple
     table = [head, *(tuple(str(value) for value in row.values()) for row in summary(measures))]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     lines = ["  ".join(f"{x:{w}}" for x, w in zip(row, widths, strict=True)) for row in table]
-    lines += ["", f"{len(faults)} faults", *(f"  {fault}" for fault in faults)]
-    lines += [f"{len(couples)} look-alikes across splits"]
-    lines += [f"  {a.split}/{a.name} and {b.split}/{b.name}" for a, b in couples]
+    lines += ["", f"{len(findings.faults)} faults", *(f"  {fault}" for fault in findings.faults)]
+    if findings.cuts:
+        lines += [f"{len(findings.cuts)} {CROPPED}", *(f"  {cut}" for cut in findings.cuts)]
+    lines += [f"{len(findings.couples)} look-alikes across splits"]
+    lines += [f"  {a.split}/{a.name} and {b.split}/{b.name}" for a, b in findings.couples]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -100,8 +115,7 @@ def write(
     path: Path,
     directory: str,
     measures: Sequence[PairMeasure],
-    faults: Sequence[str],
-    couples: Couples,
+    findings: Findings,
     thumbnails: Sequence[str],
 ) -> None:
     """Write the page. Atomic: it appears when it is complete.
@@ -110,8 +124,7 @@ def write(
         path: Path of the HTML file.
         directory: The data set, as it is shown.
         measures: Measurements of all readable pairs.
-        faults: A line for each fault.
-        couples: Pairs of two splits that look alike.
+        findings: What is to be known of single pairs.
         thumbnails: Data URIs, one for each of `measures`.
 
     Raises:
@@ -125,8 +138,8 @@ def write(
     html = environment.get_template("page.html").render(
         directory=directory,
         rows=summary(measures),
-        faults=faults,
-        couples=couples,
+        **findings._asdict(),
+        cropped=CROPPED,
         loose=LOOSE,
         histograms=_histograms(measures) if measures else None,
         pairs=list(zip(measures, thumbnails, strict=True)),

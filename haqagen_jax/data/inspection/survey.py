@@ -35,21 +35,24 @@ def inspect(directory: str, out: str, *, progress: bool = True) -> int:
     # Imported here: a directory that is refused should not wait for matplotlib.
     from haqagen_jax.data.inspection import page
 
-    measures, thumbnails = [], []
+    measures, thumbnails, cuts = [], [], []
     with bars(progress) as display:
         task = display.add_task("pairs", total=len(pairs))
         for split, pair in pairs:
             try:
-                nir, rgb = check_pair(pair.encoded())
+                nir, rgb, cut = check_pair(pair.encoded())
             except InputError as error:
                 faults.append(str(error))
             else:
                 measures.append(measure(pair.name, split, nir, rgb))
                 thumbnails.append(page.thumbnail(nir, rgb))
+                if cut is not None:
+                    cuts.append(f"{split}/{pair.name}: {cut}")
             display.advance(task)
     couples = duplicates(measures)
-    page.write(Path(out), directory, measures, faults, couples, thumbnails)
-    print(page.text(measures, faults, couples))
+    findings = page.Findings(faults, cuts, couples)
+    page.write(Path(out), directory, measures, findings, thumbnails)
+    print(page.text(measures, findings))
     print(f"\npage: {out}")
     return 1 if faults or couples else 0
 

@@ -39,8 +39,8 @@ def test_every_fault_is_listed_and_the_other_pairs_are_measured(folder, capsys):
     damaged = folder / "val" / "scene_0010_rgb.png"
     damaged.write_bytes(damaged.read_bytes()[:-300])
     (folder / "val" / "scene_0011_rgb.png").write_bytes(b"no image")
-    nan = np.full((48, 64), 0.5, np.float32)
-    nan[3, 4] = np.nan
+    nan = np.full((48, 64), np.nan, np.float32)
+    nan[:15] = 0.5
     tifffile.imwrite(folder / "val" / "nan_nir.tif", nan)
     Image.new("RGB", (64, 48)).save(folder / "val" / "nan_rgb.png")
     assert inspect(str(folder), str(folder / "page.html"), progress=False) == 1
@@ -51,10 +51,25 @@ def test_every_fault_is_listed_and_the_other_pairs_are_measured(folder, capsys):
         "scene_0001_nir.png is 64x48 but scene_0001_rgb.png is 60x48 (sizes)",
         "scene_0010_rgb.png: truncated or damaged",
         "scene_0011_rgb.png: not a PNG, JPEG or TIFF image (it starts with b'no i') (unreadable)",
-        "nan_nir.tif: 1 of 3072 pixels are NaN",
+        "nan_nir.tif: 2112 of 3072 pixels hold no data, nor do 0 of the color image",
     ):
         assert part in text
     assert "scene_0010_rgb.png" in (folder / "page.html").read_text()
+
+
+def test_pairs_that_are_cropped_are_listed_and_are_no_fault(folder, capsys):
+    rng = np.random.default_rng(0)
+    nir = rng.random((48, 64)).astype(np.float32)
+    nir[3, 4] = np.nan
+    tifffile.imwrite(folder / "val" / "nan_nir.tif", nir)
+    Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(folder / "val/nan_rgb.png")
+    assert inspect(str(folder), str(folder / "page.html"), progress=False) == 0
+    text = capsys.readouterr().out
+    assert "0 faults\n1 cropped to the part where both images hold data\n" in text
+    assert "  val/nan: 64x48 cropped to 59x48, 7.81 % left out\n" in text
+    assert re.search(r"val +4 +64x48 \(3\), 59x48 \(1\)", text)
+    page = (folder / "page.html").read_text()
+    assert "<li>val/nan: 64x48 cropped to 59x48, 7.81 % left out" in page
 
 
 def test_a_leak_between_splits_is_a_fault(folder, capsys):
