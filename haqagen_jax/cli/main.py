@@ -88,9 +88,9 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         from haqagen_jax.batch.select import Rules
         from haqagen_jax.images.bands import Choice
 
-        choice = Choice(args.band, args.gray)
+        choice = Choice(args.band, args.gray, args.page)
         limit = args.max_pixels
-        rules = Rules(args.overwrite, args.resume, limit, share, args.strict, choice)
+        rules = Rules(args.overwrite, args.resume, limit, share, args.strict, choice, args.format)
         resolve_model(args.model)
         if args.report is None and given.nothing_to_color(args.input, args.out, rules):
             return 1
@@ -109,8 +109,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         "input",
         nargs="+",
         metavar="INPUT",
-        help="files, folders (with their sub-folders) or globs: PNG, JPEG, TIFF; 8 or 16 bit, or "
-        "float TIFF",
+        help="files, folders (with their sub-folders) or globs: PNG, JPEG, TIFF, camera raw and "
+        "others",
     )
     parser.add_argument(
         "-o", "--out", required=True, metavar="OUT", help="folder, or file name for one input"
@@ -135,6 +135,14 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         "--gray",
         metavar="G",
         help="what to take of a color file that shows near infrared: luma, red or max",
+    )
+    parser.add_argument(
+        "--page", metavar="N|all", help="of a TIFF with several images: a number from 1, or all"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        help="png, jpg or tif (default: as the input, where that can be written)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="go on: skip outputs that are there")
