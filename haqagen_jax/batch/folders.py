@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from haqagen_jax.batch.naming import band, colored_name, is_image
+from haqagen_jax.batch.naming import band, colored_names, is_image
 from haqagen_jax.errors import reason
 
 
@@ -104,7 +104,7 @@ def _is_data_set(images: Sequence[Path]) -> bool:
     """
     names = {path.name for path in images}
     others = (path for path in images if band(path) != "nir")
-    in_place = any(colored_name(path) in names for path in others)
+    in_place = any(not names.isdisjoint(colored_names(path)) for path in others)
     return not in_place and {"nir", "rgb"} <= {band(path) for path in images}
 
 

@@ -27,7 +27,7 @@ def complain_of_missing(inputs: Sequence[str], out: str, rules: Rules) -> bool:
     """
     selection = select(inputs)
     which, of = rules.share
-    jobs = plan_outputs(selection.files, Path(out))[which::of]
+    jobs = plan_outputs(selection.files, Path(out), suffix=rules.suffix)[which::of]
     if selection.refused or any(os.path.lexists(path) for job in jobs for path in job):
         return False
     record = Record(selection, jobs)

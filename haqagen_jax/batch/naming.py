@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from haqagen_jax.images.files import EXTENSIONS
+from haqagen_jax.images.files import EXTENSIONS, WRITTEN
 from haqagen_jax.system.files import NAME_BYTES, shortened
 
 
@@ -31,16 +31,32 @@ def band(path: Path) -> str:
     return path.stem.lower().rpartition("_")[2] if "_" in path.stem else ""
 
 
-def colored_name(path: Path) -> str:
+def colored_name(path: Path, suffix: str | None = None) -> str:
     """Name the colors of a file.
+
+    Args:
+        path: The NIR image.
+        suffix: The extension that is wanted; None: the image's own as it is written there, .png
+            where that is of a format that is not written.
+
+    Returns:
+        `X_rgb.png` for `X_nir.png` and for `X.png`. Where that is too long a name, X is
+        `shortened`.
+    """
+    if suffix is None:
+        suffix = path.suffix if path.suffix.lower() in WRITTEN else WRITTEN[0]
+    stem = path.stem[: -len("_nir")] if band(path) == "nir" else path.stem
+    end = f"_rgb{suffix}"
+    return shortened(stem, NAME_BYTES - len(os.fsencode(end))) + end
+
+
+def colored_names(path: Path) -> set[str]:
+    """Name the colors of a file in all containers that they can be in.
 
     Args:
         path: The NIR image.
 
     Returns:
-        `X_rgb.png` for `X_nir.png` and for `X.png`, the extension as it is written there. Where
-        that is too long a name, X is `shortened`.
+        The names.
     """
-    stem = path.stem[: -len("_nir")] if band(path) == "nir" else path.stem
-    end = f"_rgb{path.suffix}"
-    return shortened(stem, NAME_BYTES - len(os.fsencode(end))) + end
+    return {colored_name(path), *(colored_name(path, suffix) for suffix in WRITTEN)}

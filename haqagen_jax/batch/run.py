@@ -1,11 +1,12 @@
 """Color files: select, open, color, write, and report each.
 
-Files in (PNG, JPEG, TIFF), files out with the same extension and bit depth. A file that fails is
-one line on stderr and does not stop the others; one that is finished is never lost.
+Files in, files out with the same bit depth and, where it can be written, extension. A file that
+fails is one line on stderr and does not stop the others; one that is finished is never lost.
 """
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import sys
 import threading
@@ -17,13 +18,15 @@ from rich.progress import Progress, TaskID
 
 from haqagen_jax import api
 from haqagen_jax.batch.keep import Keep
+from haqagen_jax.batch.output import Outputs
 from haqagen_jax.batch.report import Outcome, Record
 from haqagen_jax.batch.select import Rules, conflicts, plan_outputs, select
 from haqagen_jax.batch.stretch import Stretch, shared_stretch, stretch_line
 from haqagen_jax.errors import InputError, located, printable, reason
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
-from haqagen_jax.images.source import open_nir
+from haqagen_jax.images.source import Opened, open_images
+from haqagen_jax.images.stack import StackFile
 from haqagen_jax.inference.colorizer import Colorizer
 from haqagen_jax.inference.job import Job
 from haqagen_jax.inference.settings import Settings
@@ -67,7 +70,7 @@ def colorize_files(
     """
     selection = select(inputs, out)
     which, of = rules.share
-    jobs = plan_outputs(selection.files, Path(out), selection.roots)
+    jobs = plan_outputs(selection.files, Path(out), selection.roots, rules.suffix)
     if rules.stretch_from is not None:
         image_files.read_size(rules.stretch_from)  # refused before the model is loaded
     colorizer = api.load(model, settings)
@@ -113,7 +116,7 @@ def color(
         stretch: The stretch of all files; None: each has its own.
     """
     with bars(progress) as display:
-        run = _Run(model, rules, keep, display, len(files), stretch)
+        run = _Run(model, rules, keep, display, files, stretch)
         try:
             run.color(files)
         finally:
@@ -132,16 +135,17 @@ class _Run:
         rules: Rules,
         keep: Keep,
         display: Progress,
-        total: int,
+        files: list[Outcome],
         stretch: Stretch | None,
     ) -> None:
         self._stretch = stretch
         self._model, self._rules, self._keep, self._display = model, rules, keep, display
-        self._total = display.add_task("files", total=total)
+        self._total = display.add_task("files", total=len(files))
+        self._outputs = Outputs(files, rules.suffix)
         self._bars: dict[int, TaskID] = {}
         self._lock = threading.Lock()
         self._writers = Writers()
-        self._sinks: list[FileSink] = []
+        self._sinks: list[FileSink | StackFile] = []
 
     def color(self, files: list[Outcome]) -> None:
         """Color the files, and wait until the last one is written."""
@@ -158,27 +162,54 @@ class _Run:
     def _jobs(self, files: list[Outcome]) -> Iterator[Job]:
         for file in files:
             try:
-                job = self._open(file)
+                yield from self._open(file)
             except Exception as error:  # a file that fails must not stop the others
                 self._end(file, error)
-                continue
-            if job is not None:
-                yield job
 
-    def _open(self, file: Outcome) -> Job | None:
+    def _open(self, file: Outcome) -> Iterator[Job]:
+        source, planned = Path(file.input), Path(file.output or "")
+        if self._is_kept(file, planned):
+            return
+        images = open_images(source, self._rules.max_pixels, self._rules.choice)
+        with contextlib.closing(images):
+            first = next(images)
+            target = self._outputs.fitting(file, first.colors, first.count)
+            if target != planned and self._is_kept(file, target):
+                return
+            file.height, file.width = first.source.height, first.source.width
+            if first.count == 1:
+                yield self._job(file, first)
+            else:
+                yield from self._stack(file, itertools.chain((first,), images))
+
+    def _stack(self, file: Outcome, images: Iterator[Opened]) -> Iterator[Job]:
+        """Color several images into one file."""
+        stack = None
+        try:
+            for image in images:
+                if stack is None:
+                    target = Path(file.output or "")
+                    stack = StackFile(Path(file.input), target, image.pixels, self._writers)
+                    self._await(file, stack)
+                yield self._job(file, image, stack)
+        except Exception as error:
+            if stack is None:
+                raise
+            stack.fail(error)
+        else:
+            assert stack is not None
+            stack.close()
+
+    def _job(self, file: Outcome, opened: Opened, stack: StackFile | None = None) -> Job:
         source, target = Path(file.input), Path(file.output or "")
-        if self._is_complete(source, target):
-            file.status = "complete"
-            self._display.advance(self._total)
-            return None
-        opened = open_nir(source, self._rules.max_pixels, self._rules.choice)
-        header, nir, dtype, marking, _ = opened
+        header, nir, dtype, marking = opened[:4]
         size = nir.height, nir.width
-        file.height, file.width = size
-        image_files.check_depth(target, dtype)
         metadata = self._keep.from_header(header, target, self._model.name, self._display.console)
-        sink = FileSink(header, target, size, dtype, self._writers, marking, metadata)
         shared = None
+        if stack is None:
+            sink = FileSink(header, target, size, dtype, self._writers, marking, metadata)
+        else:
+            sink = stack.page(header, size, dtype, marking, metadata)
         with located(source):
             if self._stretch is not None:
                 nir, shared = self._stretch.source(opened), self._stretch.preparation
@@ -198,9 +229,21 @@ class _Run:
             )
         if line is not None:
             complain(f"{source}: {line}", self._display.console)
+        if stack is None:
+            self._await(file, sink)
+        return job
+
+    def _await(self, file: Outcome, sink: FileSink | StackFile) -> None:
         self._sinks = [*(sink for sink in self._sinks if not sink.saved.done()), sink]
         sink.saved.add_done_callback(lambda saved: self._end(file, saved.exception()))
-        return job
+
+    def _is_kept(self, file: Outcome, target: Path) -> bool:
+        """Tell whether a complete output is kept, and record it."""
+        if not self._is_complete(Path(file.input), target):
+            return False
+        file.status = "complete"
+        self._display.advance(self._total)
+        return True
 
     def _is_complete(self, source: Path, target: Path) -> bool:
         """Tell whether a complete output is kept; refuse one that may not be overwritten."""
@@ -210,7 +253,8 @@ class _Run:
             remove_parts(target)
             # Without an output, opening the source says what is wrong with it.
             done = os.path.exists(target)
-            return done and image_files.is_complete(target, image_files.read_size(source))
+            number = self._rules.choice.first
+            return done and image_files.is_complete(target, image_files.read_size(source, number))
         if os.path.lexists(target) and not self._rules.overwrite:
             raise InputError(
                 f"{target}: exists; add --overwrite, or --resume, or choose another folder"
@@ -218,8 +262,10 @@ class _Run:
         return False
 
     def _bar(self, file: Outcome) -> Callable[[int, int], None]:
-        task = self._display.add_task(printable(Path(file.input).name), total=None)
-        self._bars[id(file)] = task
+        task = self._bars.get(id(file))  # of an earlier image of the file
+        if task is None:
+            task = self._display.add_task(printable(Path(file.input).name), total=None)
+            self._bars[id(file)] = task
 
         def advance(done: int, total: int) -> None:
             with self._lock:

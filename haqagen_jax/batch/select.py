@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haqagen_jax.batch.folders import Listing, list_images, list_matches
-from haqagen_jax.batch.naming import band, colored_name, is_image
+from haqagen_jax.batch.naming import band, colored_name, colored_names, is_image
 from haqagen_jax.errors import InputError
 from haqagen_jax.images.bands import Choice
-from haqagen_jax.images.files import EXTENSIONS
+from haqagen_jax.images.files import WRITTEN
 
 _ANY = Choice()
+FORMATS = ("png", "jpg", "tif")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +48,11 @@ class Rules:
         max_pixels: The largest image to color; see `haqagen_jax.images.source.open_nir`.
         share: (i, n): every n-th file from the i-th, i from 0; n calls together color all.
         strict: Refuse an image of one value, instead of a constant gray.
-        choice: The band that is wanted of images with several.
+        choice: The image and the band that are wanted of files with several.
         stretch_from: The file whose stretch all images get; None: each has its own.
         shared_stretch: All images get one stretch, that of all their pixels.
+        format: "png", "jpg" or "tif", which all outputs become; None: see `colored_name`, and
+            `haqagen_jax.batch.output`.
 
     Raises:
         InputError: A value out of range, both `overwrite` and `resume`, or two stretches.
@@ -63,8 +66,16 @@ class Rules:
     choice: Choice = _ANY
     stretch_from: str | None = None
     shared_stretch: bool = False
+    format: str | None = None
+
+    @property
+    def suffix(self) -> str | None:
+        """The extension of all outputs; None where each has its own."""
+        return None if self.format is None else f".{self.format}"
 
     def __post_init__(self) -> None:
+        if self.format not in (None, *FORMATS):
+            raise InputError(f"format = {self.format!r}: must be one of {', '.join(FORMATS)}")
         if self.overwrite and self.resume:
             raise InputError("--overwrite and --resume: give one, they contradict each other")
         if self.stretch_from is not None and self.shared_stretch:
@@ -117,7 +128,10 @@ def select(inputs: Sequence[str], out: str | Path | None = None) -> Selection:
 
 
 def plan_outputs(
-    files: Sequence[Path], out: Path, roots: Sequence[Path] | None = None
+    files: Sequence[Path],
+    out: Path,
+    roots: Sequence[Path] | None = None,
+    suffix: str | None = None,
 ) -> list[tuple[Path, Path]]:
     """Name the output of every file: its path below its root, with its `colored_name`.
 
@@ -128,6 +142,7 @@ def plan_outputs(
         files: The NIR images.
         out: A folder, or a file name with an image extension for a single file.
         roots: Of each file, a folder that its path begins with. None: the one that it lies in.
+        suffix: The extension of all outputs; None: see `colored_name`.
 
     Returns:
         (source, target) for each file, in order.
@@ -138,13 +153,17 @@ def plan_outputs(
     if is_image(out) and not os.path.isdir(out):
         if len(files) > 1:
             raise InputError(f"{out}: one output file for {len(files)} inputs; give a folder")
+        if out.suffix.lower() not in WRITTEN:
+            raise InputError(f"{out}: {out.suffix} cannot be written; name it .png, .jpg or .tif")
+        if suffix is not None and _kind(out.suffix) != suffix:
+            raise InputError(f"{out}: --format {suffix[1:]} contradicts its name; leave one out")
         return [(file, out) for file in files]
     if os.path.exists(out) and not os.path.isdir(out):
         raise InputError(
-            f"{out}: is a file without an image extension; give a folder or NAME{EXTENSIONS[0]}"
+            f"{out}: is a file without an image extension; give a folder or NAME{WRITTEN[0]}"
         )
     roots = [file.parent for file in files] if roots is None else roots
-    names = [_mirrored(file, root) for file, root in zip(files, roots, strict=True)]
+    names = [_mirrored(file, root, suffix) for file, root in zip(files, roots, strict=True)]
     owners: dict[Path, set[str]] = defaultdict(set)
     for name, root in zip(names, roots, strict=True):
         owners[name].add(os.path.abspath(root))
@@ -200,9 +219,9 @@ def _written(parts: Sequence[tuple[Path, Listing]]) -> set[Path]:
     named must lie beside the other, as where a shell expands `*.png`.
     """
     files = [file for _, listing in parts for file in listing.files]
-    colors = {path: colored_name(path) for path in files}
-    names = set(colors.values())
-    beside = {path.with_name(name) for path, name in colors.items()}
+    colors = {path: colored_names(path) for path in files}
+    names = set().union(*colors.values())
+    beside = {path.with_name(name) for path, several in colors.items() for name in several}
     named = {file for _, listing in parts if listing.named for file in listing.files}
     return {
         path
@@ -211,10 +230,14 @@ def _written(parts: Sequence[tuple[Path, Listing]]) -> set[Path]:
     }
 
 
-def _mirrored(file: Path, root: Path) -> Path:
+def _kind(suffix: str) -> str:
+    return {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix.lower(), suffix.lower())
+
+
+def _mirrored(file: Path, root: Path, suffix: str | None) -> Path:
     """Return the name of a file's colors below the output folder."""
     place = Path(os.path.normpath(file.parent.relative_to(root)))
-    return (Path() if ".." in place.parts else place) / colored_name(file)
+    return (Path() if ".." in place.parts else place) / colored_name(file, suffix)
 
 
 def _apart(roots: set[str]) -> dict[str, Path]:

@@ -88,10 +88,19 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         from haqagen_jax.batch.select import Rules
         from haqagen_jax.images.bands import Choice
 
-        choice = Choice(args.band, args.gray)
+        choice = Choice(args.band, args.gray, args.page)
         limit = args.max_pixels
-        stretches = args.stretch_from, args.shared_stretch
-        rules = Rules(args.overwrite, args.resume, limit, share, args.strict, choice, *stretches)
+        rules = Rules(
+            args.overwrite,
+            args.resume,
+            limit,
+            share,
+            args.strict,
+            choice,
+            args.stretch_from,
+            args.shared_stretch,
+            args.format,
+        )
         resolve_model(args.model)
         if args.report is None and given.nothing_to_color(args.input, args.out, rules):
             return 1
@@ -110,8 +119,8 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         "input",
         nargs="+",
         metavar="INPUT",
-        help="files, folders (with their sub-folders) or globs: PNG, JPEG, TIFF; 8 or 16 bit, or "
-        "float TIFF",
+        help="files, folders (with their sub-folders) or globs: PNG, JPEG, TIFF, camera raw and "
+        "others",
     )
     parser.add_argument(
         "-o", "--out", required=True, metavar="OUT", help="folder, or file name for one input"
@@ -144,6 +153,14 @@ def _colorize(commands: argparse._SubParsersAction) -> None:
         "--shared-stretch",
         action="store_true",
         help="stretch all images alike, by the pixels of all (a sequence, or a mosaic's files)",
+    )
+    parser.add_argument(
+        "--page", metavar="N|all", help="of a TIFF with several images: a number from 1, or all"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        help="png, jpg or tif (default: as the input, where that can be written)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--resume", action="store_true", help="go on: skip outputs that are there")

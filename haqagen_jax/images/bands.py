@@ -15,6 +15,7 @@ GRAYS = ("luma", "red", "max")
 ALPHA = "alpha"
 ASSOCIATED = 1  # in the tag ExtraSamples: an alpha that the other samples are multiplied by
 RGB = ("red", "green", "blue")
+_NAMES = {1: ("gray",), 2: ("gray", ALPHA), 3: RGB, 4: (*RGB, ALPHA)}
 _GDAL_METADATA = 42112
 _MODEL, _XMP = 272, 700
 _LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601
@@ -29,19 +30,21 @@ _MAPIR = {"R": "red", "G": "green", "B": "blue", "N": "nir", "O": "orange", "C":
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """Which band of an image is the near-infrared one.
+    """Which image of a file, and which band of it, is the near-infrared one.
 
     Attributes:
         band: A number from 1, or a name, as "nir" or "red"; None: the only one there is.
         gray: How a color image becomes gray, one of `GRAYS`; None: only one that is gray already
             is taken.
+        page: A number from 1, or "all"; None: the only image there is.
 
     Raises:
-        InputError: Another kind of gray, a band below 1, or both.
+        InputError: Another kind of gray, a band or page below 1, or both band and gray.
     """
 
     band: str | None = None
     gray: str | None = None
+    page: str | None = None
 
     def __post_init__(self) -> None:
         if self.gray is not None and self.gray not in GRAYS:
@@ -50,6 +53,21 @@ class Choice:
             raise InputError("--band and --gray: give one, a band is gray already")
         if self.band is not None and re.fullmatch(r"[-+]?\d+", self.band) and int(self.band) < 1:
             raise InputError(f"band = {self.band}: bands are numbered from 1")
+        page = self.page or "0"
+        if self.page not in (None, "all") and not (
+            page.isascii() and page.isdecimal() and int(page)
+        ):
+            raise InputError(f"page = {page!r}: must be a number from 1, or all")
+
+    @property
+    def number(self) -> int | None:
+        """The image of a file that is meant, from 1; None for the only one, or all of them."""
+        return None if self.page is None or self.page == "all" else int(self.page)
+
+    @property
+    def first(self) -> int | None:
+        """The first image of a file that is meant, from 1; None for the only one."""
+        return 1 if self.page == "all" else self.number
 
 
 def tiff_names(page: tifffile.TiffPage) -> tuple[str, ...]:
@@ -77,6 +95,18 @@ def tiff_names(page: tifffile.TiffPage) -> tuple[str, ...]:
     if count == 1 and (name := _in_xmp(page)):
         names = [name]
     return mapir_names(str(page.tags.valueof(_MODEL, default="")), tuple(names))
+
+
+def names_of(count: int) -> tuple[str, ...]:
+    """Name the samples of a pixel by their number, as those of a PNG.
+
+    Args:
+        count: Samples of a pixel.
+
+    Returns:
+        Gray or RGB, perhaps with alpha; "" for each of five and more.
+    """
+    return _NAMES.get(count, ("",) * count)
 
 
 def mapir_names(model: str, names: tuple[str, ...]) -> tuple[str, ...]:

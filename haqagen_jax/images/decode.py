@@ -4,6 +4,7 @@ Every failure is an `InputError` of one line that names the place. Not handled: 
 """
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from haqagen_jax.images.bands import (
     chosen_band,
     listed,
     mapir_names,
+    names_of,
     only_band,
     require_gray,
     tiff_names,
@@ -29,11 +31,12 @@ from haqagen_jax.images.bands import (
 )
 from haqagen_jax.images.levels import full_depth
 from haqagen_jax.images.opacity import unassociated
-from haqagen_jax.images.stored import PNG, read_stored
+from haqagen_jax.images.other_formats import FORMATS
+from haqagen_jax.images.pages import Page
+from haqagen_jax.images.stored import JPEG, Stored, read_stored, stored_page
 from haqagen_jax.images.tiff_source import last_byte, missing_parts
 
 _ANY = Choice()
-_NAMES = {1: ("gray",), 2: ("gray", ALPHA), 3: RGB, 4: (*RGB, ALPHA)}  # by the samples of a PNG
 
 
 class Samples(NamedTuple):
@@ -55,12 +58,13 @@ class Samples(NamedTuple):
         return np.ma.getdata(self.pixels)[..., self.names.index(ALPHA)]
 
 
-def decode(data: bytes, place: str | Path) -> Samples:
+def decode(data: bytes, place: str | Path, number: int | None = None) -> Samples:
     """Decode the bytes of an image file.
 
     Args:
-        data: The content of a PNG, JPEG or TIFF file.
+        data: The content of an image file.
         place: Its name, for messages.
+        number: See `haqagen_jax.images.stored.read_stored`.
 
     Returns:
         Its samples, upright.
@@ -68,9 +72,30 @@ def decode(data: bytes, place: str | Path) -> Samples:
     Raises:
         InputError: Not an image, truncated or damaged, larger than memory, or more than one image.
     """
+    return _checked(lambda: _samples(data, number), place)
+
+
+def decode_page(page: Page, length: int, place: str | Path) -> Samples:
+    """Decode one image of an open TIFF.
+
+    Args:
+        page: The image.
+        length: Of the file, bytes.
+        place: Its name, for messages.
+
+    Returns:
+        Its samples, upright.
+
+    Raises:
+        InputError: See `decode`.
+    """
+    return _checked(lambda: _page_samples(stored_page(page), length), place)
+
+
+def _checked(samples_of: Callable[[], Samples], place: str | Path) -> Samples:
     try:
         with located(place), decodable():
-            samples = _samples(data)
+            samples = samples_of()
     except MemoryError:
         raise InputError(
             f"{place}: needs more memory than there is; cut it up, or export it again"
@@ -95,7 +120,7 @@ def decode_nir(data: bytes, place: str | Path, choice: Choice = _ANY) -> Real[np
     Raises:
         InputError: All of `decode` and `nir_of`.
     """
-    samples = decode(data, place)
+    samples = decode(data, place, choice.number)
     with located(place):
         return nir_of(samples, choice)
 
@@ -176,28 +201,40 @@ def _all(plane: Shaped[np.ndarray, "h w"], count: int) -> Shaped[np.ndarray, "h 
     return np.broadcast_to(plane[..., None], (*plane.shape, count))
 
 
-def _samples(data: bytes) -> Samples:
+def _samples(data: bytes, number: int | None) -> Samples:
     """Decode upright samples; palettes are replaced by their colors."""
     file = io.BytesIO(data)
-    stored = read_stored(file)
+    stored = read_stored(file, number)
     if stored.page is not None:
-        image, names = _tiff_samples(stored.page, stored.mask, len(data))
+        return _page_samples(stored, len(data))
+    if isinstance(stored.kind, str):
+        image, names = FORMATS[stored.kind].decode(data)
     else:
-        is_png = data.startswith(PNG)
-        image = imagecodecs.png_decode(data) if is_png else _jpeg_pixels(data, scan=file.tell())
-        names = _NAMES[1 if image.ndim == 2 else image.shape[2]]
+        is_jpeg = stored.kind == JPEG
+        image = _jpeg_pixels(data, file.tell(), stored) if is_jpeg else imagecodecs.png_decode(data)
+        names = names_of(1 if image.ndim == 2 else image.shape[2])
+    return _upright_samples(image, stored, mapir_names(stored.camera, names))
+
+
+def _page_samples(stored: Stored, length: int) -> Samples:
+    assert stored.page is not None
+    image, names = _tiff_samples(stored.page, stored.mask, length)
+    return _upright_samples(image, stored, names)
+
+
+def _upright_samples(image: np.ndarray, stored: Stored, names: tuple[str, ...]) -> Samples:
     image = image[..., None] if image.ndim == 2 else image
-    return Samples(_upright(image, stored.orientation), mapir_names(stored.camera, names))
+    return Samples(_upright(image, stored.orientation), names)
 
 
-def _jpeg_pixels(data: bytes, scan: int) -> np.ndarray:
+def _jpeg_pixels(data: bytes, scan: int, stored: Stored) -> np.ndarray:
     """Decode a JPEG; a missing end is refused, where libjpeg fills in gray."""
     if data.find(b"\xff\xd9", scan) < 0:
         raise InputError("truncated (a JPEG without its end); copy or export it again")
     image = imagecodecs.jpeg8_decode(data)
     if image.ndim == 3 and image.shape[2] == 4:  # CMYK, not alpha
         raise InputError("is a CMYK image; convert it to gray or RGB")
-    return image
+    return np.asarray(full_depth(image, stored.bits))
 
 
 def _tiff_samples(

@@ -1,4 +1,4 @@
-"""Read and write image files: PNG, JPEG and TIFF, recognized by content, written by extension.
+"""Read and write image files: recognized by content, written by extension (PNG, JPEG and TIFF).
 
 Read: what `haqagen_jax.images.decode` decodes. Written: gray or RGB, uint8 (all three), uint16
 (PNG, TIFF), float32 (TIFF); a file appears under its name only when it is complete. Every failure
@@ -17,7 +17,7 @@ import tifffile
 from jaxtyping import Float, Real
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.images import icc, jpeg, png, tiff, tiff_metadata
+from haqagen_jax.images import icc, jpeg, other_formats, png, tiff, tiff_metadata
 from haqagen_jax.images.decode import decode_nir, decode_rgb
 from haqagen_jax.images.header import has_end, opened, upright_size
 from haqagen_jax.images.levels import from_levels
@@ -25,7 +25,8 @@ from haqagen_jax.images.marking import NO_MARK, Marking
 from haqagen_jax.images.metadata import EMPTY, Metadata
 from haqagen_jax.system.files import replaced
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+WRITTEN = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+EXTENSIONS = (*WRITTEN, *other_formats.EXTENSIONS)  # of files that are read
 JPEG_QUALITY = 95
 
 
@@ -59,11 +60,12 @@ def read_rgb(path: str | Path) -> Float[np.ndarray, "h w 3"]:
     return from_levels(decode_rgb(read_bytes(path), path))
 
 
-def read_size(path: str | Path) -> tuple[int, int]:
+def read_size(path: str | Path, number: int | None = None) -> tuple[int, int]:
     """Read the size of an upright image from its file's header.
 
     Args:
-        path: A PNG, JPEG or TIFF file, whatever its extension.
+        path: An image file, whatever its extension.
+        number: See `haqagen_jax.images.stored.read_stored`.
 
     Returns:
         (h, w), pixels.
@@ -72,7 +74,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
         InputError: All of `read_bytes`, and of `haqagen_jax.images.header.upright_size`.
     """
     with opened(path) as file:
-        return upright_size(file, path)
+        return upright_size(file, path, number)
 
 
 def is_complete(path: Path, size: tuple[int, int]) -> bool:
@@ -87,7 +89,7 @@ def is_complete(path: Path, size: tuple[int, int]) -> bool:
     """
     try:
         with opened(path) as file:
-            return upright_size(file, path) == size and has_end(file)
+            return upright_size(file, path, 1) == size and has_end(file)
     except Exception:  # what is damaged fails in any way
         return False
 
@@ -103,11 +105,24 @@ def check_depth(path: str | Path, dtype: np.dtype) -> None:
         InputError: An unknown extension, or too many bits for it.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in EXTENSIONS:
-        raise InputError(f"{path}: extension {suffix!r} is none of {', '.join(EXTENSIONS)}")
-    limit = {".jpg": 1, ".jpeg": 1, ".png": 2}.get(suffix, 4)
-    if dtype.itemsize > limit:
+    if suffix not in WRITTEN:
+        raise InputError(f"{path}: extension {suffix!r} is none of {', '.join(WRITTEN)}")
+    if not can_hold(suffix, dtype):
         raise InputError(f"{path}: {suffix} cannot hold {dtype}; name it .tif")
+
+
+def can_hold(suffix: str, dtype: np.dtype) -> bool:
+    """Tell whether a file type is one that is written, and can hold a pixel type.
+
+    Args:
+        suffix: An extension with its dot, in any case.
+        dtype: uint8, uint16 or float32.
+
+    Returns:
+        Whether it can.
+    """
+    suffix = suffix.lower()
+    return suffix in WRITTEN and dtype.itemsize <= {".jpg": 1, ".jpeg": 1, ".png": 2}.get(suffix, 4)
 
 
 def write(path: str | Path, image: Real[np.ndarray, "h w"] | Real[np.ndarray, "h w 3"]) -> None:

@@ -1,9 +1,8 @@
 """What an image file says of itself before its pixels: read in one opening, kept as one value.
 
-PNG, JPEG and TIFF, recognized by content, whatever the extension. The pixels are read by
+Formats are recognized by content, whatever the extension. The pixels are read by
 `haqagen_jax.images.decode`, or from a TIFF by parts by `haqagen_jax.images.tiff_source`. Every
-failure is an `InputError` of one line that names the file. Not handled: TIFF stacks, color
-profiles.
+failure is an `InputError` of one line that names the file. Not handled: color profiles.
 """
 
 import contextlib
@@ -19,9 +18,10 @@ import tifffile
 from haqagen_jax.errors import InputError, reason
 from haqagen_jax.images import jpeg, png, tiff_metadata, tiff_source
 from haqagen_jax.images.bands import tiff_names
-from haqagen_jax.images.metadata import EMPTY, Metadata
+from haqagen_jax.images.metadata import EMPTY, Metadata, of_blocks
 from haqagen_jax.images.nodata import Tag, mark_of
-from haqagen_jax.images.stored import PNG, TIFF, Stored, only_image, read_stored
+from haqagen_jax.images.pages import Page, pages_of
+from haqagen_jax.images.stored import JPEG, PNG, TIFF, Stored, read_stored
 from haqagen_jax.images.tiff_tags import NOTHING, Carried, carried_tags
 
 
@@ -107,11 +107,12 @@ def opened(path: str | Path) -> Iterator[io.BufferedReader]:
 
 
 @contextlib.contextmanager
-def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
+def open_image(path: Path, number: int | None = None) -> Iterator[tuple[Header, io.BufferedReader]]:
     """Open an image file as `opened` does, and read all its facts.
 
     Args:
         path: The file.
+        number: See `haqagen_jax.images.stored.read_stored`.
 
     Yields:
         The header, and the file at its start. Tags of a TIFF that are damaged leave `page` empty:
@@ -121,25 +122,71 @@ def open_image(path: Path) -> Iterator[tuple[Header, io.BufferedReader]]:
         InputError: Not an image, a header that cannot be read, and all of `opened`.
     """
     with opened(path) as file:
-        state = _state(os.fstat(file.fileno()))
-        stored, size = _read_named(file, path)
-        page, names, tag = None, (), None
-        if stored.page is not None:
-            with contextlib.suppress(Exception):
-                by_parts = tiff_source.windowed(stored.page, stored.mask)
-                names, tag = tiff_names(stored.page), mark_of(stored.page)
-                page = stored.page if by_parts else None
-        metadata = _metadata(file, stored, size)
+        stored, _ = _read_named(file, path, number)
+        header = header_of(path, file, stored)
         file.seek(0)
-        yield Header(path, *size, state, page, stored.mask, names, tag, metadata), file
+        yield header, file
 
 
-def upright_size(file: io.BufferedIOBase, path: str | Path) -> tuple[int, int]:
+def header_of(path: Path, file: io.BufferedReader, stored: Stored) -> Header:
+    """Gather the facts of an image.
+
+    Args:
+        path: The file.
+        file: The same, open; it is left anywhere.
+        stored: The image.
+
+    Returns:
+        The header.
+    """
+    state, size = _state(os.fstat(file.fileno())), _upright_size(stored)
+    page, names, tag = None, (), None
+    if stored.page is not None:
+        with contextlib.suppress(Exception):
+            by_parts = tiff_source.windowed(stored.page, stored.mask)
+            names, tag = tiff_names(stored.page), mark_of(stored.page)
+            page = stored.page if by_parts else None
+    metadata = _metadata(file, stored, size)
+    return Header(path, *size, state, page, stored.mask, names, tag, metadata)
+
+
+@contextlib.contextmanager
+def open_pages(path: Path) -> Iterator[tuple[list[Page], io.BufferedReader]]:
+    """Open a TIFF as `opened` does, and list its images.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The images, which can be read until the file is closed; and the file. No images for another
+        format.
+
+    Raises:
+        InputError: A header that cannot be read, no image, and all of `opened`.
+    """
+    with opened(path) as file:
+        pages, content = [], None
+        try:
+            stored = _read_named(file, path, 1)[0]
+            if stored.kind == TIFF:
+                file.seek(0)
+                content = tifffile.TiffFile(file)  # pyright: ignore
+                pages = pages_of(content)
+            yield pages, file
+        finally:
+            if content is not None:
+                content.close()
+
+
+def upright_size(
+    file: io.BufferedIOBase, path: str | Path, number: int | None = None
+) -> tuple[int, int]:
     """Read the size of the upright image alone.
 
     Args:
-        file: A PNG, JPEG or TIFF file, at its start.
+        file: An image file, at its start.
         path: Its name, for messages.
+        number: See `haqagen_jax.images.stored.read_stored`.
 
     Returns:
         (h, w), pixels.
@@ -147,7 +194,7 @@ def upright_size(file: io.BufferedIOBase, path: str | Path) -> tuple[int, int]:
     Raises:
         InputError: Not an image, or a header that cannot be read.
     """
-    return _read_named(file, path)[1]
+    return _read_named(file, path, number)[1]
 
 
 def has_end(file: io.BufferedIOBase) -> bool:
@@ -167,9 +214,10 @@ def has_end(file: io.BufferedIOBase) -> bool:
     file.seek(0)
     if start.startswith(TIFF):
         with tifffile.TiffFile(file) as content:  # pyright: ignore
-            parts = [page for page in only_image(content) if page is not None]
-            pixels = max(map(tiff_source.last_byte, parts)) <= size
-        return pixels and tiff_metadata.has_directory(file)
+            images = pages_of(content)
+            parts = [page for image in images for page in image if page is not None]
+            pixels = all(tiff_source.last_byte(page) <= size for page in parts)
+        return bool(images) and pixels and tiff_metadata.has_directory(file)
     return end[4:8] == b"IEND" if start == PNG else end.endswith(b"\xff\xd9")
 
 
@@ -177,10 +225,12 @@ def _state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _read_named(file: io.BufferedIOBase, path: str | Path) -> tuple[Stored, tuple[int, int]]:
+def _read_named(
+    file: io.BufferedIOBase, path: str | Path, number: int | None = None
+) -> tuple[Stored, tuple[int, int]]:
     """Return the stored image and its upright size; errors begin with the path."""
     try:
-        stored = read_stored(file)
+        stored = read_stored(file, number)
         return stored, _upright_size(stored)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -198,8 +248,10 @@ def _metadata(file: io.BufferedReader, stored: Stored, size: tuple[int, int]) ->
             carried = carried_tags(stored.page)
             return tiff_metadata.read_metadata(file, stored.page, carried, size, stored.orientation)
         file.seek(0)
-        reader = png if file.read(len(PNG)) == PNG else jpeg
-        return reader.read_metadata(file, size, stored.orientation)
+        if stored.kind in (PNG, JPEG):
+            reader = png if stored.kind == PNG else jpeg
+            return reader.read_metadata(file, size, stored.orientation)
+        return of_blocks(stored.exif, stored.xmp, size, stored.orientation)
     except Exception:  # untrusted data fails in any way
         return Metadata(carried=carried, left=("metadata",))
 

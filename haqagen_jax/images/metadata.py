@@ -9,8 +9,8 @@ import dataclasses
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from haqagen_jax.images.density import Density
-from haqagen_jax.images.exif import SOFTWARE, Exif, with_tags
+from haqagen_jax.images.density import Density, take_density, upright_density
+from haqagen_jax.images.exif import SOFTWARE, Exif, read_block, with_tags
 from haqagen_jax.images.ifd import ASCII, Tag
 from haqagen_jax.images.tiff_tags import NOTHING, Carried
 
@@ -84,6 +84,34 @@ def stated(metadata: Metadata, text: str) -> Metadata:
         xmp=metadata.xmp or _PACKET.format(quoteattr(plain.decode())).encode(),
         software=plain.decode(),
     )
+
+
+def of_blocks(block: bytes, xmp: bytes, size: tuple[int, int], orientation: int) -> Metadata:
+    """Read the metadata of a file that holds no more than these two.
+
+    Args:
+        block: The EXIF block; empty if there is none.
+        xmp: The XMP packet; empty if there is none.
+        size: (h, w) of the upright image.
+        orientation: By which the pixels were turned upright.
+
+    Returns:
+        What holds for the colors.
+    """
+    exif, density, left = None, None, []
+    if block:
+        try:
+            exif, lost = read_block(block, size, turned=orientation != 1)
+        except Exception:  # what is damaged fails in any way
+            left.append("EXIF")
+        else:
+            exif, density = take_density(exif)
+            density = upright_density(None, density, orientation)
+            left += [f"EXIF {name}" for name in lost]
+    if xmp and not is_xmp(xmp):
+        xmp = b""
+        left.append("XMP")
+    return Metadata(exif, xmp, density=density, left=tuple(left))
 
 
 def is_xmp(packet: bytes) -> bool:

@@ -1,18 +1,23 @@
 """A NIR image file as a source of rows: large plain TIFF by parts, everything else in memory."""
 
+import contextlib
+import dataclasses
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Real
 
 from haqagen_jax.errors import InputError, decodable, located
 from haqagen_jax.images import nodata
 from haqagen_jax.images.bands import ALPHA, ASSOCIATED, Choice, chosen_band, only_band
-from haqagen_jax.images.decode import decode, nir_of
-from haqagen_jax.images.header import Header, open_image
+from haqagen_jax.images.decode import Samples, decode, decode_page, nir_of
+from haqagen_jax.images.header import Header, header_of, open_image, open_pages
 from haqagen_jax.images.levels import known_depth_of, output_dtype
 from haqagen_jax.images.marking import Marking, marking_of
+from haqagen_jax.images.pages import ALL
+from haqagen_jax.images.stored import stored_page
 from haqagen_jax.images.stream import BLOCK, ArraySource, KnownSource, MaskedSource, Source
 from haqagen_jax.images.tiff_source import TiffSource
 
@@ -29,6 +34,8 @@ class Opened(NamedTuple):
         colors: uint8, uint16 or float32: the type of its colors.
         marking: How its colors mark pixels without data.
         stored: Its pixels in the type of the file.
+        count: The images that are colored of the file.
+        pixels: Of all these images together, where there are several.
     """
 
     header: Header
@@ -36,16 +43,18 @@ class Opened(NamedTuple):
     colors: np.dtype
     marking: Marking
     stored: Source
+    count: int = 1
+    pixels: int = 0
 
 
 def open_nir(path: Path, max_pixels: int | None = None, choice: Choice = _ANY) -> Opened:
     """Open a NIR image: once for its header and, unless it is read by parts, its pixels.
 
     Args:
-        path: A PNG, JPEG or TIFF file, whatever its extension.
+        path: An image file, whatever its extension.
         max_pixels: The largest size wanted. None: `MAX_PIXELS` for what is decoded as a whole, any
             for what is read by parts.
-        choice: The band that is wanted.
+        choice: The image and the band that are wanted.
 
     Returns:
         The header and the pixels; the file is not kept open.
@@ -53,31 +62,88 @@ def open_nir(path: Path, max_pixels: int | None = None, choice: Choice = _ANY) -
     Raises:
         InputError: An image of more pixels, and all of `haqagen_jax.images.files.read_nir`.
     """
-    with open_image(path) as (header, file):
-        pixels = header.height * header.width
-        by_parts = header.page is not None and pixels > BLOCK and _has_band(header, choice)
-        limit = max_pixels if max_pixels is not None else None if by_parts else MAX_PIXELS
-        if limit is not None and pixels > limit:
-            raise InputError(
-                f"{path}: {header.height}x{header.width} pixels are more than {limit:,}; give "
-                "--max-pixels if there is memory for them"
-            )
-        if by_parts:
+    with open_image(path, choice.number) as (header, file):
+        if _in_parts(header, max_pixels, choice):
             with located(path), decodable():
                 return _by_parts(header, choice)
         data = file.read()
-    samples = decode(data, path)
+    samples = decode(data, path, choice.number)
     del data  # the encoded image need not lie in memory beside a copy of the pixels
-    with located(path):
+    return _in_memory(header, samples, choice)
+
+
+def open_images(
+    path: Path, max_pixels: int | None = None, choice: Choice = _ANY
+) -> Generator[Opened]:
+    """Open the wanted images of a file one after the other, as `open_nir` opens one.
+
+    Args:
+        path: See `open_nir`.
+        max_pixels: See `open_nir`.
+        choice: The image, or all of them, and the band that is wanted of each.
+
+    Yields:
+        The images in order; the file is kept open meanwhile.
+
+    Raises:
+        InputError: See `open_nir`; of a file with several images the message names the one.
+    """
+    if choice.page != ALL:
+        yield open_nir(path, max_pixels, choice)
+        return
+    with open_pages(path) as (pages, file):
+        length = os.fstat(file.fileno()).st_size
+        if len(pages) <= 1:
+            yield open_nir(path, max_pixels, dataclasses.replace(choice, page=None))
+            return
+        pixels = sum(image.page.imagelength * image.page.imagewidth for image in pages)
+        for number, page in enumerate(pages, 1):
+            with of_page(path, number):
+                header = header_of(path, file, stored_page(page))
+                if _in_parts(header, max_pixels, choice):
+                    with located(path), decodable():
+                        image = _by_parts(header, choice)
+                else:
+                    image = _in_memory(header, decode_page(page, length, path), choice)
+            yield image._replace(count=len(pages), pixels=pixels)
+
+
+@contextlib.contextmanager
+def of_page(path: Path, number: int | None) -> Iterator[None]:
+    """Name the page in the message of an InputError from inside.
+
+    Args:
+        path: The file, with which the message begins.
+        number: The page; None to leave the message as it is.
+
+    Raises:
+        InputError: An error from inside.
+    """
+    try:
+        yield
+    except InputError as error:
+        if number is None:
+            raise
+        raise InputError(f"{path}: page {number}: {str(error).removeprefix(f'{path}: ')}") from None
+
+
+def _in_parts(header: Header, max_pixels: int | None, choice: Choice) -> bool:
+    """Tell whether a file is read by parts; refuse one that has too many pixels."""
+    pixels = header.height * header.width
+    by_parts = header.page is not None and pixels > BLOCK and _has_band(header, choice)
+    limit = max_pixels if max_pixels is not None else None if by_parts else MAX_PIXELS
+    if limit is not None and pixels > limit:
+        raise InputError(
+            f"{header.path}: {header.height}x{header.width} pixels are more than {limit:,}; give "
+            "--max-pixels if there is memory for them"
+        )
+    return by_parts
+
+
+def _in_memory(header: Header, samples: Samples, choice: Choice) -> Opened:
+    with located(header.path):
         nir = nir_of(samples, choice)
         alpha = None if _alpha_itself(samples.names, choice) else samples.alpha
-    return _in_memory(header, nir, alpha)
-
-
-def _in_memory(
-    header: Header, nir: Real[np.ndarray, "h w"], alpha: Real[np.ndarray, "h w"] | None
-) -> Opened:
-    with located(header.path):
         depth = known_depth_of(nir.dtype, (nodata.valid(nir),))
         source = ArraySource(depth.apply(nir))
         header.require_unchanged()

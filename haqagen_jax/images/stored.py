@@ -1,6 +1,6 @@
 """What the first bytes of an image file say: its kind, its size as stored, its orientation.
 
-PNG, JPEG and TIFF, recognized by content, whatever the extension.
+Formats are recognized by content, whatever the extension.
 """
 
 import io
@@ -10,12 +10,14 @@ from typing import NamedTuple
 import tifffile
 
 from haqagen_jax.errors import InputError
-from haqagen_jax.images import exif, jpeg, png
+from haqagen_jax.images import camera, exif, jpeg, other_formats, pages, png
+from haqagen_jax.images.facts import Facts
 from haqagen_jax.images.tiff_tags import ORIENTATION
 
 PNG = png.SIGNATURE
-_JPEG = b"\xff\xd8\xff"
+JPEG = b"\xff\xd8\xff"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_START = 64  # bytes by which formats are recognized
 _EXIF = b"Exif\0\0"
 _MODEL = 272  # of the camera
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG segments that state the size
@@ -27,45 +29,87 @@ class Stored(NamedTuple):
     Attributes:
         height, width: Pixels, before the orientation is applied.
         orientation: The tag of EXIF and TIFF, 1 to 8; 5 to 8 lie on their side.
-        page: The image of a TIFF; None for PNG and JPEG.
+        kind: A key of `haqagen_jax.images.other_formats.FORMATS`; `PNG`, `JPEG` or `TIFF` for the
+            others.
+        page: The image of a TIFF; None for all other files.
         mask: The mask of that image, which is 0 where it holds no data; None if it has none.
-        camera: The model of the camera, where a PNG or JPEG says it; "" if it does not.
+        camera: The model of the camera, where an EXIF block says it; "" if none does.
+        bits: Of a sample of a JPEG.
+        exif, xmp: What one of `FORMATS` says besides its pixels; empty if it says nothing.
     """
 
     height: int
     width: int
     orientation: int
+    kind: str | bytes | tuple[bytes, ...]
     page: tifffile.TiffPage | None = None
     mask: tifffile.TiffPage | None = None
     camera: str = ""
+    bits: int = 8
+    exif: bytes = b""
+    xmp: bytes = b""
 
 
-def read_stored(file: io.BufferedIOBase) -> Stored:
+def read_stored(file: io.BufferedIOBase, number: int | None = None) -> Stored:
     """Read size and orientation of the stored image.
 
     Args:
         file: At its start; a JPEG is left at its first scan.
+        number: Of a file with several images the one that is meant, from 1; None: the only one.
 
     Returns:
         The image as it is stored.
 
     Raises:
-        InputError: Not an image, or truncated before its size. The message does not name the file.
+        InputError: Not an image, or truncated before its size; several images, or none of that
+            number; an image that only an extra can read. The message does not name the file.
         Exception: A garbled header fails in any way.
     """
-    start = file.read(24)
-    if start.startswith(PNG):
-        return _png_header(file)
-    if start.startswith(_JPEG):
-        return _jpeg_header(file)
-    if start.startswith(TIFF):
+    start = file.read(_START)
+    kind = other_formats.format_of(start)
+    if kind is None and start.startswith(TIFF):
         file.seek(0)
         with tifffile.TiffFile(file) as content:  # pyright: ignore
-            page, mask = only_image(content)
-        return Stored(page.imagelength, page.imagewidth, _orientation(page), page, mask)
-    raise InputError(
-        f"not a PNG, JPEG or TIFF image (it starts with {start[:4]!r}); convert it to one of them"
-    )
+            raw = camera.tiff_raw_name(content)
+            if not raw:
+                return stored_page(pages.chosen_page(content, number))
+        file.seek(0)
+        facts = camera.raw_facts(file, raw)
+        pages.require_page(number, 1)
+        return _of_format(other_formats.RAW, facts)
+    if kind is not None:
+        file.seek(0)
+        stored = _of_format(kind, other_formats.FORMATS[kind].read_facts(file))
+    elif start.startswith(PNG):
+        stored = _png_header(file)
+    elif start.startswith(JPEG):
+        stored = _jpeg_header(file)
+    else:
+        raise InputError(
+            f"not a PNG, JPEG or TIFF image (it starts with {start[:4]!r}); convert it to one of "
+            "them"
+        )
+    pages.require_page(number, 1)
+    return stored
+
+
+def stored_page(image: pages.Page) -> Stored:
+    """Describe an image of a TIFF.
+
+    Args:
+        image: The image.
+
+    Returns:
+        The image as it is stored.
+    """
+    page, mask = image
+    size = page.imagelength, page.imagewidth
+    return Stored(*size, _orientation(page), TIFF, page, mask)
+
+
+def _of_format(kind: str, facts: Facts) -> Stored:
+    model = _camera(facts.exif.removeprefix(_EXIF))
+    return Stored(*facts[:3], kind, camera=model, exif=facts.exif, xmp=facts.xmp)
 
 
 def _png_header(file: io.BufferedIOBase) -> Stored:
@@ -77,19 +121,21 @@ def _png_header(file: io.BufferedIOBase) -> Stored:
             block = content
     if not h * w:
         raise InputError("truncated (a PNG without its size); copy or export it again")
-    return Stored(h, w, exif.read_orientation(block), camera=_camera(block))
+    return Stored(h, w, exif.read_orientation(block), PNG, camera=_camera(block))
 
 
 def _jpeg_header(file: io.BufferedIOBase) -> Stored:
-    size, block = None, b""
+    size, bits, block = None, 8, b""
     for marker, segment in jpeg.segments(file):
         if marker in _FRAMES and len(segment) >= 5:  # bits, height, width
             size = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
+            bits = segment[0]
         if segment.startswith(_EXIF):
             block = segment
     if size is None:
         raise InputError("truncated (a JPEG without its size); copy or export it again")
-    return Stored(*size, exif.read_orientation(block), camera=_camera(block.removeprefix(_EXIF)))
+    model = _camera(block.removeprefix(_EXIF))
+    return Stored(*size, exif.read_orientation(block), JPEG, camera=model, bits=bits)
 
 
 def _camera(block: bytes) -> str:
@@ -99,33 +145,6 @@ def _camera(block: bytes) -> str:
             return str(content.pages.first.tags.valueof(_MODEL, default=""))
     except Exception:  # broken camera metadata must not stop a good image
         return ""
-
-
-def only_image(
-    content: tifffile.TiffFile,
-) -> tuple[tifffile.TiffPage, tifffile.TiffPage | None]:
-    """Find the only image of a TIFF, and its mask; overviews and thumbnails do not count.
-
-    Args:
-        content: The open file.
-
-    Returns:
-        The image, and the mask of the same size or None.
-
-    Raises:
-        InputError: No image, or several. The message does not name the file.
-    """
-    pages = [page for page in content.pages if isinstance(page, tifffile.TiffPage)]
-    pages = [page for page in pages if not page.is_reduced]
-    images = [page for page in pages if not page.is_mask]
-    count = len(images)
-    if count == 1 and content.is_imagej:  # a stack of theirs may have one directory for all
-        count = (content.imagej_metadata or {}).get("images", 1)
-    if count != 1:
-        raise InputError(f"holds {count} images; save the one to color as its own file")
-    size = images[0].imagelength, images[0].imagewidth
-    masks = [page for page in pages if page.is_mask and (page.imagelength, page.imagewidth) == size]
-    return images[0], masks[0] if masks else None
 
 
 def _orientation(page: tifffile.TiffPage) -> int:

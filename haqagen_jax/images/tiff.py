@@ -16,7 +16,7 @@ from haqagen_jax.images.stream import Source
 
 _TILE = 256
 _BUFFER = 1 << 23  # bytes of tiles that are encoded at the same time
-_CLASSIC = 4_000_000_000  # bytes: beyond, only BigTIFF can address
+CLASSIC = 4_000_000_000  # bytes: beyond, only BigTIFF can address
 
 
 def write_rows(
@@ -42,28 +42,54 @@ def write_rows(
         InputError: The mask cannot be read.
     """
     h, w = size
+    big = h * w * marking.channels * dtype.itemsize > CLASSIC
+    with tifffile.TiffWriter(file, bigtiff=big) as writer:  # pyright: ignore
+        write_page(writer, size, dtype, rows, tags, marking)
+
+
+def write_page(
+    writer: tifffile.TiffWriter,
+    size: tuple[int, int],
+    dtype: np.dtype,
+    rows: Iterable[Real[np.ndarray, "rows w c"]],
+    tags: dict[str, Any],
+    marking: Marking = NO_MARK,
+) -> None:
+    """Write an image behind those that a TIFF has, as `write_rows` writes the only one.
+
+    Args:
+        writer: Of the TIFF.
+        size: See `write_rows`.
+        dtype: See `write_rows`.
+        rows: See `write_rows`.
+        tags: See `write_rows`.
+        marking: See `write_rows`.
+
+    Raises:
+        OSError: They cannot be written.
+        InputError: The mask cannot be read.
+    """
+    h, w = size
     tile = min(_TILE, -(-h // 16) * 16), min(_TILE, -(-w // 16) * 16)
-    big = h * w * marking.channels * dtype.itemsize > _CLASSIC
     if marking.tag is not None:
         nodata = (TAG, "s", 0, marking.tag, True)
         tags = tags | {"extratags": [*tags.get("extratags", ()), nodata]}
-    with tifffile.TiffWriter(file, bigtiff=big) as writer:  # pyright: ignore
-        writer.write(
-            _tiles(rows, w, tile),
-            shape=(h, w, marking.channels),
-            dtype=dtype,
-            tile=tile,
-            photometric="rgb",
-            extrasamples=("unassalpha",) if marking.kind == "alpha" else None,
-            compression="zlib",
-            predictor=True,
-            iccprofile=profile(),
-            metadata=None,
-            buffersize=_BUFFER,
-            **tags,
-        )
-        if marking.kind == "mask" and marking.rows is not None:
-            _write_mask(writer, marking.rows, tile)
+    writer.write(
+        _tiles(rows, w, tile),
+        shape=(h, w, marking.channels),
+        dtype=dtype,
+        tile=tile,
+        photometric="rgb",
+        extrasamples=("unassalpha",) if marking.kind == "alpha" else None,
+        compression="zlib",
+        predictor=True,
+        iccprofile=profile(),
+        metadata=None,
+        buffersize=_BUFFER,
+        **tags,
+    )
+    if marking.kind == "mask" and marking.rows is not None:
+        _write_mask(writer, marking.rows, tile)
 
 
 def _write_mask(writer: tifffile.TiffWriter, source: Source, tile: tuple[int, int]) -> None:

@@ -94,9 +94,9 @@ def test_a_file_that_changes_while_it_is_read_whole_is_refused(tmp_path, monkeyp
     image_files.write(path, IMAGE)
     decode = source.decode
 
-    def decode_and_change(data, name):
+    def decode_and_change(data, name, number):
         change_length(path)
-        return decode(data, name)
+        return decode(data, name, number)
 
     monkeypatch.setattr(source, "decode", decode_and_change)
     with pytest.raises(InputError, match=r"a\.png: has changed while it was read"):
