@@ -178,7 +178,7 @@ class _Run:
                 return
             file.height, file.width = first.source.height, first.source.width
             if first.count == 1:
-                yield self._job(file, first)
+                yield self._job(file, first, file.input)
             else:
                 yield from self._stack(file, itertools.chain((first,), images))
 
@@ -186,12 +186,12 @@ class _Run:
         """Color several images into one file."""
         stack = None
         try:
-            for image in images:
+            for number, image in enumerate(images, 1):
                 if stack is None:
                     target = Path(file.output or "")
                     stack = StackFile(Path(file.input), target, image.pixels, self._writers)
                     self._await(file, stack)
-                yield self._job(file, image, stack)
+                yield self._job(file, image, f"{file.input}: page {number}", stack)
         except Exception as error:
             if stack is None:
                 raise
@@ -200,8 +200,10 @@ class _Run:
             assert stack is not None
             stack.close()
 
-    def _job(self, file: Outcome, opened: Opened, stack: StackFile | None = None) -> Job:
-        source, target = Path(file.input), Path(file.output or "")
+    def _job(
+        self, file: Outcome, opened: Opened, place: str, stack: StackFile | None = None
+    ) -> Job:
+        target = Path(file.output or "")
         header, nir, dtype, marking = opened[:4]
         size = nir.height, nir.width
         metadata = self._keep.from_header(header, target, self._model.name, self._display.console)
@@ -210,7 +212,7 @@ class _Run:
             sink = FileSink(header, target, size, dtype, self._writers, marking, metadata)
         else:
             sink = stack.page(header, size, dtype, marking, metadata)
-        with located(source):
+        with located(place):
             if self._stretch is not None:
                 nir, shared = self._stretch.source(opened), self._stretch.preparation
             job = self._model.job(
@@ -228,7 +230,7 @@ class _Run:
                 "refuses such images)"
             )
         if line is not None:
-            complain(f"{source}: {line}", self._display.console)
+            complain(f"{place}: {line}", self._display.console)
         if stack is None:
             self._await(file, sink)
         return job

@@ -216,17 +216,17 @@ def _written(parts: Sequence[tuple[Path, Listing]]) -> set[Path]:
     """Return the files that this program wrote from others: `X_rgb.png` where there is an `X.png`.
 
     Their folders may differ, as it is not known where colors were written to. A file that the user
-    named must lie beside the other, as where a shell expands `*.png`.
+    named must lie beside the other, as where a shell expands `*.png`; so must one whose extension
+    is not that which the other's colors have by themselves.
     """
     files = [file for _, listing in parts for file in listing.files]
-    colors = {path: colored_names(path) for path in files}
-    names = set().union(*colors.values())
-    beside = {path.with_name(name) for path, several in colors.items() for name in several}
+    names = {colored_name(path) for path in files}
+    beside = {path.with_name(name) for path in files for name in colored_names(path)}
     named = {file for _, listing in parts if listing.named for file in listing.files}
     return {
         path
         for path in files
-        if band(path) == "rgb" and (path in beside if path in named else path.name in names)
+        if band(path) == "rgb" and (path in beside or (path not in named and path.name in names))
     }
 
 
