@@ -165,3 +165,22 @@ class Record:
     def _pixels(self) -> int:
         colored = [file for file in self.files if file.status == "coloured"]
         return sum((file.height or 0) * (file.width or 0) for file in colored)
+
+
+def failure_line(file: Outcome, error: BaseException) -> str:
+    """Say why a file is not colored.
+
+    Args:
+        file: The outcome of the file.
+        error: What was raised.
+
+    Returns:
+        One line that begins with the file's name.
+    """
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        size = f"{file.height}x{file.width} pixels do" if file.height else "does"
+        return f"{printable(file.input)}: {size} not fit into memory; cut it up"
+    cause = f"{type(error).__name__}: {reason(error)}"
+    return f"{printable(file.input)}: cannot be colored ({cause}); please report it"

@@ -19,10 +19,10 @@ from rich.progress import Progress, TaskID
 from haqagen_jax import api
 from haqagen_jax.batch.keep import Keep
 from haqagen_jax.batch.output import Outputs
-from haqagen_jax.batch.report import Outcome, Record
+from haqagen_jax.batch.report import Outcome, Record, failure_line
 from haqagen_jax.batch.select import Rules, conflicts, plan_outputs, select
 from haqagen_jax.batch.stretch import Stretch, shared_stretch, stretch_line
-from haqagen_jax.errors import InputError, located, printable, reason
+from haqagen_jax.errors import InputError, located, printable
 from haqagen_jax.images import files as image_files
 from haqagen_jax.images.sink import Abandoned, FileSink, Writers
 from haqagen_jax.images.source import Opened, open_images
@@ -283,22 +283,12 @@ class _Run:
         if error is None:
             file.status = "coloured"
         else:
-            file.status, file.message = "failed", _line(file, error)
+            file.status, file.message = "failed", failure_line(file, error)
             complain(file.message, self._display.console)
         with self._lock:
             if (task := self._bars.pop(id(file), None)) is not None:
                 self._display.remove_task(task)
         self._display.advance(self._total)
-
-
-def _line(file: Outcome, error: BaseException) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        size = f"{file.height}x{file.width} pixels do" if file.height else "does"
-        return f"{printable(file.input)}: {size} not fit into memory; cut it up"
-    cause = f"{type(error).__name__}: {reason(error)}"
-    return f"{printable(file.input)}: cannot be colored ({cause}); please report it"
 
 
 def _own_report(path: Path, rules: Rules) -> Path:

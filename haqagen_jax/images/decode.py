@@ -31,6 +31,7 @@ from haqagen_jax.images.bands import (
 )
 from haqagen_jax.images.levels import full_depth
 from haqagen_jax.images.opacity import unassociated
+from haqagen_jax.images.orientation import upright
 from haqagen_jax.images.other_formats import FORMATS
 from haqagen_jax.images.pages import Page
 from haqagen_jax.images.stored import JPEG, Stored, read_stored, stored_page
@@ -224,7 +225,7 @@ def _page_samples(stored: Stored, length: int) -> Samples:
 
 def _upright_samples(image: np.ndarray, stored: Stored, names: tuple[str, ...]) -> Samples:
     image = image[..., None] if image.ndim == 2 else image
-    return Samples(_upright(image, stored.orientation), names)
+    return Samples(upright(image, stored.orientation), names)
 
 
 def _jpeg_pixels(data: bytes, scan: int, stored: Stored) -> np.ndarray:
@@ -288,17 +289,3 @@ def _missing(
         if part is not None:
             missing |= part if part.ndim == len(shape) else _all(part, shape[2])
     return missing if missing.any() else None
-
-
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply the orientation tag of EXIF and TIFF (1 to 8; others count as 1)."""
-    if orientation in (2, 3, 7, 8):
-        image = image[:, ::-1]
-    if orientation in (3, 4, 6, 7):
-        image = image[::-1]
-    if orientation in (5, 6, 7, 8):
-        image = image.swapaxes(0, 1)
-    contiguous = np.ascontiguousarray(np.ma.getdata(image))
-    if not isinstance(image, np.ma.MaskedArray):
-        return contiguous
-    return np.ma.masked_array(contiguous, np.ascontiguousarray(np.ma.getmaskarray(image)))
