@@ -65,7 +65,8 @@ def summarize(values: Sequence[float]) -> Summary:
     count = len(column)
     identical = len(values) - count
     if not count:
-        return Summary(*[float("nan")] * 4, identical)
+        nan = float("nan")
+        return Summary(nan, nan, nan, nan, identical)
     deviation = float(column.std(ddof=1)) if count > 1 else float("nan")
     random = np.random.default_rng(_SEED)
     means = np.concatenate(
