@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from haqagen_jax.batch.select import Selection
-from haqagen_jax.errors import InputError, printable
+from haqagen_jax.errors import InputError, printable, reason
 from haqagen_jax.system import strict_json
 from haqagen_jax.system.files import prepare_folder, write_bytes
 from haqagen_jax.version import __version__

@@ -65,8 +65,8 @@ def summarize(values: Sequence[float]) -> Summary:
     count = len(column)
     identical = len(values) - count
     if not count:
-        undefined = float("nan")
-        return Summary(undefined, undefined, undefined, undefined, identical)
+        nan = float("nan")
+        return Summary(nan, nan, nan, nan, identical)
     deviation = float(column.std(ddof=1)) if count > 1 else float("nan")
     random = np.random.default_rng(_SEED)
     means = np.concatenate(

@@ -165,14 +165,14 @@ def tiled(path, image, missing):
     photometric = "rgb" if image.ndim == 3 else "minisblack"
     options = {"tile": (16, 16), "photometric": photometric}
     tifffile.imwrite(path, image, **options)
-    with tifffile.TiffFile(path, mode="r+b") as file:  # pyright: ignore[reportArgumentType]
-        tags = file.pages[0].tags  # pyright: ignore[reportAttributeAccessIssue]
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages.first.tags
         counts = [
-            0 if gone else n for gone, n in zip(blank, file.pages[0].databytecounts, strict=True)
+            0 if gone else n for gone, n in zip(blank, file.pages.first.databytecounts, strict=True)
         ]
         tags[325].overwrite(counts)
         tags[324].overwrite(
-            [0 if gone else n for gone, n in zip(blank, file.pages[0].dataoffsets, strict=True)]
+            [0 if gone else n for gone, n in zip(blank, file.pages.first.dataoffsets, strict=True)]
         )
 
 
@@ -286,6 +286,7 @@ def test_a_cut_says_how_much():
 def test_a_frame_of_one_color_is_a_fault(color):
     nir, rgb = images(np.uint8)
     flat = np.full_like(rgb, color)
-    encoded = Encoded(*(bytes(imagecodecs.png_encode(x)) for x in (nir, flat)), "n", "c")  # pyright: ignore[reportCallIssue]
+    files = [bytes(imagecodecs.png_encode(image)) for image in (nir, flat)]
+    encoded = Encoded(files[0], files[1], "n", "c")
     with pytest.raises(InputError, match=rf"^c: all 3072 pixels have the color {color}, {color}"):
         check_pair(encoded)
