@@ -46,7 +46,7 @@ ROOMS = {
     "run": "artifact config cost data errors images interop losses metrics models ops paper "
     "system train types version weights",
     "reproduce": "api artifact config data errors evaluation inference losses run system version",
-    "batch": "api errors images inference system version",
+    "batch": "api errors images inference nir system version",
     "cli": "artifact batch config cost data errors evaluation export images inference interop "
     "models nir paper reproduce run system train version weights",
 }
