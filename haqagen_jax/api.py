@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -54,7 +55,7 @@ def load(
     return Colorizer(baselines.Table(), variables, baselines.CONFIG, name=name, settings=settings)
 
 
-def colorize(nir: ArrayLike) -> Real[np.ndarray, "... 3"]:
+def colorize(nir: ArrayLike | Any) -> Real[np.ndarray, "... 3"]:
     """Color an image, or each image of a batch, with the model `fast`.
 
     Args:

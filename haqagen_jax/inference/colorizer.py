@@ -88,18 +88,19 @@ class Colorizer:
 
     def colorize(
         self,
-        nir: ArrayLike,
+        nir: ArrayLike | Any,
         *,
         dtype: DTypeLike | None = None,
         progress: Progress | None = None,
         strict: bool = False,
-        stretch_from: ArrayLike | None = None,
+        stretch_from: ArrayLike | Any = None,
     ) -> Real[np.ndarray, "... 3"]:
         """Color one image, or each image of a batch by itself.
 
         Args:
             nir: (h, w), (h, w, 1) or (b, h, w, 1); h, w >= 1; integers or floats of any range, of
-                any library that numpy can read. Pixels that a masked array masks, and those that
+                any library that numpy can read, also by `__dlpack__` alone; it is never changed.
+                Pixels that a masked array masks, and those that
                 are NaN or infinite, hold no data, and take no part in the colors of others.
             dtype: of the result, uint8, uint16 or float32. None: uint8 for uint8, uint16 for
                 uint16, float32 for floats; other integers count as uint8 if all their values are

@@ -1,5 +1,7 @@
 """Files with pixels that hold no data, as owners of aerial images have them, from file to file."""
 
+from typing import Any
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ VALID = np.zeros((HEIGHT, WIDTH), bool)
 VALID[INNER] = True
 
 
-def gdal(text):
+def gdal(text) -> dict[str, Any]:
     return {"extratags": [*PLACE, (42113, 2, 0, text, True)], "metadata": None}
 
 
@@ -60,7 +62,7 @@ def colored(tmp_path_factory):
     tifffile.imwrite(nir / "float-untagged_nir.tif", bordered(radiance, np.nan), metadata=None)
     tifffile.imwrite(nir / "int16-low_nir.tif", bordered(reflectance, -32768), **gdal("-32768"))
     opaque = np.where(VALID, 65535, 0).astype("u2")
-    options = {"photometric": "minisblack", "extrasamples": (2,), "planarconfig": "contig"}
+    options: Any = {"photometric": "minisblack", "extrasamples": (2,), "planarconfig": "contig"}
     ortho = np.dstack([bordered(counts, 0), opaque])
     tifffile.imwrite(nir / "uint16-ortho_nir.tif", ortho, metadata=None, **options)
     cutout = np.dstack([levels, np.where(VALID, 255, 0).astype("u1")])
@@ -69,7 +71,7 @@ def colored(tmp_path_factory):
     Image.fromarray(rgba, "RGBA").save(nir / "uint8-soft_nir.png")
     deep = np.dstack([counts, opaque])
     (nir / "uint16-deep_nir.png").write_bytes(imagecodecs.png_encode(deep))
-    cog = {"metadata": None, "tile": (32, 32), "compression": "zlib"}
+    cog: Any = {"metadata": None, "tile": (32, 32), "compression": "zlib"}
     with tifffile.TiffWriter(nir / "uint8-cog_nir.tif") as file:
         file.write(bordered(levels, 0), photometric="minisblack", **cog)
         file.write(VALID, subfiletype=4, **cog)
@@ -148,7 +150,8 @@ def test_a_mask_stays_and_others_see_it(colored):
     for folder in colored.values():
         path = folder / "uint8-cog_rgb.tif"
         with tifffile.TiffFile(path) as file:
-            image, mask = file.pages
+            pages: Any = file.pages
+            image, mask = pages
             assert image.tags.valueof(305).startswith("HAQAGen")  # written once more, with it
             assert mask.is_mask
             assert (mask.photometric, mask.bitspersample) == (4, 1)

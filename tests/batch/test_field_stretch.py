@@ -1,5 +1,7 @@
 """Outliers, sequences and mosaics in many files: which pixels become black and white."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tifffile
@@ -101,7 +103,7 @@ def test_a_mosaic_in_two_files_has_no_seam(tmp_path, dtype):
     whole = (scene() * np.linspace(20, 110, 80) + low).astype(dtype)
     fill = np.array(1, dtype)
     whole[:4, :6] = fill
-    tags = {"extratags": [(42113, 2, 0, "1", True)], "metadata": None}
+    tags: Any = {"extratags": [(42113, 2, 0, "1", True)], "metadata": None}
     for name, part in (("whole", whole), ("left", whole[:, :40]), ("right", whole[:, 40:])):
         tifffile.imwrite(tmp_path / f"{name}.tif", part, **tags)
     halves = [tmp_path / "left.tif", tmp_path / "right.tif"]
@@ -124,7 +126,7 @@ def test_a_mosaic_in_two_files_has_no_seam(tmp_path, dtype):
 def test_another_type_or_no_data_is_refused_in_a_line(tmp_path, capsys):
     tifffile.imwrite(tmp_path / "a.tif", (scene() * 900).astype("u2"))
     tifffile.imwrite(tmp_path / "b.tif", (scene() * 200).astype("u1"))
-    gaps = {"extratags": [(42113, 2, 0, "7", True)], "metadata": None}
+    gaps: Any = {"extratags": [(42113, 2, 0, "7", True)], "metadata": None}
     tifffile.imwrite(tmp_path / "c.tif", np.full((20, 20), 7, "u2"), **gaps)
     files = [tmp_path / name for name in ("a.tif", "b.tif", "c.tif")]
     assert color(files, tmp_path / "out", shared_stretch=True) == 1

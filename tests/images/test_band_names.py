@@ -1,5 +1,7 @@
 """Bands: by number, by the names that files give them, planar and chunky; and what is gray."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tifffile
@@ -38,7 +40,7 @@ def gdal(**names):
 def test_bands_by_name(tmp_path, monkeypatch, by_parts, planar, text, band, index):
     monkeypatch.setattr(source, "BLOCK", 100 if by_parts else 1 << 20)
     pixels = np.moveaxis(BANDS, -1, 0) if planar else BANDS
-    options = {"planarconfig": "separate" if planar else "contig", "photometric": "minisblack"}
+    options: Any = {"planarconfig": "separate" if planar else "contig", "photometric": "minisblack"}
     tags = [(42112, 2, 0, text, True)] if text else []
     tifffile.imwrite(tmp_path / "a.tif", pixels, metadata=None, extratags=tags, **options)
     got = open_nir(tmp_path / "a.tif", choice=Choice(band)).source.rows(0, 30)
@@ -52,7 +54,7 @@ def test_bands_by_name(tmp_path, monkeypatch, by_parts, planar, text, band, inde
 )
 def test_metadata_that_cannot_be_read_names_nothing(tmp_path, text):
     tags = [(42112, 7, len(text.encode()), text.encode(), True)]
-    options = {"photometric": "minisblack", "planarconfig": "contig", "extratags": tags}
+    options: Any = {"photometric": "minisblack", "planarconfig": "contig", "extratags": tags}
     tifffile.imwrite(tmp_path / "a.tif", BANDS, metadata=None, **options)
     with pytest.raises(InputError, match=r"no band called 'nir'; its bands are 1, 2, 3, 4, 5"):
         open_nir(tmp_path / "a.tif", choice=Choice("nir"))

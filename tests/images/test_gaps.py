@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ NODATA = {
     "float32": "-3.4028234663852886e+38",
     "float64": "nan",
 }
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "strips": {"rowsperstrip": 7},
     "one strip": {},
     "tiles": {"tile": (16, 16)},
@@ -44,7 +45,7 @@ CASES = [
 ]
 
 
-def nodata_tag(text):
+def nodata_tag(text) -> dict[str, Any]:
     return {"extratags": [(42113, 2, 0, str(text), True)]}
 
 
@@ -158,11 +159,11 @@ def test_what_a_nodata_tag_means(tmp_path, dtype, text, value):
     np.testing.assert_array_equal(missing, image.astype(float) == (-1 if value is None else value))
 
 
-def masked_tiff(path, image, mask, *, overviews=False, planar=False, **options):
-    options = {"metadata": None, "tile": (16, 16), "compression": "zlib"} | options
+def masked_tiff(path, image, mask, *, overviews=False, planar=False, **changes):
+    options: Any = {"metadata": None, "tile": (16, 16), "compression": "zlib"} | changes
     with tifffile.TiffWriter(path) as file:
         bands = np.stack([image[::-1], image]) if planar else image
-        more = {"planarconfig": "separate"} if planar else {}
+        more: Any = {"planarconfig": "separate"} if planar else {}
         file.write(bands, photometric="minisblack", **more, **options)
         file.write(mask, subfiletype=4, **options)
         if overviews:
@@ -198,7 +199,7 @@ def test_a_mask_of_eight_bits(tmp_path, monkeypatch):
             mask = np.where(missing, 0, 255).astype("u1")
             file.write(mask, photometric="minisblack", metadata=None, subfiletype=0)
         with tifffile.TiffFile(path, mode="r+") as file:
-            page = file.pages[1]
+            page: Any = file.pages[1]
             page.tags[262].overwrite(4)
             page.tags[254].overwrite(4)
         got = open_nir(path).source.rows(0, 45)
@@ -209,7 +210,7 @@ def test_planes_of_a_sparse_file_are_missing_by_band(tmp_path, monkeypatch):
     image = scene("uint8", 32, 32)
     tiles = [image[y : y + 16, x : x + 16] for y in (0, 16) for x in (0, 16)]
     tiles = [*tiles, None, *tiles[1:]]
-    options = {"planarconfig": "separate", "photometric": "minisblack", "tile": (16, 16)}
+    options: Any = {"planarconfig": "separate", "photometric": "minisblack", "tile": (16, 16)}
     tifffile.imwrite(
         tmp_path / "a.tif", iter(tiles), shape=(2, 32, 32), dtype="uint8", metadata=None, **options
     )
@@ -242,20 +243,22 @@ def test_alpha_takes_out_and_keeps_its_soft_edge(
     monkeypatch.setattr(source, "BLOCK", 100 if by_parts else 1 << 20)
     if photometric == "miniswhite" and (dtype == "float32" or kind == "assocalpha"):
         pytest.skip("no such files")
-    full = 1 if dtype == "float32" else np.iinfo(dtype).max
+    full: Any = 1 if dtype == "float32" else np.iinfo(dtype).max
     image = (np.random.default_rng(1).random((45, 52)) * full).astype(dtype)
     alpha = np.full(image.shape, full, dtype)
     alpha[:6], alpha[6:12] = 0, full * 0.5
     stored = np.invert(image) if photometric == "miniswhite" else image
     if kind == "assocalpha":
         stored = (image.astype(float) * alpha / full).round(6 if full == 1 else 0).astype(dtype)
-    options = {"photometric": photometric, "extrasamples": (kind,), "planarconfig": "contig"}
+    options: Any = {"photometric": photometric, "extrasamples": (kind,), "planarconfig": "contig"}
     tifffile.imwrite(tmp_path / "a.tif", np.dstack([stored, alpha]), metadata=None, **options)
     opened = open_nir(tmp_path / "a.tif")
     got = opened.source.rows(0, 45)
     np.testing.assert_array_equal(np.ma.getmaskarray(got), alpha == 0)
     np.testing.assert_allclose(
-        got.data[6:].astype(float), image[6:].astype(float), atol=1e-5 * full + (full > 1) * 1.5
+        np.ma.getdata(got)[6:].astype(float),
+        image[6:].astype(float),
+        atol=1e-5 * full + (full > 1) * 1.5,
     )
     colors = np.full((45, 52, 3), 0.5, np.float32)
     colors[:6] = np.nan
