@@ -15,6 +15,7 @@ from haqagen_jax.errors import InputError
 from haqagen_jax.images.boxes import brands
 from haqagen_jax.images.facts import Decoded, Facts, named
 from haqagen_jax.images.levels import full_depth
+from haqagen_jax.images.pages import directories
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _STARTS = {
@@ -68,7 +69,7 @@ def tiff_raw_name(content: tifffile.TiffFile) -> str:
     Returns:
         As "DNG"; "" for a TIFF that is an image as it is.
     """
-    pages = [page for page in content.pages if isinstance(page, tifffile.TiffPage)]
+    pages = [page for page in directories(content) if isinstance(page, tifffile.TiffPage)]
     first = pages[0]
     is_dng, make = _DNG_VERSION in first.tags, str(first.tags.valueof(_MAKE, default=""))
     candidates = list(pages)

@@ -43,7 +43,7 @@ def pages_of(content: tifffile.TiffFile) -> list[Page]:
     """
     found: list[Page] = []
     early: list[tifffile.TiffPage] = []
-    for page in _directories(content):
+    for page in directories(content):
         if not isinstance(page, tifffile.TiffPage) or page.is_reduced:
             continue
         if not page.is_mask:
@@ -95,8 +95,18 @@ def require_page(number: int | None, count: int) -> None:
         raise InputError(f"has no page {number}; it holds {images}; give --page 1 to {count}")
 
 
-def _directories(content: tifffile.TiffFile) -> Iterator[object]:
-    """Yield the directories of a TIFF in order; refuse those that lead back to one before."""
+def directories(content: tifffile.TiffFile) -> Iterator[object]:
+    """List the directories of a TIFF in order; tifffile itself follows a loop for ever.
+
+    Args:
+        content: The open file.
+
+    Yields:
+        Pages, or frames of the same kind as the page before.
+
+    Raises:
+        InputError: A directory leads back to one before it. The message does not name the file.
+    """
     seen: set[int] = set()
     for index in itertools.count():
         try:
