@@ -81,7 +81,7 @@ LIGHT = (
     *("batch.naming", "batch.keep", "weights.catalog"),
     *("interop.packages", "evaluation.choices", "reproduce.experiments", "reproduce.published"),
     *("inference.tiling", "inference.settings"),
-    *(f"cli.{name}" for name in ("main", "train", "evaluate", "dataset", "weights")),
+    *(f"cli.{name}" for name in ("main", "colorize", "train", "evaluate", "dataset", "weights")),
     *("cli.settings", "cli.ending", "cli.info"),
 )
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "grain"}
