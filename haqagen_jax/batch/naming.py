@@ -50,13 +50,19 @@ def colored_name(path: Path, suffix: str | None = None) -> str:
     return shortened(stem, NAME_BYTES - len(os.fsencode(end))) + end
 
 
-def colored_names(path: Path) -> set[str]:
-    """Name the colors of a file in all containers that they can be in.
+def colored_names(path: Path, suffix: str | None = None) -> set[str]:
+    """Name the colors of a file in all containers that this program may have chosen for them.
 
     Args:
         path: The NIR image.
+        suffix: An extension that the user wants of all colors; None: no other than by itself.
 
     Returns:
-        The names.
+        The names: of a JPEG, which may have 12 bits, a PNG too; of a format that is not written
+        also a TIFF.
     """
-    return {colored_name(path), *(colored_name(path, suffix) for suffix in WRITTEN)}
+    own = path.suffix.lower()
+    more = {".jpg": (".png",), ".jpeg": (".png",), ".png": (), ".tif": (), ".tiff": ()}
+    wanted = () if suffix is None else (suffix,)
+    chosen = {colored_name(path, other) for other in (*more.get(own, (".tif",)), *wanted)}
+    return {colored_name(path), *chosen}

@@ -68,7 +68,7 @@ def colorize_files(
         InputError: Before any work: nothing to do, an output folder that cannot be made or written
             into, or a model that cannot be loaded.
     """
-    selection = select(inputs, out)
+    selection = select(inputs, out, rules.suffix)
     which, of = rules.share
     jobs = plan_outputs(selection.files, Path(out), selection.roots, rules.suffix)
     if rules.stretch_from is not None:

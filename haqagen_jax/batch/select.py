@@ -91,7 +91,9 @@ class Rules:
             )
 
 
-def select(inputs: Sequence[str], out: str | Path | None = None) -> Selection:
+def select(
+    inputs: Sequence[str], out: str | Path | None = None, suffix: str | None = None
+) -> Selection:
     """Resolve files, folders and globs to a list of files.
 
     A folder stands for its images and those of its sub-folders; see `list_images`. What does not
@@ -101,6 +103,7 @@ def select(inputs: Sequence[str], out: str | Path | None = None) -> Selection:
     Args:
         inputs: Names as the user typed them.
         out: Where the colors go, if that is known: what lies there is no input.
+        suffix: The extension of all outputs; None: see `colored_name`.
 
     Returns:
         At least one file or refused folder.
@@ -112,7 +115,7 @@ def select(inputs: Sequence[str], out: str | Path | None = None) -> Selection:
         raise InputError("no input; name image files, folders or globs")
     parts = [_list(name, None if out is None else Path(out)) for name in inputs]
     files: dict[str, tuple[Path, Path]] = {}
-    written = _written(parts)
+    written = _written(parts, suffix)
     for root, listing in parts:
         for file in listing.files:
             if file not in written:
@@ -212,16 +215,16 @@ def _list(name: str, out: Path | None) -> tuple[Path, Listing]:
     return path.parent, Listing((path,), named=True)
 
 
-def _written(parts: Sequence[tuple[Path, Listing]]) -> set[Path]:
+def _written(parts: Sequence[tuple[Path, Listing]], suffix: str | None) -> set[Path]:
     """Return the files that this program wrote from others: `X_rgb.png` where there is an `X.png`.
 
     Their folders may differ, as it is not known where colors were written to. A file that the user
     named must lie beside the other, as where a shell expands `*.png`; so must one whose extension
-    is not that which the other's colors have by themselves.
+    the other's colors need not have.
     """
     files = [file for _, listing in parts for file in listing.files]
-    names = {colored_name(path) for path in files}
-    beside = {path.with_name(name) for path in files for name in colored_names(path)}
+    names = {colored_name(path, ending) for path in files for ending in {None, suffix}}
+    beside = {path.with_name(name) for path in files for name in colored_names(path, suffix)}
     named = {file for _, listing in parts if listing.named for file in listing.files}
     return {
         path

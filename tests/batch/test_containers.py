@@ -270,3 +270,10 @@ def test_a_report_counts_a_stack_once(tmp_path):
     content = json.loads(report.read_text())
     assert content["coloured"] == 1
     assert content["files"][0]["output"].endswith("s_rgb.tif")
+
+
+def test_a_format_beside_inputs_is_no_input_either(tmp_path):
+    write(tmp_path / "in", a_dot_png=PNG)
+    for run in ({}, {"resume": True}):
+        assert color([tmp_path / "in"], tmp_path / "in", format="tif", **run) == 0
+    assert names(tmp_path / "in") == ["a.png", "a_rgb.tif"]
