@@ -4,8 +4,8 @@
     by folder    nir/NAME.png and rgb/NAME.png
     by table     pairs.csv with the columns nir, rgb and, if wanted, name, scene and split
 
-A folder may hold folders train, val and test that do so. Extensions are those of the images that are read
-in any case, and the two of a pair may differ. No image is opened here.
+A folder may hold folders train, val and test that do so. Extensions are those of images that
+are read, in any case, and the two of a pair may differ. No image is opened here.
 """
 
 import os
