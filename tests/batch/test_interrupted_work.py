@@ -122,7 +122,7 @@ def test_the_report_lists_every_file(pictures, tmp_path, capsys):
 
 def test_an_interrupt_keeps_what_is_finished_and_reports_the_rest(pictures, tmp_path, monkeypatch):
     out, report = tmp_path / "out", tmp_path / "r.json"
-    ask, asked = module.open_nir, []
+    ask, asked = module.open_images, []
 
     def interrupted(path, *args):
         asked.append(path)
@@ -133,7 +133,7 @@ def test_an_interrupt_keeps_what_is_finished_and_reports_the_rest(pictures, tmp_
         return ask(path, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "open_nir", interrupted)
+        patch.setattr(module, "open_images", interrupted)
         with pytest.raises(KeyboardInterrupt):
             color(pictures, out, report=str(report))
     found = {os.path.basename(f["input"]): f for f in json.loads(report.read_text())["files"]}

@@ -246,14 +246,14 @@ def test_an_output_folder_that_cannot_be_written_into(good, tmp_path, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files.tempfile, "TemporaryFile", deny)
-    monkeypatch.setattr(module, "open_nir", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr(module, "open_images", lambda *_: pytest.fail("worked"))
     with pytest.raises(InputError, match=r"out: cannot be written into \(Perm.*another folder"):
         color(good, out=tmp_path / "out")
 
 
 def test_a_folder_in_the_way_is_seen_before_the_work(good, tmp_path, capfd, monkeypatch):
     (tmp_path / "out" / "good_rgb.png").mkdir(parents=True)
-    monkeypatch.setattr(module, "open_nir", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr(module, "open_images", lambda *_: pytest.fail("worked"))
     assert color(good, out=tmp_path / "out", overwrite=True, progress=False) == 1
     assert "good_rgb.png: is a folder; choose another output" in capfd.readouterr().err
 
