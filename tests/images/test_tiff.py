@@ -152,7 +152,7 @@ def test_written_rows_are_read_by_tifffile_and_pillow(height, width, step, dtype
 
 
 def test_large_images_are_written_as_bigtiff(monkeypatch):
-    monkeypatch.setattr(tiff, "_CLASSIC", 1000)
+    monkeypatch.setattr(tiff, "CLASSIC", 1000)
     for shape, big in (((10, 30, 3), False), ((10, 34, 3), True)):
         file = io.BytesIO()
         tiff.write_rows(file, shape[:2], np.dtype("uint8"), [random_image("uint8", shape)], {})
