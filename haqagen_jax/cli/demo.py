@@ -66,7 +66,7 @@ def demo(out: Path, *, image: Path | None = None, model: str | None = None) -> i
     )
     if status:
         return status
-    jobs = plan_outputs(sources, out / "output")
+    jobs = [(source, _written(target)) for source, target in plan_outputs(sources, out / "output")]
     rows = [_row(*job, truth) for job, truth in zip(jobs, truths, strict=True)]
     sheet = out / "sheet.png"
     image_files.write(sheet, draw_sheet(rows))
@@ -103,6 +103,12 @@ def draw_sheet(rows: Sequence[Row]) -> UInt8[np.ndarray, "h w 3"]:
             left += PANEL[0] + GAP
         top += height + GAP
     return np.asarray(sheet)
+
+
+def _written(target: Path) -> Path:
+    """Return the output as it was written: its container may differ from what was planned."""
+    others = (target, *map(target.with_suffix, (".png", ".tif")))
+    return next((path for path in others if path.exists()), target)
 
 
 def _row(source: Path, target: Path, truth: Path | None) -> Row:

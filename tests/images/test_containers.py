@@ -435,7 +435,7 @@ def test_npy(name):
 def test_npy_without_data():
     holes = FLOATS.copy()
     holes[2, 3], holes[4, 5], holes[6, 7] = np.nan, np.inf, -np.inf
-    nir = decode_nir(npy(holes), "a.npy")
+    nir = decode(npy(holes), "a.npy").pixels[..., 0]
     np.testing.assert_array_equal(np.ma.getmaskarray(nir), ~np.isfinite(holes))
 
 
