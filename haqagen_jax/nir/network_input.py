@@ -12,7 +12,7 @@ from haqagen_jax.config.schema import DataConfig
 from haqagen_jax.nir.constant import FlatError
 from haqagen_jax.nir.outliers import outlier_percentiles
 from haqagen_jax.nir.preparation import ROBUST, WHOLE, Blocks, Preparation, fit
-from haqagen_jax.nir.quantiles import percentiles_of_any
+from haqagen_jax.nir.quantiles import count_pixels, percentiles_of_any
 
 _INNER = 1.0  # percent at an end that takes the place of 0.1 where the pixels between lie far out
 _FAR = 0.25  # of the range of the others: beyond what the tail of a normal distribution reaches
@@ -95,14 +95,14 @@ def fit_for_coloring(
 
 def _robust(blocks: Blocks, dtype: np.dtype) -> tuple[float, float]:
     """Choose percentiles that neither stuck pixels nor a stuck column move."""
-    count = sum(block.size for block in blocks())
+    count, values_at = count_pixels(blocks, dtype)
     if not count:
         return ROBUST  # which `fit` refuses with the reason
     # Of less than a hundred pixels, one percent is less than one: it would still count by a part.
     one, _ = outlier_percentiles(count)
     inner = max(_INNER, one) if one < _FEW else _INNER
     percentiles = ROBUST[0], inner, 100 - inner, ROBUST[1]
-    low, inner_low, inner_high, high = percentiles_of_any(blocks, dtype, percentiles)
+    low, inner_low, inner_high, high = values_at(percentiles)
     far = _FAR * inner_high - _FAR * inner_low
     return (
         inner if inner_low - low > far else ROBUST[0],

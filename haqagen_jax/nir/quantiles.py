@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from jaxtyping import Float, Integer, Real
 
+from haqagen_jax.nir.equalization import count_levels
+
 _DIGIT = 16  # bits of a value that one pass over the blocks determines
 
 
@@ -76,11 +78,28 @@ def percentiles_of_any(
     Returns:
         A value for each percentile.
     """
+    return count_pixels(blocks, dtype)[1](percentiles)
+
+
+def count_pixels(
+    blocks: Callable[[], Iterable[Real[np.ndarray, "..."]]], dtype: np.dtype
+) -> tuple[int, Callable[[Sequence[float]], tuple[float, ...]]]:
+    """Count pixels in one pass, which integers need no other after.
+
+    Args:
+        blocks: See `percentiles_of`.
+        dtype: Type of the blocks: unsigned integers of up to 16 bits, or floats.
+
+    Returns:
+        Number of the pixels, and the function from percentiles to their values.
+    """
     if dtype.kind == "f":
-        return percentiles_of(blocks, dtype, percentiles)
+        total = sum(block.size for block in blocks())
+        return total, lambda percentiles: percentiles_of(blocks, dtype, percentiles, total)
     levels = np.arange(np.iinfo(dtype).max + 1)
-    counts = sum(np.bincount(block.ravel(), minlength=len(levels)) for block in blocks())
-    return counted_percentiles(levels.astype(np.float64), np.asarray(counts), percentiles)
+    counts = count_levels(blocks(), len(levels))
+    values = levels.astype(np.float64)
+    return int(counts.sum()), lambda percentiles: counted_percentiles(values, counts, percentiles)
 
 
 def _values_at(
